@@ -1,0 +1,1 @@
+//! Comment text → commands, Markdown-aware.

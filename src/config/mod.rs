@@ -1,0 +1,1 @@
+//! `.github/trunkline.yaml` → a validated pipeline, with every problem and its place.

@@ -1,0 +1,1 @@
+//! `Snapshot → Plan`: cheap, total, deterministic.

@@ -1,0 +1,1 @@
+//! Bare caches, trees, blobs, tags, fetches.

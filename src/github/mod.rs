@@ -1,0 +1,1 @@
+//! The only user of octocrab: observe, apply, App auth, rate budget.

@@ -1,0 +1,21 @@
+#![doc = "Trunkline."]
+
+pub mod cli;
+pub mod clock;
+pub mod command;
+pub mod config;
+pub mod decide;
+pub mod git;
+pub mod github;
+pub mod manifest;
+pub mod model;
+pub mod policy;
+pub mod queue;
+pub mod reconcile;
+pub mod render;
+pub mod report;
+pub mod sandbox;
+pub mod settings;
+pub mod telemetry;
+pub mod web;
+pub mod worker;

@@ -1,0 +1,270 @@
+//! The node: a value, and the place it was written at.
+
+use std::sync::Arc;
+
+use crate::model::finding::{Location, ObjectName};
+use crate::model::path::RepoPath;
+
+/// Where a node was written: a byte range of one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Span {
+    /// The file, shared by all nodes read from it.
+    pub file: Arc<RepoPath>,
+    /// The line, from 1.
+    pub line: u32,
+    /// The column, from 1, in characters.
+    pub column: u32,
+    /// The first byte of the value in the file, quotes included.
+    pub start: u32,
+    /// The byte after the last; equal to `start` for what no text stands for, such as an omitted value.
+    pub end: u32,
+}
+
+impl Span {
+    /// The place as people are shown it.
+    pub fn location(&self) -> Location {
+        Location { path: (*self.file).clone(), line: self.line, column: self.column }
+    }
+}
+
+/// A value and its place. What a transformer makes carries the place of what told it to.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// The value, as the Kubernetes API server would read it.
+    pub value: Value,
+    /// Where it was written.
+    pub span: Span,
+}
+
+/// A YAML value under go-yaml's scalar rules, which are the API server's.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// `null`, `~`, or nothing.
+    Null,
+    /// A boolean.
+    Bool(bool),
+    /// An integer.
+    Int(i64),
+    /// A number that is no `i64`.
+    Float(f64),
+    /// Text.
+    String(String),
+    /// A sequence.
+    List(Vec<Node>),
+    /// A mapping, in the order written.
+    Map(Map),
+}
+
+/// A mapping in the order written, keys unique.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Map {
+    entries: Vec<(Key, Node)>,
+}
+
+/// A mapping's key and where it was written.
+#[derive(Debug, Clone)]
+pub struct Key {
+    /// The key's text; Kubernetes knows no other keys.
+    pub text: String,
+    /// Where it was written.
+    pub span: Span,
+}
+
+/// Two nodes are equal when their values are, wherever they were written; maps compare without order.
+impl PartialEq for Node {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.value, &other.value) {
+            (Value::Map(a), Value::Map(b)) => a.len() == b.len() && a.iter().all(|(k, v)| b.get(&k.text) == Some(v)),
+            (a, b) => a == b,
+        }
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Map {
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The value of `key`.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.entries.iter().find(|(k, _)| k.text == key).map(|(_, v)| v)
+    }
+
+    /// The value of `key`, to change.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
+        self.entries.iter_mut().find(|(k, _)| k.text == key).map(|(_, v)| v)
+    }
+
+    /// The key itself, for its place.
+    pub fn key(&self, key: &str) -> Option<&Key> {
+        self.entries.iter().find(|(k, _)| k.text == key).map(|(k, _)| k)
+    }
+
+    /// Sets `key`: in place when it is there, at the end otherwise. The key keeps its first place.
+    pub fn insert(&mut self, key: Key, value: Node) {
+        match self.entries.iter_mut().find(|(k, _)| k.text == key.text) {
+            Some((_, old)) => *old = value,
+            None => self.entries.push((key, value)),
+        }
+    }
+
+    /// Appends an entry whose key the caller knows to be new: linear reading of large maps depends on it.
+    pub fn push_new(&mut self, key: Key, value: Node) {
+        self.entries.push((key, value));
+    }
+
+    /// Takes `key` out, keeping the order of the rest.
+    pub fn remove(&mut self, key: &str) -> Option<Node> {
+        let at = self.entries.iter().position(|(k, _)| k.text == key)?;
+        Some(self.entries.remove(at).1)
+    }
+
+    /// The entries, in order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Key, &Node)> {
+        self.entries.iter().map(|(k, v)| (k, v))
+    }
+
+    /// The entries, in order, values to change.
+    pub fn iter_mut(&mut self) -> impl DoubleEndedIterator<Item = (&Key, &mut Node)> {
+        self.entries.iter_mut().map(|(k, v)| (&*k, v))
+    }
+
+    /// Keeps the entries that `keep` accepts.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Key, &Node) -> bool) {
+        self.entries.retain(|(k, v)| keep(k, v));
+    }
+}
+
+impl IntoIterator for Map {
+    type Item = (Key, Node);
+    type IntoIter = std::vec::IntoIter<(Key, Node)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.entries.into_iter()
+    }
+}
+
+impl Node {
+    /// A node made by the program, standing at the place of what told it to.
+    pub fn new(value: Value, span: Span) -> Self {
+        Self { value, span }
+    }
+
+    /// The mapping, if it is one.
+    pub fn as_map(&self) -> Option<&Map> {
+        if let Value::Map(map) = &self.value { Some(map) } else { None }
+    }
+
+    /// The mapping, to change, if it is one.
+    pub fn as_map_mut(&mut self) -> Option<&mut Map> {
+        if let Value::Map(map) = &mut self.value { Some(map) } else { None }
+    }
+
+    /// The sequence, if it is one.
+    pub fn as_list(&self) -> Option<&[Node]> {
+        if let Value::List(list) = &self.value { Some(list) } else { None }
+    }
+
+    /// The text, if it is text.
+    pub fn as_str(&self) -> Option<&str> {
+        if let Value::String(text) = &self.value { Some(text) } else { None }
+    }
+
+    /// The integer, if it is one.
+    pub fn as_int(&self) -> Option<i64> {
+        if let Value::Int(number) = self.value { Some(number) } else { None }
+    }
+
+    /// The boolean, if it is one.
+    pub fn as_bool(&self) -> Option<bool> {
+        if let Value::Bool(truth) = self.value { Some(truth) } else { None }
+    }
+
+    /// Whether it is null.
+    pub fn is_null(&self) -> bool {
+        matches!(self.value, Value::Null)
+    }
+
+    /// The value of `key`, when this is a mapping that has it.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.as_map()?.get(key)
+    }
+
+    /// The node at a path of keys, such as `["spec", "template", "spec"]`.
+    pub fn at(&self, path: &[&str]) -> Option<&Node> {
+        path.iter().try_fold(self, |node, key| node.get(key))
+    }
+
+    /// The text at a path of keys.
+    pub fn str_at(&self, path: &[&str]) -> Option<&str> {
+        self.at(path)?.as_str()
+    }
+
+    /// The items of the list at a path of keys; none when there is no list.
+    pub fn list_at(&self, path: &[&str]) -> &[Node] {
+        self.at(path).and_then(Node::as_list).unwrap_or_default()
+    }
+
+    /// The same value as JSON, for schemas and policies.
+    pub fn to_json(&self) -> serde_json::Value {
+        match &self.value {
+            Value::Null => serde_json::Value::Null,
+            Value::Bool(truth) => (*truth).into(),
+            Value::Int(number) => (*number).into(),
+            Value::Float(number) => (*number).into(),
+            Value::String(text) => text.as_str().into(),
+            Value::List(list) => list.iter().map(Node::to_json).collect(),
+            Value::Map(map) => {
+                serde_json::Value::Object(map.iter().map(|(k, v)| (k.text.clone(), v.to_json())).collect())
+            }
+        }
+    }
+}
+
+/// A Kubernetes object: a mapping with `apiVersion`, `kind` and a name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Object {
+    /// The whole object.
+    pub node: Node,
+}
+
+impl Object {
+    /// Who it is.
+    pub fn name(&self) -> ObjectName {
+        let text = |path: &[&str]| self.node.str_at(path).unwrap_or_default().to_owned();
+        let api = text(&["apiVersion"]);
+        ObjectName {
+            group: api.split_once('/').map_or(String::new(), |(group, _)| group.to_owned()),
+            kind: text(&["kind"]),
+            namespace: text(&["metadata", "namespace"]),
+            name: text(&["metadata", "name"]),
+        }
+    }
+
+    /// The kind, empty when it is no text.
+    pub fn kind(&self) -> &str {
+        self.node.str_at(&["kind"]).unwrap_or_default()
+    }
+
+    /// The API version, empty when it is no text.
+    pub fn api_version(&self) -> &str {
+        self.node.str_at(&["apiVersion"]).unwrap_or_default()
+    }
+
+    /// Where the object begins.
+    pub fn location(&self) -> Location {
+        self.node.span.location()
+    }
+}

@@ -1,0 +1,205 @@
+//! What was found wrong, and what a change does to the environments it touches.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::path::RepoPath;
+
+/// How much a finding matters in its environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Worth fixing; never blocks.
+    Warning,
+    /// Blocks, when the change introduces it.
+    Error,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        })
+    }
+}
+
+/// A place in a file of the repository.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Location {
+    /// The file.
+    pub path: RepoPath,
+    /// The line, from 1.
+    pub line: u32,
+    /// The column, from 1, in characters; 0 when only the line is known.
+    pub column: u32,
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.path, self.line)?;
+        if self.column > 0 { write!(f, ":{}", self.column) } else { Ok(()) }
+    }
+}
+
+/// An author's mistake in configuration or a command: data, shown at its place, all at once.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Problem {
+    /// Where, when it has a place.
+    pub location: Option<Location>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+/// Which Kubernetes object: the identity that diffs and waivers go by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ObjectName {
+    /// The API group without version; empty for the core group.
+    pub group: String,
+    /// The kind.
+    pub kind: String,
+    /// The namespace; empty when none is written.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.kind)?;
+        if !self.namespace.is_empty() {
+            write!(f, "{}/", self.namespace)?;
+        }
+        f.write_str(&self.name)
+    }
+}
+
+/// Whether the change brought a finding, met it, or removed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Delta {
+    /// The change introduces it.
+    New,
+    /// The base already has it.
+    Existing,
+    /// The base had it; the change removes it.
+    Fixed,
+}
+
+/// A rule broken at a file and line.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Finding {
+    /// The rule's id, such as `IMG-001`, or the policy's package and rule, such as `main.deny`.
+    pub rule: String,
+    /// How much it matters here.
+    pub severity: Severity,
+    /// The object it is about, when it is about one.
+    pub object: Option<ObjectName>,
+    /// What is wrong, naming the thing.
+    pub message: String,
+    /// Why it matters; empty when the rule does not say.
+    pub why: String,
+    /// How to fix it; empty when the rule does not say.
+    pub fix: String,
+    /// The line a person must change.
+    pub location: Option<Location>,
+    /// Whether this change introduces it.
+    pub delta: Delta,
+}
+
+impl Finding {
+    /// What makes two findings the same one across base and head: not the line, which moves, nor the severity.
+    pub fn identity(&self) -> (&str, Option<&ObjectName>, &str) {
+        (&self.rule, self.object.as_ref(), &self.message)
+    }
+
+    /// Whether this finding fails the check.
+    pub fn blocks(&self) -> bool {
+        self.severity == Severity::Error && self.delta == Delta::New
+    }
+}
+
+/// What happens to an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChangeKind {
+    /// It appears.
+    Added,
+    /// It stays, with other content.
+    Changed,
+    /// It disappears.
+    Removed,
+}
+
+/// What a change does to one rendered object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// The object.
+    pub object: ObjectName,
+    /// What happens to it.
+    pub kind: ChangeKind,
+    /// The difference as a unified YAML diff, secrets already masked.
+    pub diff: String,
+    /// Lines added and removed in the whole diff, also when its text was cut.
+    pub lines: (u32, u32),
+    /// The source file of the object, at head (or base when removed).
+    pub location: Option<Location>,
+}
+
+/// An image that changes, summed up for the eye.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ImageChange {
+    /// The image without tag and digest.
+    pub name: String,
+    /// Tag or digest before; empty when the image is new.
+    pub from: String,
+    /// Tag or digest after; empty when the image goes away.
+    pub to: String,
+}
+
+/// One environment, before and after a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvironmentEvaluation {
+    /// Its name in the configuration.
+    pub environment: String,
+    /// Its folder.
+    pub path: RepoPath,
+    /// What changes, sorted by object.
+    pub changes: Vec<Change>,
+    /// Images that change.
+    pub images: Vec<ImageChange>,
+    /// What is wrong, new ones first.
+    pub findings: Vec<Finding>,
+    /// Objects rendered at head.
+    pub objects: u32,
+    /// Whether head rendered at all; when not, a finding says why.
+    pub rendered: bool,
+}
+
+/// What a change does: the costly, pure result of `evaluate`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// The environments the change touches, in the configuration's order.
+    pub environments: Vec<EnvironmentEvaluation>,
+    /// Findings that belong to no environment: configuration, policies, limits.
+    pub findings: Vec<Finding>,
+}
+
+impl Evaluation {
+    /// Every finding with the environment it belongs to, if any.
+    pub fn all_findings(&self) -> impl Iterator<Item = (Option<&EnvironmentEvaluation>, &Finding)> {
+        let own = self.findings.iter().map(|finding| (None, finding));
+        own.chain(self.environments.iter().flat_map(|env| env.findings.iter().map(move |finding| (Some(env), finding))))
+    }
+
+    /// Whether a finding fails the check.
+    pub fn blocks(&self) -> bool {
+        self.all_findings().any(|(_, finding)| finding.blocks())
+    }
+}

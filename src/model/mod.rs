@@ -1,0 +1,12 @@
+//! The nouns: plain data that every other module shares, and nothing that awaits.
+
+pub mod finding;
+pub mod id;
+pub mod ledger;
+pub mod path;
+pub mod pipeline;
+pub mod plan;
+pub mod snapshot;
+pub mod tree;
+pub mod verdict;
+pub mod version;

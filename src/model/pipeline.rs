@@ -1,0 +1,316 @@
+//! The validated configuration: which applications travel through which environments, and on what conditions.
+//!
+//! `config` turns `.github/trunkline.yaml` into this; nothing else builds one outside tests.
+
+use jiff::SignedDuration;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use super::id::RepoName;
+use super::path::RepoPath;
+use super::version::Version;
+
+/// Whether Trunkline acts or only says what it would do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mode {
+    /// Checks can fail, promotions are written.
+    Enforce,
+    /// Neutral checks and plans; no promotion is written.
+    Observe,
+}
+
+/// A repository's whole configuration, valid by construction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pipeline {
+    /// Act, or only say.
+    pub mode: Mode,
+    /// The applications, in the order written.
+    pub apps: Vec<App>,
+    /// The environments, in the order written.
+    pub environments: Vec<Environment>,
+    /// Which policies apply.
+    pub policies: Policies,
+}
+
+/// One application: where its versions come from and which images carry them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct App {
+    /// Its name in the configuration.
+    pub name: String,
+    /// The repository with trunk and tags; `None`: this repository.
+    pub source: Option<RepoName>,
+    /// The tag pattern: a fixed part, then `*` for the version.
+    pub tags: TagPattern,
+    /// The images that carry the version.
+    pub images: Vec<Image>,
+    /// Branches besides trunk from which tags may come, such as `release/*`.
+    pub release_branches: Vec<String>,
+}
+
+/// `shop/v*`: what stands before the star is fixed, what follows is the version; a `v` directly before the star belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TagPattern(pub String);
+
+impl TagPattern {
+    /// The version a tag names under this pattern.
+    pub fn version(&self, tag: &str) -> Option<Version> {
+        let fixed = self.0.strip_suffix('*')?;
+        let fixed = match fixed.strip_suffix('v') {
+            Some(rest) if rest.is_empty() || rest.ends_with(['/', '-', '_']) => {
+                tag.strip_prefix(rest)?.strip_prefix('v')?;
+                rest
+            }
+            _ => fixed,
+        };
+        Version::parse(tag.strip_prefix(fixed)?)
+    }
+}
+
+/// One image of an application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// Its name without tag, as Kustomize `images[].name` or the pod spec writes it.
+    pub name: String,
+    /// How a version becomes an image tag.
+    pub tag: TagTemplate,
+}
+
+/// The default `{tag}`, with `{short-sha}` on trunk; or a template such as `{version}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TagTemplate {
+    /// `{tag}` for tags, `{short-sha}` for trunk.
+    Default,
+    /// Text with `{tag}`, `{version}`, `{short-sha}` and `{sha}`.
+    Custom(String),
+}
+
+/// What an environment takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Takes {
+    /// Every commit on the source's default branch.
+    Trunk,
+    /// Tags with a pre-release part.
+    Prereleases,
+    /// Tags without one.
+    Releases,
+}
+
+/// How a promotion enters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Via {
+    /// Through a pull request.
+    PullRequest,
+    /// Straight to the branch.
+    Commit,
+}
+
+/// Who presses merge once every gate is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Merge {
+    /// Trunkline.
+    Auto,
+    /// A person.
+    Manual,
+}
+
+/// One environment and the gates in front of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Environment {
+    /// Its name.
+    pub name: String,
+    /// Its folder; may hold `{app}`.
+    pub path: String,
+    /// Which versions it takes.
+    pub takes: Takes,
+    /// How they enter.
+    pub via: Via,
+    /// Who merges.
+    pub merge: Merge,
+    /// Environments a version must have passed first.
+    pub after: Vec<String>,
+    /// Ship what was tested.
+    pub ships: Option<Ships>,
+    /// How long it must have been upstream.
+    pub soak: Option<SignedDuration>,
+    /// Who must approve.
+    pub approvals: Option<Approvals>,
+    /// When it may enter.
+    pub windows: Option<Windows>,
+    /// What upstream health means.
+    pub health: Option<Health>,
+    /// Named checks that must be green.
+    pub checks: Vec<NamedCheck>,
+    /// Who may do what here.
+    pub rights: Rights,
+}
+
+impl Environment {
+    /// The folder of `app` in this environment; `None` when the configured text is not a path, which `config` rules out.
+    pub fn folder(&self, app: &str) -> Option<RepoPath> {
+        self.path.replace("{app}", app).parse().ok()
+    }
+
+    /// Every folder this environment has for the pipeline's applications, without repeats.
+    pub fn folders<'a>(&'a self, apps: &'a [App]) -> Vec<RepoPath> {
+        let mut folders: Vec<RepoPath> = Vec::new();
+        for folder in apps.iter().filter_map(|app| self.folder(&app.name)) {
+            if !folders.contains(&folder) {
+                folders.push(folder);
+            }
+        }
+        if apps.is_empty() {
+            folders.extend(self.path.parse::<RepoPath>().ok());
+        }
+        folders
+    }
+}
+
+/// The version that enters is the one that was tested upstream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ships {
+    /// The upstream environment.
+    pub tested_in: String,
+    /// Whether the very image or a rebuild of the same commit counts.
+    pub matches: ShipsMatch,
+}
+
+/// What counts as the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ShipsMatch {
+    /// The very image.
+    Digest,
+    /// A rebuild of the same commit.
+    Commit,
+}
+
+/// Approvals a promotion needs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Approvals {
+    /// Teams as `org/slug`; empty: anybody who may write.
+    pub teams: Vec<String>,
+    /// How many.
+    pub min: u32,
+    /// Whether tagger, authors and whoever asked are excluded.
+    pub four_eyes: bool,
+}
+
+/// When promotions may enter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Windows {
+    /// IANA time zone.
+    pub timezone: String,
+    /// Openings; empty: always.
+    pub allow: Vec<Window>,
+    /// Closures, which beat openings.
+    pub exclude: Vec<Exclusion>,
+}
+
+/// An opening: a cron expression and how long it stays open.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Window {
+    /// Five-field cron.
+    pub cron: String,
+    /// How long.
+    pub length: SignedDuration,
+}
+
+/// A closure by date.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Exclusion {
+    /// First day.
+    pub from: Date,
+    /// Last day, included.
+    pub to: Date,
+    /// Why.
+    pub reason: String,
+}
+
+/// How upstream health counts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Health {
+    /// How long an environment may take.
+    pub timeout: SignedDuration,
+    /// What unknown means.
+    pub unknown: Unknown,
+}
+
+/// What unknown health does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Unknown {
+    /// Wait for it.
+    Wait,
+    /// Stop.
+    Block,
+    /// Go on.
+    Ignore,
+}
+
+/// A check that must be green.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedCheck {
+    /// Its name.
+    pub name: String,
+    /// On the source commit, or on the promotion's head.
+    pub of: CheckOf,
+    /// The App that must have posted it.
+    pub app: Option<String>,
+}
+
+/// Where a named check is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CheckOf {
+    /// The source commit.
+    Source,
+    /// The promotion's head.
+    Promotion,
+}
+
+/// Teams per right; an empty list leaves the right to the default floor.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rights {
+    /// `/promote`.
+    pub promote: Vec<String>,
+    /// `/rollback`.
+    pub rollback: Vec<String>,
+    /// `/freeze`.
+    pub freeze: Vec<String>,
+    /// `--force` and `/skip-soak`.
+    pub bypass: Vec<String>,
+}
+
+/// Which policies apply.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policies {
+    /// Shipped packs: `minimal`, `recommended`, `strict`.
+    pub packs: Vec<String>,
+    /// Folders with the repository's own policies.
+    pub paths: Vec<RepoPath>,
+}
+
+impl Pipeline {
+    /// The application of this name.
+    pub fn app(&self, name: &str) -> Option<&App> {
+        self.apps.iter().find(|app| app.name == name)
+    }
+
+    /// The environment of this name.
+    pub fn environment(&self, name: &str) -> Option<&Environment> {
+        self.environments.iter().find(|env| env.name == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tag_patterns_cut_the_fixed_part() {
+        let version = |pattern: &str, tag: &str| TagPattern(pattern.into()).version(tag).map(|v| v.to_string());
+        assert_eq!(version("v*", "v1.0").as_deref(), Some("v1.0"));
+        assert_eq!(version("v*", "1.0"), None);
+        assert_eq!(version("*", "v1.0").as_deref(), Some("v1.0"));
+        assert_eq!(version("shop/v*", "shop/v1.0-rc.1").as_deref(), Some("v1.0-rc.1"));
+        assert_eq!(version("shop/v*", "other/v1.0"), None);
+        assert_eq!(version("release-*", "release-2.1").as_deref(), Some("2.1"));
+    }
+}

@@ -1,0 +1,1 @@
+//! An environment’s tree → the objects Flux would apply.

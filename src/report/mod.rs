@@ -1,0 +1,1 @@
+//! Verdicts and findings → Markdown, check output, SARIF.

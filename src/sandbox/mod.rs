@@ -1,0 +1,1 @@
+//! A GitHub to run against, on loopback, with real git.

@@ -1,0 +1,1 @@
+//! What `serve` needs to know, from flags, environment variables and files.

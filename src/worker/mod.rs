@@ -1,0 +1,1 @@
+//! The child process that evaluates, its limits and protocol.
