@@ -1,1 +1,186 @@
-//! Filled below.
+//! People's decisions, as they stand in git: one small file an (app, environment) on the branch `trunkline-ledger`.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::id::{BadName, Oid};
+use super::path::RepoPath;
+
+/// The branch that holds the ledger; an orphan, so it shares no history with the environments.
+pub const LEDGER_BRANCH: &str = "trunkline-ledger";
+
+/// Decisions remembered by id, so that a repeated pass knows them; older ones are long acknowledged.
+const MAX_DECISIONS: usize = 100;
+
+/// Every entry of the ledger, read at one commit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// The tip it was read at; `None` when the branch does not exist yet.
+    pub head: Option<Oid>,
+    /// The entries by application, then environment.
+    pub entries: BTreeMap<(String, String), Entry>,
+    /// Files that could not be read, and why: promotions of that (app, environment) stop.
+    pub problems: BTreeMap<(String, String), String>,
+}
+
+/// What people decided about one application in one environment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Entry {
+    /// What the environment held when Trunkline first saw it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_sight: Option<FirstSight>,
+    /// Tags that started something, pinned to their commit.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, TagPin>,
+    /// Stops people put on it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<Hold>,
+    /// Versions people asked for by `/promote`, newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requests: Vec<Request>,
+    /// Rollbacks people asked for, newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rollbacks: Vec<Request>,
+    /// The comments whose decisions are in here, newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<u64>,
+}
+
+/// The state Trunkline met and accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct FirstSight {
+    /// When.
+    pub at: Timestamp,
+    /// The image tag it held, when all of its images agreed on one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holds: Option<String>,
+    /// The trunk commit then, for what takes trunk: it and its ancestors start nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trunk: Option<Oid>,
+    /// The tags that stood above what it held: they start nothing by themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<String>,
+}
+
+/// A tag as it was when it first started something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct TagPin {
+    /// The commit it named.
+    pub commit: Oid,
+    /// Who pushed it, when a delivery said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pusher: Option<String>,
+    /// When it was recorded.
+    pub at: Timestamp,
+}
+
+/// A person's stop on one environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Hold {
+    /// Whose.
+    pub by: String,
+    /// Since when.
+    pub at: Timestamp,
+    /// Why; empty when not said.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// The comment that said it.
+    pub link: String,
+}
+
+/// A version somebody asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Request {
+    /// The version: a tag, or a commit for what takes trunk.
+    pub version: String,
+    /// Its commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Oid>,
+    /// Who asked.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// The comment that asked.
+    pub link: String,
+}
+
+impl Ledger {
+    /// The file of an (app, environment) on the ledger branch.
+    ///
+    /// # Errors
+    /// When a name is no path part, which the configuration rules out.
+    pub fn path(app: &str, environment: &str) -> Result<RepoPath, BadName> {
+        format!("{environment}/{app}.yaml").parse()
+    }
+
+    /// The entry of an (app, environment), empty when none was written.
+    pub fn entry(&self, app: &str, environment: &str) -> Entry {
+        self.entries.get(&(app.to_owned(), environment.to_owned())).cloned().unwrap_or_default()
+    }
+
+    /// Adds the file at `path` to what was read.
+    pub fn read(&mut self, path: &RepoPath, text: &str) {
+        let Some((environment, app)) = path.as_str().strip_suffix(".yaml").and_then(|p| p.split_once('/')) else {
+            return;
+        };
+        let key = (app.to_owned(), environment.to_owned());
+        match serde_yaml::from_str(text) {
+            Ok(entry) => drop(self.entries.insert(key, entry)),
+            Err(error) => drop(self.problems.insert(key, format!("`{path}` on `{LEDGER_BRANCH}`: {error}"))),
+        }
+    }
+}
+
+impl Entry {
+    /// The file's text.
+    ///
+    /// # Errors
+    /// Never for these types; the error is the serialiser's own.
+    pub fn write(&self) -> Result<String, serde_yaml::Error> {
+        serde_yaml::to_string(self)
+    }
+
+    /// Whether the comment's decision is already in here.
+    pub fn has_decision(&self, comment: u64) -> bool {
+        self.decisions.contains(&comment)
+    }
+
+    /// Remembers that the comment's decision is in here.
+    pub fn decided(&mut self, comment: u64) {
+        self.decisions.push(comment);
+        let excess = self.decisions.len().saturating_sub(MAX_DECISIONS);
+        self.decisions.drain(..excess);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_survive_a_round_trip_and_broken_ones_are_named() {
+        let entry = Entry {
+            holds: vec![Hold {
+                by: "ann".into(),
+                at: "2026-11-20T10:00:00Z".parse().unwrap(),
+                reason: "db: migration\n# not a comment".into(),
+                link: "https://github.com/acme/env/issues/1#issuecomment-1".into(),
+            }],
+            decisions: vec![1],
+            ..Entry::default()
+        };
+        let mut ledger = Ledger::default();
+        let path = Ledger::path("shop", "prod").unwrap();
+        ledger.read(&path, &entry.write().unwrap());
+        assert_eq!(ledger.entry("shop", "prod"), entry);
+        ledger.read(&path, "holds: 7");
+        assert!(ledger.problems[&("shop".into(), "prod".into())].contains("prod/shop.yaml"));
+    }
+}

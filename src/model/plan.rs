@@ -1,1 +1,287 @@
-//! Filled below.
+//! What to do: verdicts, effects, what must be known first, and when to look again.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::id::{Key, Oid, RepoId};
+use super::path::RepoPath;
+use super::snapshot::{MergeMethod, Reaction};
+use super::verdict::Verdict;
+
+/// The outcome of `decide`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Plan {
+    /// Why.
+    pub verdicts: Vec<Verdict>,
+    /// What, in order.
+    pub effects: Vec<Effect>,
+    /// What must be known before this plan is whole; nothing is applied while a need can still be met.
+    pub needs: Vec<Need>,
+    /// When to look again even if nothing happens.
+    pub look_again_at: Option<Timestamp>,
+}
+
+impl Plan {
+    /// Looks again at `at`, or earlier if that was planned.
+    pub fn look_again(&mut self, at: Timestamp) {
+        self.look_again_at = Some(self.look_again_at.map_or(at, |old| old.min(at)));
+    }
+}
+
+/// Something `decide` has to know and the snapshot does not say yet.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Need {
+    /// What merging `head` into `base` does to the environments.
+    Evaluation {
+        /// The tip of the base branch.
+        base: Oid,
+        /// The head.
+        head: Oid,
+    },
+    /// The checks on a commit.
+    Checks {
+        /// The repository.
+        repo: RepoId,
+        /// The commit.
+        commit: Oid,
+    },
+    /// The pull requests ever opened from a branch.
+    Branch(String),
+    /// What a person may do here.
+    Permission(String),
+    /// Whether a person is in a team (`org/slug`).
+    Member {
+        /// The team.
+        team: String,
+        /// The login.
+        login: String,
+    },
+    /// The commits between two versions of an application.
+    Changelog {
+        /// The application.
+        app: String,
+        /// From, excluded; `None`: only the newest few.
+        from: Option<Oid>,
+        /// To, included.
+        to: Oid,
+    },
+    /// What is known of an application's way.
+    Pipeline(String),
+}
+
+/// A write: conditional, idempotent, with a natural key.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Wake another key.
+    Wake(Key),
+    /// Create or update our check on a commit.
+    PutCheck {
+        /// The commit.
+        head: Oid,
+        /// The run to update; `None` creates one.
+        existing: Option<u64>,
+        /// What it says.
+        output: CheckOutput,
+    },
+    /// Create or edit the sticky comment.
+    PutComment {
+        /// The pull request.
+        number: u64,
+        /// The comment to edit; `None` creates one.
+        existing: Option<u64>,
+        /// Its text.
+        body: String,
+    },
+    /// Answer a comment, once.
+    Reply {
+        /// The pull request or issue.
+        number: u64,
+        /// The comment that is answered.
+        to: u64,
+        /// The answer.
+        body: String,
+    },
+    /// React to a comment.
+    React {
+        /// The comment.
+        comment: u64,
+        /// With what.
+        reaction: Reaction,
+    },
+    /// Write a decision to the ledger.
+    Record {
+        /// The file.
+        path: RepoPath,
+        /// Its whole new text.
+        text: String,
+        /// The commit's message.
+        message: String,
+        /// The ledger's tip it was decided on; `None` when the branch does not exist.
+        expected: Option<Oid>,
+    },
+    /// Open a promotion: branch, signed commit, pull request.
+    Promote(Box<Promotion>),
+    /// Write a version straight to the default branch.
+    Commit {
+        /// The tip it was decided on.
+        base: Oid,
+        /// What to write.
+        edit: VersionEdit,
+        /// The commit's message.
+        message: String,
+    },
+    /// Close a pull request with a word why.
+    Close {
+        /// The pull request.
+        number: u64,
+        /// Why.
+        comment: String,
+    },
+    /// Bring a branch up to date with its base.
+    UpdateBranch {
+        /// The pull request.
+        number: u64,
+        /// The head it was decided on.
+        head: Oid,
+    },
+    /// Merge a pull request.
+    Merge {
+        /// The pull request.
+        number: u64,
+        /// The head it was decided on.
+        head: Oid,
+        /// How.
+        method: MergeMethod,
+        /// The commit's first line.
+        title: String,
+    },
+    /// Ask for reviews.
+    RequestReviews {
+        /// The pull request.
+        number: u64,
+        /// Teams as `org/slug`.
+        teams: Vec<String>,
+    },
+}
+
+/// A promotion pull request to open.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Promotion {
+    /// The branch.
+    pub branch: String,
+    /// The tip of the default branch it starts from.
+    pub base: Oid,
+    /// What to write.
+    pub edit: VersionEdit,
+    /// The commit's message.
+    pub message: String,
+    /// The pull request's title.
+    pub title: String,
+    /// The pull request's description.
+    pub body: String,
+}
+
+/// Which version to write into which folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionEdit {
+    /// The environment's folder.
+    pub folder: RepoPath,
+    /// The new tag by image.
+    pub tags: Vec<(String, String)>,
+}
+
+/// What a check run says.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct CheckOutput {
+    /// `None` while something is awaited.
+    pub conclusion: Option<Conclusion>,
+    /// At most 255 characters.
+    pub title: String,
+    /// Markdown, at most 65,535 characters.
+    pub summary: String,
+    /// More Markdown, at most 65,535 characters; may be empty.
+    pub text: String,
+    /// All annotations; the adapter sends them 50 at a time.
+    pub annotations: Vec<Annotation>,
+}
+
+/// How a check ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Conclusion {
+    /// All is well.
+    Success,
+    /// Something must change.
+    Failure,
+    /// Observed only.
+    Neutral,
+}
+
+/// A remark on a line of the pull request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Annotation {
+    /// The file.
+    pub path: RepoPath,
+    /// The line, from 1.
+    pub line: u32,
+    /// How bad.
+    pub level: AnnotationLevel,
+    /// At most 255 characters.
+    pub title: String,
+    /// At most 64 KiB.
+    pub message: String,
+}
+
+/// How bad a remark is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnnotationLevel {
+    /// Worth knowing.
+    Notice,
+    /// Worth fixing.
+    Warning,
+    /// Must be fixed.
+    Failure,
+}
+
+impl CheckOutput {
+    /// A hash of the content, kept in the run's `external_id` so that an unchanged check is not written again.
+    pub fn fingerprint(&self) -> String {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        format!("v1-{:016x}", hasher.finish())
+    }
+}
+
+impl Effect {
+    /// What this write is about: two writes with one natural key are the same write, perhaps with other content.
+    pub fn natural_key(&self) -> String {
+        match self {
+            Effect::Wake(key) => format!("wake {key}"),
+            Effect::PutCheck { head, .. } => format!("check {head}"),
+            Effect::PutComment { number, .. } => format!("comment {number}"),
+            Effect::Reply { to, .. } => format!("reply {to}"),
+            Effect::React { comment, reaction } => format!("react {comment} {reaction:?}"),
+            Effect::Record { path, .. } => format!("record {path}"),
+            Effect::Promote(promotion) => format!("promote {}", promotion.branch),
+            Effect::Commit { edit, .. } => format!("commit {}", edit.folder),
+            Effect::Close { number, .. } => format!("close {number}"),
+            Effect::UpdateBranch { number, head } => format!("update {number} {head}"),
+            Effect::Merge { number, head, .. } => format!("merge {number} {head}"),
+            Effect::RequestReviews { number, teams } => format!("request {number} {}", teams.join(",")),
+        }
+    }
+
+    /// Whether GitHub itself would make a second one of it: such effects wait a moment after a start, when reads may be stale.
+    pub fn creates(&self) -> bool {
+        matches!(
+            self,
+            Effect::PutCheck { existing: None, .. }
+                | Effect::PutComment { existing: None, .. }
+                | Effect::Reply { .. }
+                | Effect::Promote(_)
+        )
+    }
+}
