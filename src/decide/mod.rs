@@ -1,1 +1,59 @@
-//! `Snapshot → Plan`: cheap, total, deterministic.
+//! `Snapshot → Plan`: cheap, total, deterministic, one file a feature.
+//!
+//! A broken configuration or an unknown environment is a verdict, never an error. What a feature must know first it asks for
+//! as a `Need`; the loop looks it up and decides again, so this module never reads anything.
+
+mod check;
+mod commands;
+mod comment;
+mod draft;
+mod first_sight;
+mod gates;
+mod merge;
+mod promotions;
+mod rights;
+mod texts;
+mod versions;
+mod wakes;
+mod ways_in;
+
+use crate::model::plan::{Need, Plan};
+use crate::model::snapshot::{Configuration, Snapshot, Subject};
+use crate::model::verdict::Verdict;
+
+/// Decides what to do about one key.
+pub fn decide(snapshot: &Snapshot) -> Plan {
+    let mut plan = Plan::default();
+    let valid = match &snapshot.common.config {
+        Configuration::Valid(pipeline) => Some(pipeline),
+        Configuration::Missing | Configuration::Broken(_) => None,
+    };
+    match &snapshot.subject {
+        Subject::Repo(repo) => wakes::plan(snapshot, repo, &mut plan),
+        Subject::Head(head) => check::plan(snapshot, head, &mut plan),
+        Subject::Pull(pull) => {
+            comment::plan(snapshot, pull, &mut plan);
+            commands::plan(snapshot, pull, &mut plan);
+            if let Some(pipeline) = valid {
+                merge::plan(snapshot, pull, pipeline, &mut plan);
+            }
+        }
+        Subject::Pipeline(subject) => match valid {
+            Some(pipeline) => promotions::plan(snapshot, subject, pipeline, &mut plan),
+            None => plan.verdicts.push(
+                Verdict::no("no-configuration", "there is no valid configuration on the default branch")
+                    .next("merge a pull request that repairs `.github/trunkline.yaml`"),
+            ),
+        },
+    }
+    plan.needs.sort();
+    plan.needs.dedup();
+    plan
+}
+
+/// Asks for a fact unless it was asked for and cannot be had.
+fn ask(snapshot: &Snapshot, plan: &mut Plan, need: Need) {
+    if !snapshot.facts.unmet.contains_key(&need) {
+        plan.needs.push(need);
+    }
+}

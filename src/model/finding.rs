@@ -1,5 +1,6 @@
 //! What was found wrong, and what a change does to the environments it touches.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -163,6 +164,15 @@ pub struct ImageChange {
     pub to: String,
 }
 
+/// A change to the fields that carry an application's version.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct VersionChange {
+    /// The application.
+    pub app: String,
+    /// The new tag (or digest) by image, for all of its images that have one.
+    pub tags: BTreeMap<String, String>,
+}
+
 /// One environment, before and after a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnvironmentEvaluation {
@@ -174,6 +184,9 @@ pub struct EnvironmentEvaluation {
     pub changes: Vec<Change>,
     /// Images that change.
     pub images: Vec<ImageChange>,
+    /// Applications whose version changes.
+    #[serde(default)]
+    pub versions: Vec<VersionChange>,
     /// What is wrong, new ones first.
     pub findings: Vec<Finding>,
     /// Objects rendered at head.
@@ -189,6 +202,9 @@ pub struct Evaluation {
     pub environments: Vec<EnvironmentEvaluation>,
     /// Findings that belong to no environment: configuration, policies, limits.
     pub findings: Vec<Finding>,
+    /// Whether the change touches Trunkline's own configuration or policies.
+    #[serde(default)]
+    pub touches_rules: bool,
 }
 
 impl Evaluation {

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::id::RepoName;
+use super::id::{Oid, RepoName};
 use super::path::RepoPath;
 use super::version::Version;
 
@@ -82,6 +82,22 @@ pub enum TagTemplate {
     Default,
     /// Text with `{tag}`, `{version}`, `{short-sha}` and `{sha}`.
     Custom(String),
+}
+
+impl Image {
+    /// The image tag that carries a version: `version` is what the git tag names, `v` included; `None` on trunk.
+    pub fn tag_for(&self, version: Option<&str>, commit: &Oid) -> String {
+        let short = commit.short();
+        let tag = version.unwrap_or(&short);
+        match &self.tag {
+            TagTemplate::Default => tag.to_owned(),
+            TagTemplate::Custom(template) => template
+                .replace("{tag}", tag)
+                .replace("{version}", tag.strip_prefix(['v', 'V']).filter(|_| version.is_some()).unwrap_or(tag))
+                .replace("{short-sha}", &short)
+                .replace("{sha}", &commit.to_string()),
+        }
+    }
 }
 
 /// What an environment takes.
@@ -302,6 +318,15 @@ impl Pipeline {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn image_tags_follow_their_template() {
+        let commit: Oid = "0123456789abcdef0123456789abcdef01234567".parse().unwrap();
+        let tag = |template: TagTemplate, version| Image { name: "x".into(), tag: template }.tag_for(version, &commit);
+        assert_eq!(tag(TagTemplate::Default, Some("v1.0")), "v1.0");
+        assert_eq!(tag(TagTemplate::Default, None), "0123456");
+        assert_eq!(tag(TagTemplate::Custom("{version}-{short-sha}".into()), Some("v1.0-rc.1")), "1.0-rc.1-0123456");
+    }
 
     #[test]
     fn tag_patterns_cut_the_fixed_part() {

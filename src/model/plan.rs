@@ -110,12 +110,10 @@ pub enum Effect {
         /// With what.
         reaction: Reaction,
     },
-    /// Write a decision to the ledger.
+    /// Write decisions to the ledger.
     Record {
-        /// The file.
-        path: RepoPath,
-        /// Its whole new text.
-        text: String,
+        /// The files and their whole new texts.
+        files: Vec<(RepoPath, String)>,
         /// The commit's message.
         message: String,
         /// The ledger's tip it was decided on; `None` when the branch does not exist.
@@ -264,7 +262,7 @@ impl Effect {
             Effect::PutComment { number, .. } => format!("comment {number}"),
             Effect::Reply { to, .. } => format!("reply {to}"),
             Effect::React { comment, reaction } => format!("react {comment} {reaction:?}"),
-            Effect::Record { path, .. } => format!("record {path}"),
+            Effect::Record { message, .. } => format!("record {message}"),
             Effect::Promote(promotion) => format!("promote {}", promotion.branch),
             Effect::Commit { edit, .. } => format!("commit {}", edit.folder),
             Effect::Close { number, .. } => format!("close {number}"),

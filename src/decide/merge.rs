@@ -1,0 +1,56 @@
+//! The merge of a promotion, and the reviews it needs: only our own pull requests, only when every gate is open.
+
+use super::ways_in;
+use crate::model::pipeline::{Merge, Mode, Pipeline};
+use crate::model::plan::{Effect, Need, Plan};
+use crate::model::snapshot::{PullState, PullSubject, ReviewState, Snapshot};
+use crate::model::verdict::{Answer, Verdict};
+
+/// Plans the merge of one of our promotions.
+pub fn plan(snapshot: &Snapshot, subject: &PullSubject, pipeline: &Pipeline, plan: &mut Plan) {
+    let Some(pull) = &subject.pull else { return };
+    if pull.brief.state != PullState::Open || pipeline.mode == Mode::Observe || !ways_in::is_promotion(snapshot, pull) {
+        return;
+    }
+    let key = (pull.base_tip, pull.brief.head);
+    let Some(Ok(evaluation)) = snapshot.facts.evaluations.get(&key) else {
+        super::ask(snapshot, plan, Need::Evaluation { base: key.0, head: key.1 });
+        return;
+    };
+    let ways = ways_in::all(snapshot, pipeline, pull, evaluation, &mut plan.needs);
+    let Some(first) = ways.first() else {
+        plan.verdicts.push(Verdict::no("no-version", "this promotion changes no version any more").next("close it"));
+        return;
+    };
+    let teams: Vec<String> = first.environment.approvals.iter().flat_map(|approvals| approvals.teams.clone()).collect();
+    let opined = pull.reviews.iter().any(|review| review.state != ReviewState::Other && !review.author.bot);
+    if !teams.is_empty() && pull.requested.is_empty() && !opined {
+        plan.effects.push(Effect::RequestReviews { number: pull.brief.number, teams });
+    }
+    let mut because: Vec<Verdict> = ways.iter().map(|way| way.verdict.clone()).collect();
+    if evaluation.blocks() {
+        because.push(Verdict::no("findings", "new findings at error stand in the way").next("fix them on trunk and tag again"));
+    }
+    if subject.checked_at.is_none() {
+        because.push(Verdict::wait("check", "the check has not reported on this commit yet"));
+    }
+    if pull.draft {
+        because.push(Verdict::wait("draft", "it is a draft").next("mark it as ready for review"));
+    }
+    if pull.mergeable == Some(false) {
+        because.push(Verdict::no("conflict", "it conflicts with its base branch").next("close it; Trunkline opens a fresh one"));
+    }
+    let verdict = Verdict::all("merge", format!("merge #{}", pull.brief.number), because);
+    let auto = ways.iter().all(|way| way.environment.merge == Merge::Auto);
+    if verdict.answer == Answer::Yes && auto {
+        if let Some(method) = snapshot.common.repo.merge_methods.first() {
+            plan.effects.push(Effect::Merge {
+                number: pull.brief.number,
+                head: pull.brief.head,
+                method: *method,
+                title: format!("{} (#{})", pull.brief.title, pull.brief.number),
+            });
+        }
+    }
+    plan.verdicts.push(verdict);
+}

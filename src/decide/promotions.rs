@@ -1,0 +1,260 @@
+//! Versions travel: for each environment the version it should hold, the gates before it, and the promotion that carries it.
+
+use super::draft::Draft;
+use super::gates::{self, Entering};
+use super::versions::{self, Candidate, Cause};
+use super::{first_sight, texts};
+use crate::model::ledger::TagPin;
+use crate::model::pipeline::{App, Environment, Mode, Pipeline, Via};
+use crate::model::plan::{Effect, Need, Plan, Promotion, VersionEdit};
+use crate::model::snapshot::{PipelineFacts, PipelineSubject, PullBrief, PullState, Snapshot, Source};
+use crate::model::verdict::{Answer, Verdict};
+
+/// How one environment stands: what `/status` shows and the pipeline acts on.
+pub struct Standing<'a> {
+    /// The environment.
+    pub environment: &'a Environment,
+    /// The version that wants in, if any.
+    pub candidate: Option<Candidate>,
+    /// Why it is in, waits, or stays out.
+    pub verdict: Verdict,
+}
+
+/// Plans the promotions of one application.
+pub fn plan(snapshot: &Snapshot, subject: &PipelineSubject, pipeline: &Pipeline, plan: &mut Plan) {
+    let Some(app) = pipeline.app(&subject.app) else { return };
+    let Some(source) = &subject.facts.source else {
+        plan.verdicts.push(unreachable_source(&subject.facts));
+        return;
+    };
+    let mut draft = Draft::new(&snapshot.common.ledger);
+    let mut effects = Vec::new();
+    for environment in &pipeline.environments {
+        let mut pass = Pass { snapshot, pipeline, app, source, facts: &subject.facts, environment, plan: &mut *plan };
+        let verdict = pass.environment(&mut draft, &mut effects);
+        if let Some(until) = earliest(&verdict) {
+            plan.look_again(until);
+        }
+        plan.verdicts.push(verdict);
+    }
+    if pipeline.mode == Mode::Observe {
+        return;
+    }
+    plan.effects.extend(draft.effect());
+    plan.effects.extend(effects);
+}
+
+/// How every environment of an application stands, without planning anything.
+pub fn standings<'a>(
+    snapshot: &Snapshot,
+    pipeline: &'a Pipeline,
+    app: &App,
+    facts: &PipelineFacts,
+    needs: &mut Vec<Need>,
+) -> Vec<Standing<'a>> {
+    let standing = |environment: &'a Environment| {
+        let Some(source) = &facts.source else {
+            return Standing { environment, candidate: None, verdict: unreachable_source(facts) };
+        };
+        let mut plan = Plan::default();
+        let pass = Pass { snapshot, pipeline, app, source, facts, environment, plan: &mut plan };
+        let (candidate, verdict) = pass.standing();
+        needs.append(&mut plan.needs);
+        Standing { environment, candidate, verdict }
+    };
+    pipeline.environments.iter().map(standing).collect()
+}
+
+fn unreachable_source(facts: &PipelineFacts) -> Verdict {
+    let why = facts.problems.first().map_or("the source repository cannot be read", |problem| problem.message.as_str());
+    Verdict::no("source-unreachable", why).next("install the App on the source repository, or correct `source`")
+}
+
+fn earliest(verdict: &Verdict) -> Option<jiff::Timestamp> {
+    verdict.until.into_iter().chain(verdict.because.iter().filter_map(earliest)).min()
+}
+
+struct Pass<'a, 'p> {
+    snapshot: &'a Snapshot,
+    pipeline: &'a Pipeline,
+    app: &'a App,
+    source: &'a Source,
+    facts: &'a PipelineFacts,
+    environment: &'a Environment,
+    plan: &'p mut Plan,
+}
+
+impl Pass<'_, '_> {
+    fn entering<'b>(&'b self, candidate: &'b Candidate) -> Entering<'b> {
+        Entering {
+            snapshot: self.snapshot,
+            pipeline: self.pipeline,
+            app: self.app,
+            environment: self.environment,
+            facts: self.facts,
+            source: self.source,
+            candidate,
+        }
+    }
+
+    /// What keeps this environment from being looked at all.
+    fn obstacle(&self) -> Option<Verdict> {
+        let key = (self.app.name.clone(), self.environment.name.clone());
+        if let Some(problem) = self.snapshot.common.ledger.problems.get(&key) {
+            return Some(Verdict::no("ledger-broken", problem).next("revert the last change to that file on the ledger branch"));
+        }
+        let Some(holdings) = self.facts.environments.get(&self.environment.name) else {
+            return Some(Verdict::no("not-here", format!("{} has no place in {}", self.app.name, self.environment.name)));
+        };
+        let problem = holdings.problems.first()?;
+        let place = problem.location.as_ref().map(|at| format!(" ({at})")).unwrap_or_default();
+        let verdict = Verdict::no("no-version-field", format!("{}{place}", problem.message));
+        Some(match &problem.help {
+            Some(help) => verdict.next(help),
+            None => verdict,
+        })
+    }
+
+    /// The candidate and its gates, without a pull request.
+    fn standing(mut self) -> (Option<Candidate>, Verdict) {
+        if let Some(obstacle) = self.obstacle() {
+            return (None, obstacle);
+        }
+        let entry = self.snapshot.common.ledger.entry(&self.app.name, &self.environment.name);
+        let holdings = &self.facts.environments[&self.environment.name];
+        match versions::wanted(self.app, self.environment, self.source, holdings, &entry) {
+            Err(verdict) => (None, verdict),
+            Ok(candidate) => {
+                let mut because = gates::all(&self.entering(&candidate), None, &mut self.plan.needs);
+                because.extend(self.rejected(&candidate));
+                let verdict = Verdict::all("entering", self.headline(&candidate), because);
+                (Some(candidate), verdict)
+            }
+        }
+    }
+
+    fn headline(&self, candidate: &Candidate) -> String {
+        match &candidate.cause {
+            Cause::Newest => format!("{} wants into {}", candidate.version, self.environment.name),
+            Cause::Asked(by) => format!("{} wants into {}: {} asked for it", candidate.version, self.environment.name, by.by),
+            Cause::Rollback(by) => format!("{} goes back to {}: {} asked for it", self.environment.name, candidate.version, by.by),
+        }
+    }
+
+    fn environment(&mut self, draft: &mut Draft<'_>, effects: &mut Vec<Effect>) -> Verdict {
+        if let Some(obstacle) = self.obstacle() {
+            return obstacle;
+        }
+        let entry = self.snapshot.common.ledger.entry(&self.app.name, &self.environment.name);
+        let holdings = &self.facts.environments[&self.environment.name];
+        if entry.first_sight.is_none() && self.pipeline.mode == Mode::Enforce {
+            first_sight::record(self.snapshot, self.app, self.environment, self.source, holdings, draft);
+            return Verdict::yes("first-sight", "what it holds now is accepted; later versions start promotions");
+        }
+        let open: Vec<&PullBrief> = self.open_promotions();
+        let candidate = match versions::wanted(self.app, self.environment, self.source, holdings, &entry) {
+            Ok(candidate) => candidate,
+            Err(verdict) => {
+                effects.extend(open.iter().map(|pull| Effect::Close { number: pull.number, comment: texts::moot(&verdict) }));
+                return verdict;
+            }
+        };
+        let branch = candidate.branch(&self.app.name, &self.environment.name);
+        let headline = self.headline(&candidate);
+        if let Some(pull) = open.iter().find(|pull| pull.branch == branch) {
+            let older = open.iter().filter(|other| other.branch != branch);
+            effects.extend(older.map(|other| Effect::Close { number: other.number, comment: texts::superseded(pull, &candidate) }));
+            let gates = gates::all(&self.entering(&candidate), None, &mut self.plan.needs);
+            return Verdict::all("promoting", format!("{headline}, in #{}", pull.number), gates);
+        }
+        let mut before = vec![gates::pinned(&self.entering(&candidate)), gates::built(&self.entering(&candidate), &mut self.plan.needs)];
+        if !candidate.is_rollback() {
+            before.extend(gates::holds(&self.entering(&candidate)));
+        }
+        before.extend(self.rejected(&candidate));
+        if self.environment.via == Via::Commit {
+            before.extend(gates::all(&self.entering(&candidate), None, &mut self.plan.needs).into_iter().skip(2));
+        }
+        let verdict = Verdict::all("entering", headline, before);
+        if verdict.answer == Answer::Yes && self.pipeline.mode == Mode::Enforce {
+            self.enter(&candidate, &branch, draft, effects);
+        }
+        verdict
+    }
+
+    fn open_promotions(&self) -> Vec<&PullBrief> {
+        let here = |pull: &&PullBrief| {
+            versions::read_branch(&pull.branch)
+                .is_some_and(|(environment, app, _)| environment == self.environment.name && app == self.app.name)
+        };
+        self.facts.promotions.iter().filter(here).collect()
+    }
+
+    /// Whether a person has closed this very promotion and nobody asked again since.
+    fn rejected(&mut self, candidate: &Candidate) -> Option<Verdict> {
+        let branch = candidate.branch(&self.app.name, &self.environment.name);
+        let Some(pulls) = self.snapshot.facts.branches.get(&branch) else {
+            let need = Need::Branch(branch);
+            return Some(match self.snapshot.facts.unmet.get(&need) {
+                Some(why) => Verdict::wait("promotions", format!("earlier promotions cannot be read: {why}")),
+                None => {
+                    self.plan.needs.push(need);
+                    Verdict::wait("promotions", "looking up earlier promotions")
+                }
+            });
+        };
+        let asked = match &candidate.cause {
+            Cause::Newest => None,
+            Cause::Asked(request) | Cause::Rollback(request) => Some(request.at),
+        };
+        let ended = |pull: &&PullBrief| {
+            let by_us = pull.closed_by.as_ref().is_some_and(|actor| self.snapshot.common.bot.is(actor));
+            let before = pull.closed_at.is_some_and(|at| asked.is_some_and(|asked| at < asked));
+            !before && (pull.state == PullState::Merged || pull.state == PullState::Closed && !by_us)
+        };
+        let pull = pulls.iter().filter(ended).max_by_key(|pull| pull.number)?;
+        let again = format!("comment `/promote {} {}` to ask for it again", self.environment.name, candidate.version);
+        let text = match (pull.state, &pull.closed_by) {
+            (PullState::Merged, _) => format!("{} entered with #{} and was replaced since", candidate.version, pull.number),
+            (_, Some(who)) => format!("{} closed #{}, so {} is rejected", who.login, pull.number, candidate.version),
+            (_, None) => format!("#{} was closed, so {} is rejected", pull.number, candidate.version),
+        };
+        Some(Verdict::no("rejected", text).next(again))
+    }
+
+    /// Writes the promotion, once everything it needs is known.
+    fn enter(&mut self, candidate: &Candidate, branch: &str, draft: &mut Draft<'_>, effects: &mut Vec<Effect>) {
+        let holdings = &self.facts.environments[&self.environment.name];
+        let from = holdings.history.first().and_then(|holding| holding.commit);
+        let key = (self.app.name.clone(), from, candidate.commit);
+        let need = Need::Changelog { app: key.0.clone(), from, to: candidate.commit };
+        let changelog = match (self.snapshot.facts.changelogs.get(&key), self.snapshot.facts.unmet.contains_key(&need)) {
+            (Some(changelog), _) => changelog.clone(),
+            (None, true) => Default::default(),
+            (None, false) => return self.plan.needs.push(need),
+        };
+        let Some(base) = self.snapshot.common.repo.tip else { return };
+        if let Some(tag) = &candidate.tag {
+            let pin = TagPin { commit: tag.commit, pusher: tag.pusher.clone(), at: self.snapshot.common.now };
+            let why = format!("{} {} for {}: commit {}", self.app.name, tag.name, self.environment.name, tag.commit.short());
+            if !self.snapshot.common.ledger.entry(&self.app.name, &self.environment.name).tags.contains_key(&tag.name) {
+                draft.change(&self.app.name, &self.environment.name, why, |entry| {
+                    entry.tags.entry(tag.name.clone()).or_insert(pin);
+                });
+            }
+        }
+        let edit = VersionEdit { folder: holdings.folder.clone(), tags: candidate.image_tags(self.app) };
+        let texts = texts::promotion(&self.entering(candidate), holdings, &changelog, &mut self.plan.needs);
+        effects.push(match self.environment.via {
+            Via::Commit => Effect::Commit { base, edit, message: texts.message },
+            Via::PullRequest => Effect::Promote(Box::new(Promotion {
+                branch: branch.to_owned(),
+                base,
+                edit,
+                message: texts.message,
+                title: texts.title,
+                body: texts.body,
+            })),
+        });
+    }
+}

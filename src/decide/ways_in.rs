@@ -1,0 +1,156 @@
+//! Any way in is the same way: whatever pull request changes a version, it meets the same gates.
+
+use super::gates::{self, Entering};
+use super::versions::{self, Candidate, Cause};
+use crate::model::finding::{Evaluation, VersionChange};
+use crate::model::pipeline::{App, Environment, Pipeline, Takes};
+use crate::model::plan::Need;
+use crate::model::snapshot::{PipelineFacts, Pull, Snapshot, Source};
+use crate::model::verdict::Verdict;
+use crate::model::version::Version;
+
+/// What a pull request brings into one environment.
+pub struct WayIn<'a> {
+    /// The environment.
+    pub environment: &'a Environment,
+    /// The application.
+    pub app: &'a App,
+    /// The gates.
+    pub verdict: Verdict,
+}
+
+/// Whether a pull request is a promotion that we opened.
+pub fn is_promotion(snapshot: &Snapshot, pull: &Pull) -> bool {
+    snapshot.common.bot.is(&pull.brief.author) && !pull.brief.fork && versions::read_branch(&pull.brief.branch).is_some()
+}
+
+/// The gates of every version change a pull request makes in a gated environment.
+pub fn all<'a>(
+    snapshot: &Snapshot,
+    pipeline: &'a Pipeline,
+    pull: &Pull,
+    evaluation: &Evaluation,
+    needs: &mut Vec<Need>,
+) -> Vec<WayIn<'a>> {
+    let mut ways = Vec::new();
+    if pull.brief.base != snapshot.common.repo.default_branch {
+        return ways;
+    }
+    for touched in &evaluation.environments {
+        let Some(environment) = pipeline.environment(&touched.environment) else { continue };
+        for change in &touched.versions {
+            let Some(app) = pipeline.app(&change.app) else { continue };
+            if !gated(environment) && !is_promotion(snapshot, pull) {
+                continue;
+            }
+            let verdict = match snapshot.facts.pipelines.get(&app.name) {
+                Some(facts) => judge(snapshot, pipeline, (environment, app), (pull, change), facts, needs),
+                None => look_up(snapshot, app, needs),
+            };
+            ways.push(WayIn { environment, app, verdict });
+        }
+    }
+    ways
+}
+
+fn gated(environment: &Environment) -> bool {
+    !environment.after.is_empty()
+        || environment.ships.is_some()
+        || environment.soak.is_some()
+        || environment.approvals.is_some()
+        || environment.windows.is_some()
+        || !environment.checks.is_empty()
+}
+
+fn look_up(snapshot: &Snapshot, app: &App, needs: &mut Vec<Need>) -> Verdict {
+    let need = Need::Pipeline(app.name.clone());
+    match snapshot.facts.unmet.get(&need) {
+        Some(why) => Verdict::wait("pipeline", format!("the versions of {} cannot be read: {why}", app.name)),
+        None => {
+            needs.push(need);
+            Verdict::wait("pipeline", format!("looking up the versions of {}", app.name))
+        }
+    }
+}
+
+fn judge(
+    snapshot: &Snapshot,
+    pipeline: &Pipeline,
+    (environment, app): (&Environment, &App),
+    (pull, change): (&Pull, &VersionChange),
+    facts: &PipelineFacts,
+    needs: &mut Vec<Need>,
+) -> Verdict {
+    let Some(source) = &facts.source else {
+        return Verdict::wait("source-unreachable", format!("the source of {} cannot be read", app.name))
+            .next("install the App on the source repository, or correct `source`");
+    };
+    let candidate = match candidate(snapshot, (environment, app), (pull, change), facts, source) {
+        Ok(candidate) => candidate,
+        Err(verdict) => return verdict,
+    };
+    let entering = Entering { snapshot, pipeline, app, environment, facts, source, candidate: &candidate };
+    let mut because = gates::all(&entering, Some(pull), needs);
+    if is_promotion(snapshot, pull) && pull.commit_authors.iter().any(|author| !snapshot.common.bot.is(author)) {
+        let text = "somebody else's commits are on this branch, so Trunkline will not merge it";
+        because.push(Verdict::no("foreign-commits", text).next("close this pull request and open your own, or remove the commits"));
+    }
+    Verdict::all("entering", format!("{} into {}", candidate.version, environment.name), because)
+}
+
+/// The version a pull request brings, when it names one we know.
+fn candidate(
+    snapshot: &Snapshot,
+    (environment, app): (&Environment, &App),
+    (pull, change): (&Pull, &VersionChange),
+    facts: &PipelineFacts,
+    source: &Source,
+) -> Result<Candidate, Verdict> {
+    let nothing = Default::default();
+    let holdings = facts.environments.get(&environment.name).unwrap_or(&nothing);
+    if is_promotion(snapshot, pull) {
+        let entry = snapshot.common.ledger.entry(&app.name, &environment.name);
+        let wanted = versions::wanted(app, environment, source, holdings, &entry)?;
+        return if wanted.branch(&app.name, &environment.name) == pull.brief.branch {
+            Ok(wanted)
+        } else {
+            Err(Verdict::no("superseded", format!("{} is newer, and takes its place", wanted.version)))
+        };
+    }
+    let fits = |candidate: &Candidate| {
+        let tags = candidate.image_tags(app);
+        change.tags.iter().all(|(image, tag)| tags.iter().any(|(name, wanted)| name == image && wanted == tag))
+    };
+    let tagged = source.tags.iter().filter_map(|tag| {
+        let version = versions::version_of(app, tag)?;
+        Some(Candidate { version: version.to_string(), commit: tag.commit, tag: Some(tag.clone()), cause: Cause::Newest })
+    });
+    let on_trunk = source.trunk.iter().map(|tip| Candidate {
+        version: tip.id.short(),
+        tag: None,
+        commit: tip.id,
+        cause: Cause::Newest,
+    });
+    let found = tagged.chain(on_trunk).find(fits).ok_or_else(|| {
+        let tags: Vec<&str> = change.tags.values().map(String::as_str).collect();
+        Verdict::no("unknown-version", format!("{} names no version of {} we know", tags.join(", "), app.name))
+            .next(format!("tag the commit in the source, or comment `/promote {}`", environment.name))
+    })?;
+    let takes = match environment.takes {
+        Takes::Trunk => true,
+        Takes::Prereleases => found.tag.is_some(),
+        Takes::Releases => Version::parse(&found.version).is_some_and(|version| !version.is_prerelease()),
+    };
+    if !takes {
+        return Err(Verdict::no("not-taken", format!("{} does not take {}", environment.name, found.version))
+            .next("tag a release and let it travel"));
+    }
+    let held = holdings.history.first().and_then(|now| now.version.as_deref()).and_then(Version::parse);
+    if let (Some(held), Some(version)) = (held, found.tag.as_ref().and_then(|tag| versions::version_of(app, tag))) {
+        if version < held {
+            return Err(Verdict::no("lower", format!("{version} is lower than {held}, which {} holds", environment.name))
+                .next(format!("to go back, comment `/rollback {} {version}`", environment.name)));
+        }
+    }
+    Ok(found)
+}
