@@ -1,1 +1,224 @@
-//! The loop: observe, decide, apply, acknowledge.
+//! The loop: observe, decide, apply, acknowledge, again until the plan is empty.
+//!
+//! The only module that knows both `github` and `git`. Every pass is one key, on its own, caught when it panics; what it wrote
+//! and GitHub confirmed is expected until a read shows it, so that passes may be repeated at any point.
+
+mod apply;
+mod directory;
+mod expect;
+mod lookup;
+mod observe;
+mod routes;
+mod trouble;
+mod way;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use jiff::Timestamp;
+
+use crate::clock::Clock;
+use crate::decide::decide;
+use crate::git;
+use crate::github::GitHub;
+use crate::model::id::Key;
+use crate::model::plan::{Effect, Plan};
+use crate::model::snapshot::{Bot, Snapshot};
+use crate::queue::{Lease, Note, Outcome, Queue, QueueError, Wake};
+use crate::worker::Worker;
+
+use directory::Directory;
+use expect::{Advice, Expectations};
+pub use trouble::Trouble;
+
+/// Rounds of looking things up in one pass: the deepest chain is evaluation, pipeline, changelog, permission, team.
+const MAX_ROUNDS: usize = 8;
+/// Passes at once: they wait for GitHub most of the time, and GitHub allows 100 requests at once.
+const MAX_PASSES: usize = 16;
+/// A pass that takes longer than this has lost its key to another: fetch and evaluation are each bounded below it.
+const LEASE: Duration = Duration::from_secs(300);
+/// How often everything is looked at even if GitHub says nothing.
+const SWEEP_EVERY: Duration = Duration::from_secs(15 * 60);
+/// After a start, reads may not show what the process before us wrote; nothing is created for this long.
+const QUIET_AFTER_START: Duration = Duration::from_secs(10);
+
+/// What the loop works with.
+pub struct Parts {
+    /// The API.
+    pub github: GitHub,
+    /// The bare caches.
+    pub git: git::Cache,
+    /// Where repositories are fetched from, given their full name.
+    pub remotes: git::Remotes,
+    /// The durable queue.
+    pub queue: Queue,
+    /// Who evaluates.
+    pub worker: Worker,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// The bot: everything between a wake and a write.
+pub struct Reconciler {
+    parts: Parts,
+    bot: Bot,
+    directory: Directory,
+    expectations: Expectations,
+    caches: way::Caches,
+    started: Timestamp,
+}
+
+impl Reconciler {
+    /// Learns who we are and what we can reach, and wakes every repository.
+    ///
+    /// # Errors
+    /// When GitHub refuses the App's key, or the queue fails.
+    pub async fn start(parts: Parts) -> Result<Arc<Self>, Trouble> {
+        let bot = parts.github.app().await?;
+        let started = parts.clock.now();
+        let this = Arc::new(Self {
+            parts,
+            bot,
+            directory: Directory::default(),
+            expectations: Expectations::default(),
+            caches: way::Caches::default(),
+            started,
+        });
+        this.sweep().await?;
+        Ok(this)
+    }
+
+    /// Who we are.
+    pub fn bot(&self) -> &Bot {
+        &self.bot
+    }
+
+    /// Runs until `stop` resolves; passes under way are finished.
+    pub async fn run(self: Arc<Self>, stop: impl Future<Output = ()>) {
+        tokio::pin!(stop);
+        let mut passes = tokio::task::JoinSet::new();
+        let mut sweep_at = self.parts.clock.now() + SWEEP_EVERY;
+        loop {
+            if self.parts.clock.now() >= sweep_at {
+                if let Err(trouble) = self.sweep().await {
+                    tracing::warn!(%trouble, "the sweep was cut short; the next one is due in a quarter of an hour");
+                }
+                sweep_at = self.parts.clock.now() + SWEEP_EVERY;
+            }
+            let room = MAX_PASSES - passes.len();
+            let leases = match self.parts.queue.claim(room, LEASE).await {
+                Ok(leases) => leases,
+                Err(error) => {
+                    tracing::error!(%error, "the queue cannot be read");
+                    Vec::new()
+                }
+            };
+            for lease in leases {
+                passes.spawn(Arc::clone(&self).pass(lease));
+            }
+            tokio::select! {
+                () = &mut stop => break,
+                Some(_) = passes.join_next(), if !passes.is_empty() => {}
+                () = self.parts.queue.wait_for_work(), if passes.len() < MAX_PASSES => {}
+            }
+        }
+        while passes.join_next().await.is_some() {}
+    }
+
+    /// Runs what is due now, one key after the other, and says how many passes that were: for tests and the tour.
+    ///
+    /// # Errors
+    /// When the queue fails.
+    pub async fn step(self: &Arc<Self>) -> Result<usize, QueueError> {
+        let leases = self.parts.queue.claim(1, LEASE).await?;
+        let count = leases.len();
+        for lease in leases {
+            Arc::clone(self).pass(lease).await;
+        }
+        Ok(count)
+    }
+
+    /// Learns what can be reached and wakes every repository: finds what no webhook told.
+    ///
+    /// # Errors
+    /// When GitHub or the queue fails.
+    pub async fn sweep(&self) -> Result<(), Trouble> {
+        let installations = self.parts.github.installations().await?;
+        let ids: Vec<_> = installations.iter().map(|installation| installation.id).collect();
+        self.directory.keep(&ids);
+        for installation in ids {
+            // One installation in trouble never holds up another.
+            match self.parts.github.repositories(installation).await {
+                Ok(listings) => self.directory.replace(installation, listings),
+                Err(error) => tracing::warn!(installation = installation.0, %error, "its repositories cannot be listed"),
+            }
+        }
+        let now = self.parts.clock.now();
+        let all = self.directory.all();
+        self.read_routes(&all).await;
+        let wake = |at: crate::github::RepoAt| (Wake { key: Key::Repo(at.id), installation: at.installation, note: None }, now);
+        self.parts.queue.wake(all.into_iter().map(wake).collect()).await?;
+        Ok(())
+    }
+
+    /// One pass over one key, whatever happens in it.
+    async fn pass(self: Arc<Self>, lease: Lease) {
+        let outcome = match AssertUnwindSafe(self.attempt(&lease)).catch_unwind().await {
+            Ok(Ok(look_again_at)) => Outcome::Done { look_again_at },
+            Ok(Err(trouble)) => trouble.outcome(lease.attempt, self.parts.clock.now()),
+            Err(_) => trouble::panicked(lease.attempt, self.parts.clock.now()),
+        };
+        let key = lease.key.to_string();
+        match &outcome {
+            Outcome::Done { .. } => tracing::debug!(key, "looked at"),
+            Outcome::Retry { reason, .. } => tracing::info!(key, reason, "will be looked at again"),
+            Outcome::Parked { reason } => tracing::warn!(key, reason, "parked until something wakes it"),
+        }
+        if let Err(error) = self.parts.queue.finish(lease, outcome).await {
+            tracing::error!(key, %error, "the end of the pass could not be stored; its lease will run out");
+        }
+    }
+
+    async fn attempt(&self, lease: &Lease) -> Result<Option<Timestamp>, Trouble> {
+        let Some(mut snapshot) = self.observe(lease).await? else { return Ok(None) };
+        let plan = self.plan(&mut snapshot, &lease.notes).await?;
+        let mut look_again_at = plan.look_again_at;
+        let later = |at: Timestamp, old: Option<Timestamp>| Some(old.map_or(at, |old| old.min(at)));
+        for verdict in &plan.verdicts {
+            tracing::debug!(key = %lease.key, code = verdict.code, answer = ?verdict.answer, "{}", verdict.text);
+        }
+        for effect in plan.effects {
+            let now = self.parts.clock.now();
+            match self.expectations.advise(snapshot.common.repo.id, effect, now) {
+                Advice::Skip(until) => look_again_at = later(until, look_again_at),
+                Advice::Write(effect) if effect.creates() && now < self.started + QUIET_AFTER_START => {
+                    return Err(Trouble::later(self.started + QUIET_AFTER_START, "just started; reads may be stale"));
+                }
+                Advice::Write(effect) => self.write(&snapshot, &effect, &lease.notes).await?,
+            }
+        }
+        Ok(look_again_at)
+    }
+
+    /// Decides, looks up what the plan asks for, and decides again.
+    async fn plan(&self, snapshot: &mut Snapshot, notes: &[Note]) -> Result<Plan, Trouble> {
+        for _ in 0..MAX_ROUNDS {
+            let plan = decide(snapshot);
+            if plan.needs.is_empty() {
+                return Ok(plan);
+            }
+            for need in plan.needs {
+                self.look_up(snapshot, need, notes).await?;
+            }
+        }
+        Err(Trouble::bug("the plan kept asking for more than eight rounds"))
+    }
+
+    async fn write(&self, snapshot: &Snapshot, effect: &Effect, notes: &[Note]) -> Result<(), Trouble> {
+        let id = self.apply(snapshot, effect, notes).await?;
+        self.expectations.written(snapshot.common.repo.id, effect, id, self.parts.clock.now());
+        Ok(())
+    }
+}

@@ -1,2 +1,3 @@
-#[test]
-fn x() {}
+//! Everything that needs more than one module: one binary, so that it links once.
+
+mod tidy;
