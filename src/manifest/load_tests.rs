@@ -1,0 +1,272 @@
+//! What the reader accepts, refuses, and survives.
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::model::path::RepoPath;
+
+fn read(text: impl AsRef<[u8]>) -> Loaded {
+    load(&"apps/a.yaml".parse::<RepoPath>().unwrap(), text.as_ref())
+}
+
+/// The documents as JSON, then the problems as `line:column message`.
+fn shown(text: impl AsRef<[u8]>) -> String {
+    let loaded = read(text);
+    let mut out = String::new();
+    for document in &loaded.documents {
+        writeln!(out, "{}", document.node.to_json()).unwrap();
+    }
+    for problem in &loaded.problems {
+        let at = problem.location.as_ref().unwrap();
+        writeln!(out, "{}:{} {}", at.line, at.column, problem.message).unwrap();
+    }
+    out
+}
+
+/// Wall-clock bounds are wide: they tell linear from quadratic on a busy machine, nothing finer.
+fn quick(text: impl AsRef<[u8]>) -> Loaded {
+    let start = Instant::now();
+    let loaded = read(text);
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    assert!(loaded.problems.len() <= 50);
+    loaded
+}
+
+fn first_message(loaded: &Loaded) -> &str {
+    &loaded.problems[0].message
+}
+
+#[test]
+fn t12_scalars_mean_what_the_api_server_reads() {
+    for (text, json) in [
+        ("yes", "true"),
+        ("No", "false"),
+        ("on", "true"),
+        ("OFF", "false"),
+        ("y", "true"),
+        ("N", "false"),
+        ("yEs", r#""yEs""#),
+        ("0777", "511"),
+        ("0o17", "15"),
+        ("0b11", "3"),
+        ("0x1F", "31"),
+        ("-0x10", "-16"),
+        ("08", "8"),
+        ("0_7", "7"),
+        ("1_000", "1000"),
+        ("_1", r#""_1""#),
+        ("1:30", r#""1:30""#),
+        ("2024-01-02", r#""2024-01-02""#),
+        ("1e999", r#""1e999""#),
+        ("123e4567", r#""123e4567""#),
+        ("50694e4108944726", r#""50694e4108944726""#),
+        ("1e3", "1000"),
+        ("1.0", "1"),
+        ("1.10", "1.1"),
+        (".5", "0.5"),
+        ("1.", "1"),
+        ("-.5e-1", "-0.05"),
+        (".", r#"".""#),
+        ("9223372036854775807", "9223372036854775807"),
+        ("-9223372036854775808", "-9223372036854775808"),
+        ("18446744073709551615", "1.8446744073709552e+19"),
+        ("~", "null"),
+        ("", "null"),
+        ("'yes'", r#""yes""#),
+        ("\"1\"", r#""1""#),
+        ("!!str 1.10", r#""1.10""#),
+        ("!!int '5'", "5"),
+        ("!!float 5", "5"),
+        ("!!bool yes", "true"),
+        ("!Ref x", r#""x""#),
+        ("!Ref 1", r#""1""#),
+        ("! '5'", "5"),
+        ("!!binary aGk=", r#""hi""#),
+        ("!!timestamp 2024-01-02", r#""2024-01-02""#),
+    ] {
+        let input = format!("a: {text}");
+        assert_eq!(shown(&input), format!("{{\"a\":{json}}}\n"), "{text}");
+    }
+    for bad in [".inf", "-.Inf", ".nan", "!!int x", "!!bool 1", "!!null x", "!!binary a"] {
+        assert!(shown(format!("a: {bad}")).starts_with("1:"), "{bad}");
+    }
+}
+
+#[test]
+fn keys_become_text() {
+    assert_eq!(shown("1: a\nyes: b\n0x10: c\n1.5: d\n"), "{\"1\":\"a\",\"true\":\"b\",\"16\":\"c\",\"1.5\":\"d\"}\n");
+    insta::assert_snapshot!(shown("~: a\n---\n? [a]\n: b\n---\n{a: 1}\n"), @r#"
+    {"a":1}
+    1:1 a key cannot be null: Kubernetes knows only text
+    3:3 a key cannot be a list: Kubernetes knows only text
+    "#);
+}
+
+#[test]
+fn t12_duplicate_keys_name_both_lines() {
+    insta::assert_snapshot!(shown("a: 1\nb: 2\na: 3\nb: 4\n---\nyes: 1\ntrue: 2\n---\nc: 1"), @r#"
+    {"c":1}
+    3:1 key `a` is already set on line 1
+    4:1 key `b` is already set on line 2
+    7:1 key `true` is already set on line 6
+    "#);
+    let many: String = (0..40).map(|n| format!("k{n}: 1\n")).collect();
+    assert_eq!(shown(format!("{many}k3: 2\n")), "41:1 key `k3` is already set on line 4\n");
+}
+
+#[test]
+fn anchors_and_merge_keys() {
+    insta::assert_snapshot!(shown("a: &a {x: 1, w: 2}\nb:\n  w: 3\n  <<: *a\nc: *a\nd: {<<: [{x: 9}, *a]}\n"), @r#"{"a":{"x":1,"w":2},"b":{"w":3,"x":1},"c":{"x":1,"w":2},"d":{"x":9,"w":2}}"#);
+    insta::assert_snapshot!(shown("a: &a [1, *a]\n---\n<<: 1\n---\na: &m {}\n<<: *m\n<<: *m\n---\nb: *a\n"), @"
+    1:11 this alias stands inside its own anchor
+    3:1 `<<` takes a mapping or a list of mappings
+    7:1 key `<<` is already set on line 6
+    9:4 not valid YAML: while parsing node, found unknown anchor
+    ");
+    assert_eq!(shown("'<<': 1\n"), "{\"<<\":1}\n");
+}
+
+#[test]
+fn a_broken_document_does_not_hide_the_others() {
+    let loaded = read("a: 1\n---\nb: [1, 2\n---\n# nothing\n---\nc: 3\n...\n---\nd: {{ x }}\n---\n\te: 1\n---\nf: 6");
+    let kept: Vec<_> = loaded.documents.iter().map(|d| (d.index, d.node.span.line)).collect();
+    assert_eq!(kept, [(0, 1), (3, 7), (6, 14)]);
+    let lines: Vec<_> = loaded.problems.iter().map(|p| p.location.as_ref().unwrap().line).collect();
+    assert_eq!(lines, [3, 10, 12]);
+    assert!(loaded.problems[1].help.as_ref().unwrap().contains("template"));
+    assert!(loaded.problems[2].help.as_ref().unwrap().contains("spaces"));
+}
+
+#[test]
+fn line_ends_byte_order_marks_and_directives() {
+    assert_eq!(shown("\u{feff}a: b\r\nc: |\r\n  d\r\n"), "{\"a\":\"b\",\"c\":\"d\\n\"}\n");
+    assert_eq!(shown("%YAML 1.2\n---\na: 1\n"), "{\"a\":1}\n");
+    assert_eq!(shown("a: |\n  b"), "{\"a\":\"b\"}\n");
+    assert_eq!(shown("a: >\n  b"), "{\"a\":\"b\"}\n");
+    assert_eq!(shown("a: |\n  b\n"), "{\"a\":\"b\\n\"}\n");
+    assert_eq!(shown(""), "");
+    assert_eq!(shown("# only a comment\n---\n---\n"), "");
+    assert_eq!(shown("\"text\""), "\"text\"\n");
+}
+
+#[test]
+fn t12_what_readers_disagree_on_is_refused() {
+    insta::assert_snapshot!(shown(b"a: 1\nb: \xff\n"), @"2:4 this is not UTF-8 text");
+    insta::assert_snapshot!(shown("a: 1\nb: \0\n"), @"2:4 control character U+0000: YAML allows none");
+    insta::assert_snapshot!(shown("a: 1 # x\u{2028}kind: Secret\n"), @"1:9 U+2028 ends the line for some YAML readers and not for others");
+    assert_eq!(shown("a: é–\u{1f600}\n"), "{\"a\":\"é–\u{1f600}\"}\n");
+}
+
+#[test]
+fn spans_cover_what_was_written() {
+    let text =
+        "a: 'x'\nb: &n !!str y # c\nc: |2- # note | x\n    z\nd: {e: [1, 2], f: }\ng:\n- h: i\n  j:\nk: >-\n\n  l\n";
+    let root = &read(text).documents[0].node;
+    let cut = |node: &Node| text[node.span.start as usize..node.span.end as usize].to_owned();
+    let at = |path: &[&str]| cut(root.at(path).unwrap());
+    assert_eq!(at(&["a"]), "'x'");
+    assert_eq!(at(&["b"]), "y");
+    assert_eq!(at(&["c"]), "|2- # note | x\n    z\n");
+    assert_eq!(root.get("c").unwrap().span.location().to_string(), "apps/a.yaml:3:4");
+    assert_eq!(at(&["d"]), "{e: [1, 2], f: }");
+    assert_eq!(at(&["d", "e"]), "[1, 2]");
+    assert_eq!(at(&["d", "f"]), "");
+    assert_eq!(at(&["g"]), "- h: i\n  j:");
+    assert_eq!(at(&["k"]), ">-\n\n  l\n");
+    assert_eq!(root.get("k").unwrap().span.location().to_string(), "apps/a.yaml:9:4");
+    let item = &root.list_at(&["g"])[0];
+    assert_eq!((item.span.line, item.span.column), (7, 3));
+    assert_eq!(item.as_map().unwrap().key("j").unwrap().span.location().to_string(), "apps/a.yaml:8:3");
+}
+
+#[test]
+fn t11_alias_bombs_end_at_a_limit() {
+    let mut bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n".to_owned();
+    let mut maps = "a0: &a0 {k: v}\n".to_owned();
+    for n in 1..40 {
+        let refs = vec![format!("*a{}", n - 1); 9].join(",");
+        writeln!(bomb, "a{n}: &a{n} [{refs}]").unwrap();
+        writeln!(maps, "a{n}: &a{n} {{l: *a{}, r: *a{}}}", n - 1, n - 1).unwrap();
+    }
+    for text in [bomb, maps] {
+        let loaded = quick(text);
+        assert!(first_message(&loaded).contains("250000 values"), "{loaded:?}");
+        assert!(loaded.documents.is_empty());
+    }
+    let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(1_000_000), vec!["*a"; 1000].join(","));
+    assert!(first_message(&quick(long)).contains("bytes of text"));
+    let chain: String =
+        (1..100).fold("a0: &a0 [x]\n".to_owned(), |text, n| format!("{text}a{n}: &a{n} [*a{}]\n", n - 1));
+    assert!(first_message(&quick(chain)).contains("64 levels"));
+}
+
+#[test]
+fn t11_deep_nesting_ends_at_a_limit() {
+    for text in ["[".repeat(100_000), "{a: ".repeat(50_000), "- ".repeat(100_000), "? ".repeat(100_000)] {
+        let loaded = quick(&text);
+        assert_eq!(loaded.problems.len(), 1, "{loaded:?}");
+    }
+    let nested: String = (0..70).map(|n| format!("{}a:\n", " ".repeat(n))).collect();
+    assert!(!quick(&nested).problems.is_empty());
+    let mixed: String = (0..40).map(|n| format!("{}a:\n", " ".repeat(n))).collect();
+    let mixed = format!("{mixed}{}{}{}", " ".repeat(40), "[".repeat(40), "]".repeat(40));
+    assert!(first_message(&quick(mixed)).contains("64 levels"));
+}
+
+#[test]
+fn t11_many_of_everything_stays_linear() {
+    let anchors: String = (0..200_000).map(|n| format!("- &a{n} x\n")).collect();
+    assert!(quick(anchors).problems.is_empty());
+    let keys: String = (0..200_000).map(|n| format!("k{n}: 1\n")).collect();
+    assert!(quick(keys).problems[0].message.contains("250000 values"));
+    let keys: String = (0..100_000).map(|n| format!("k{n}: 1\n")).collect();
+    assert!(quick(keys).problems.is_empty());
+    let loaded = quick("---\na: 1\n".repeat(100_000));
+    assert!(first_message(&loaded).contains("1024 documents"));
+    assert_eq!(loaded.problems[0].location.as_ref().unwrap().line, 2049);
+    assert_eq!(loaded.documents.len(), 1024);
+    quick("--- [\n".repeat(100_000));
+    quick("---\n".repeat(1_000_000));
+    quick("a: [1\n---\n".repeat(100_000));
+    quick("[1,".repeat(10).repeat(100_000));
+    assert!(first_message(&quick("- x\n".repeat(600_000))).contains("250000 values"));
+    quick("\"".repeat(1_000_000));
+    quick("a: |\n".repeat(300_000));
+    quick("# comment\n".repeat(400_000));
+    quick("a:\n#\n".repeat(400_000));
+    quick("&a ".repeat(1_000_000));
+    quick("!a ".repeat(1_000_000));
+    quick("x: y: ".repeat(500_000));
+    assert!(first_message(&quick(" ".repeat(6 << 20))).contains("bytes"));
+}
+
+#[test]
+fn a_large_honest_config_map_reads_at_once() {
+    let lines: String =
+        (0..70_000).map(|n| format!("    line {n} of a dashboard, with some text in it, as it is usual\n")).collect();
+    let text = format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: big\ndata:\n  x.json: |\n{lines}");
+    assert!(text.len() > 4_400_000 && text.len() < 5_200_000, "{}", text.len());
+    let loaded = quick(&text);
+    assert!(loaded.problems.is_empty());
+    assert!(loaded.documents[0].node.str_at(&["data", "x.json"]).unwrap().len() > 4_000_000);
+}
+
+#[test]
+fn objects_are_named_and_lists_flattened() {
+    let text = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Secret, metadata: {name: a}}\n\
+        - {apiVersion: v1, kind: Secret}\n---\napiVersion: v1\nkind: Job\nmetadata: {generateName: b-}\n---\n- 1\n---\n\
+        apiVersion: v1\nkind: X\nmetadata:\n  name: 123\n---\nkind: ''\napiVersion: v1\n---\n\
+        {apiVersion: v1, kind: PodList, items: }\n";
+    let (found, problems) = objects(&read(text));
+    let names: Vec<_> = found.iter().map(|object| object.name().to_string()).collect();
+    assert_eq!(names, ["Secret a", "Job "]);
+    let said: Vec<_> =
+        problems.iter().map(|p| format!("{} {}", p.location.as_ref().unwrap().line, p.message)).collect();
+    insta::assert_snapshot!(said.join("\n"), @"
+    5 this object has no `metadata.name`
+    11 this is a list, not a Kubernetes object
+    16 `metadata.name` is a number, not text
+    18 `kind` is empty
+    ");
+}
