@@ -227,6 +227,10 @@ impl Loader {
                 if omitted && text.as_bytes().get(span.end as usize) == Some(&b':') {
                     // The event stands before the colon; what is written there later must stand after it.
                     (span.start, span.end, span.column) = (span.start + 1, span.end + 1, span.column + 1);
+                    if draft.in_flow() && text[span.end as usize..].starts_with([',', '}', ']']) {
+                        let message = "some YAML readers take this colon for a part of the key".to_owned();
+                        self.fault(&span, message, "Write a space, or `null`, after the colon.");
+                    }
                 }
                 let value = if omitted { Cow::Borrowed("") } else { value };
                 (Kind::Scalar { text: value, plain: style == ScalarStyle::Plain, tag }, anchor, None)
@@ -246,7 +250,7 @@ impl Loader {
             _ => return Ok(()),
         };
         draft.end = draft.end.max(span.end as usize);
-        if !draft.in_flow() && after_tab(text, span.start as usize) {
+        if !draft.in_flow() && after_tab(text, span.start as usize, flow == Some(StructureStyle::Block)) {
             self.fault(&span, "a tab indents this line".into(), "Indent with spaces; YAML allows no tabs there.");
         }
         if self.nodes + draft.nodes.len() / 2 > MAX_NODES {
@@ -478,11 +482,12 @@ fn back_to(text: &str, from: usize, indicators: &[char], span: &mut Span) {
     }
 }
 
-/// Whether only blanks stand before `at` on its line, a tab among them: go-yaml refuses that, the parser does not.
-fn after_tab(text: &str, at: usize) -> bool {
+/// Whether a tab indents what stands at `at`: go-yaml refuses that, the parser does not. A block collection is indented
+/// by what stands before it on its line, dashes included; anything else only when it comes first.
+fn after_tab(text: &str, at: usize, block: bool) -> bool {
     let blank = text[..at].bytes().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     let (line, blanks) = text[..at].split_at(at - blank);
-    blanks.contains('\t') && (line.is_empty() || line.ends_with(['\n', '\r']))
+    blanks.contains('\t') && (block || line.is_empty() || line.ends_with(['\n', '\r']))
 }
 
 /// Whether the file ends inside a line of text: then a block scalar there has no final line break for go-yaml.

@@ -81,7 +81,8 @@ fn t12_scalars_mean_what_the_api_server_reads() {
         ("!!bool yes", "true"),
         ("!Ref x", r#""x""#),
         ("!Ref 1", r#""1""#),
-        ("! '5'", "5"),
+        ("! '5'", r#""5""#),
+        ("!", r#""""#),
         ("!!binary aGk=", r#""hi""#),
         ("!!timestamp 2024-01-02", r#""2024-01-02""#),
     ] {
@@ -155,6 +156,10 @@ fn t12_what_readers_disagree_on_is_refused() {
     insta::assert_snapshot!(shown(b"a: 1\nb: \xff\n"), @"2:4 this is not UTF-8 text");
     insta::assert_snapshot!(shown("a: 1\nb: \0\n"), @"2:4 control character U+0000: YAML allows none");
     insta::assert_snapshot!(shown("a: 1 # x\u{2028}kind: Secret\n"), @"1:9 U+2028 ends the line for some YAML readers and not for others");
+    insta::assert_snapshot!(shown("a: {b:}\n---\n-\tc: 1\n"), @"
+    1:7 some YAML readers take this colon for a part of the key
+    3:3 a tab indents this line
+    ");
     assert_eq!(shown("a: é–\u{1f600}\n"), "{\"a\":\"é–\u{1f600}\"}\n");
 }
 

@@ -14,8 +14,6 @@ pub(crate) fn read(text: &str, plain: bool, tag: Option<&str>) -> Result<Value, 
     let value = match tag {
         None if plain => resolve(text),
         None => Value::String(text.to_owned()),
-        // The "non-specific" tag switches resolution on, even for quoted text.
-        Some("!") => resolve(text),
         Some(tag) => tagged(tag.strip_prefix(YAML).unwrap_or_default(), text)?,
     };
     match value {
