@@ -1,0 +1,295 @@
+//! What no schema can say: graphs, folders, time zones, calendars, and pieces that contradict each other.
+
+use std::collections::HashMap;
+
+use super::shape::{listed, shown};
+use super::{nearest, problem, read};
+use crate::manifest::node::Node;
+use crate::model::finding::Problem;
+use crate::model::id::RepoName;
+use crate::model::path::{RepoPath, is_ref_name};
+use crate::model::pipeline::{Environment, Pipeline};
+
+/// Adds a problem for everything that is well written and still cannot be meant.
+pub(super) fn check(root: &Node, pipeline: &Pipeline, problems: &mut Vec<Problem>) {
+    if let Some(apps) = root.get("apps").and_then(Node::as_map) {
+        let mut images = HashMap::new();
+        for (key, node) in apps.iter() {
+            app(&key.text, node, &mut images, problems);
+        }
+    }
+    for (environment, node) in nodes(root, pipeline) {
+        order(environment, node, pipeline, problems);
+        contradictions(environment, node, problems);
+        durations(environment, node, problems);
+        windows(environment, node, problems);
+        repeats(&format!("environments.{}.after", environment.name), node.list_at(&["after"]), problems);
+    }
+    cycles(root, pipeline, problems);
+    folders(root, pipeline, problems);
+    for node in root.list_at(&["policies", "paths"]) {
+        if let Some(text) = node.as_str() {
+            path_text("policies.paths", text, node, problems);
+        }
+    }
+}
+
+/// Each environment with what was written for it.
+fn nodes<'a>(root: &'a Node, pipeline: &'a Pipeline) -> impl Iterator<Item = (&'a Environment, &'a Node)> {
+    pipeline.environments.iter().filter_map(|env| Some((env, root.at(&["environments", &env.name])?)))
+}
+
+fn app<'n>(name: &str, node: &'n Node, images: &mut HashMap<&'n str, String>, problems: &mut Vec<Problem>) {
+    if let Some(source) = node.get("source")
+        && let Some(text) = source.as_str()
+        && text.matches('/').count() == 1
+        && text.parse::<RepoName>().is_err()
+    {
+        let message = format!("`apps.{name}.source` is no repository GitHub could hold");
+        problems.push(problem(source.span.location(), message, "write it as owner/name"));
+    }
+    for image in node.list_at(&["images"]) {
+        let Some(text) = image.as_str().or_else(|| image.str_at(&["name"])) else { continue };
+        if let Some(first) = images.insert(text, name.to_owned()) {
+            let message = format!("the image `{}` stands twice: in `apps.{first}` and in `apps.{name}`", shown(text));
+            let help = "an image carries the version of one application; remove one of the two";
+            problems.push(problem(image.span.location(), message, help));
+        }
+    }
+    for branch in node.list_at(&["release-branches"]) {
+        let Some(text) = branch.as_str() else { continue };
+        let fixed = text.strip_suffix('*').map_or(text.to_owned(), |start| format!("{start}x"));
+        if !is_ref_name(&fixed) {
+            let message = format!("`{}` in `apps.{name}.release-branches` is no branch name", shown(text));
+            problems.push(problem(
+                branch.span.location(),
+                message,
+                "git would refuse it; write for example `release/*`",
+            ));
+        }
+    }
+}
+
+fn order(environment: &Environment, node: &Node, pipeline: &Pipeline, problems: &mut Vec<Problem>) {
+    let at = format!("environments.{}", environment.name);
+    let names = || pipeline.environments.iter().map(|env| env.name.as_str()).filter(|name| *name != environment.name);
+    let tested = node.at(&["ships", "tested-in"]);
+    let entries = node.list_at(&["after"]).iter().map(|node| ("after", node));
+    for (key, entry) in entries.chain(tested.map(|node| ("ships.tested-in", node))) {
+        let Some(text) = entry.as_str() else { continue };
+        if text == environment.name {
+            let message = format!("`{at}.{key}` names the environment itself");
+            problems.push(problem(entry.span.location(), message, "name the environment a version passes before it"));
+        } else if !names().any(|name| name == text) {
+            let help = match nearest(text, names()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the others are {}", listed(names(), "and")),
+            };
+            let message = format!("`{at}.{key}` names `{}`, which is no environment here", shown(text));
+            problems.push(problem(entry.span.location(), message, help));
+        } else if key != "after" && !upstream(pipeline, environment).contains(&text) {
+            let message =
+                format!("`{at}.{key}` names `{text}`, but nothing leads from there to `{}`", environment.name);
+            let help = format!("add it: `after: [{text}]`");
+            problems.push(problem(entry.span.location(), message, help));
+        }
+    }
+    if let Some(soak) = node.get("soak")
+        && node.get("after").is_none()
+        && tested.is_none()
+    {
+        let message = format!("`{at}.soak` has nothing to soak in");
+        problems.push(problem(soak.span.location(), message, "say where with `after: [...]`"));
+    }
+}
+
+/// Every environment from which `after` leads here, however far.
+fn upstream<'p>(pipeline: &'p Pipeline, environment: &'p Environment) -> Vec<&'p str> {
+    let mut seen: Vec<&str> = Vec::new();
+    let mut open: Vec<&Environment> = vec![environment];
+    // Each environment enters `seen` once, so the walk ends also on a ring.
+    while let Some(next) = open.pop() {
+        for name in &next.after {
+            if !seen.contains(&name.as_str()) {
+                seen.push(name);
+                open.extend(pipeline.environment(name));
+            }
+        }
+    }
+    seen
+}
+
+fn cycles(root: &Node, pipeline: &Pipeline, problems: &mut Vec<Problem>) {
+    // One problem a ring: the first environment on it speaks for the rest.
+    let mut told: Vec<&str> = Vec::new();
+    for (environment, node) in nodes(root, pipeline) {
+        let own = environment.name.as_str();
+        let above = upstream(pipeline, environment);
+        if told.contains(&own) || !above.contains(&own) || environment.after.iter().any(|name| name == own) {
+            continue;
+        }
+        let leads_back =
+            |name: &&str| pipeline.environment(name).is_some_and(|env| upstream(pipeline, env).contains(&own));
+        let ring: Vec<&str> = above.into_iter().filter(leads_back).collect();
+        let message =
+            format!("{} wait for each other, so nothing would ever enter", listed(ring.iter().copied(), "and"));
+        let place = node.get("after").unwrap_or(node).span.location();
+        problems.push(problem(place, message, "take one `after` out of the ring"));
+        told.extend(ring);
+    }
+}
+
+fn contradictions(environment: &Environment, node: &Node, problems: &mut Vec<Problem>) {
+    if environment.via != crate::model::pipeline::Via::Commit {
+        return;
+    }
+    let at = format!("environments.{}", environment.name);
+    if let Some(approvals) = node.get("approvals") {
+        let message = format!("`{at}.approvals` asks people, but `via: commit` shows them nothing to approve");
+        problems.push(problem(approvals.span.location(), message, "use `via: pull-request`, or drop the approvals"));
+    }
+    if let Some(merge) = node.get("merge").filter(|merge| merge.as_str() == Some("manual")) {
+        let message = format!("`{at}.merge` is `manual`, but `via: commit` leaves nothing to merge");
+        problems.push(problem(merge.span.location(), message, "use `via: pull-request`, or drop `merge`"));
+    }
+}
+
+fn durations(environment: &Environment, node: &Node, problems: &mut Vec<Problem>) {
+    let windows =
+        node.list_at(&["windows", "allow"]).iter().filter_map(|window| Some(("windows.allow", window.get("for")?)));
+    let single = [("soak", node.get("soak")), ("health.timeout", node.at(&["health", "timeout"]))];
+    let single = single.into_iter().filter_map(|(key, node)| Some((key, node?)));
+    for (key, value) in single.chain(windows) {
+        let Some(text) = value.as_str() else { continue };
+        if matches_shape(text) && read::duration(text).is_none() {
+            let message = format!("`environments.{}.{key}` is `{}`", environment.name, shown(text));
+            problems.push(problem(
+                value.span.location(),
+                message,
+                "a duration is at least a minute and at most a year",
+            ));
+        }
+    }
+}
+
+/// Whether the walker let this text pass as a duration; it has spoken about all others.
+fn matches_shape(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || "dhm".contains(c)) && text.ends_with(['d', 'h', 'm'])
+}
+
+fn windows(environment: &Environment, node: &Node, problems: &mut Vec<Problem>) {
+    let Some(windows) = node.get("windows") else { return };
+    let at = format!("environments.{}.windows", environment.name);
+    if let Some(zone) = windows.get("timezone")
+        && let Some(text) = zone.as_str()
+        && jiff::tz::TimeZone::get(text).is_err()
+    {
+        let known: Vec<String> = jiff::tz::db().available().map(|name| name.as_str().to_owned()).collect();
+        let help = nearest(text, known.iter().map(String::as_str)).map_or_else(
+            || "use a name of the IANA database, such as `Europe/Berlin`".to_owned(),
+            |near| format!("did you mean `{near}`?"),
+        );
+        let message = format!("`{at}.timezone` is `{}`, which is no time zone", shown(text));
+        problems.push(problem(zone.span.location(), message, help));
+    }
+    for window in windows.list_at(&["allow"]) {
+        let Some((cron, text)) = window.get("cron").and_then(|cron| Some((cron, cron.as_str()?))) else { continue };
+        if text.split_whitespace().count() == 5 && croner::parser::CronParser::new().parse(text).is_err() {
+            let message = format!("`{at}.allow` opens at `{}`, which is no cron expression", shown(text));
+            let help = "minute 0-59, hour 0-23, day 1-31, month 1-12, day of week 0-7; for example `0 9 * * 1-4`";
+            problems.push(problem(cron.span.location(), message, help));
+        }
+    }
+    for exclusion in windows.list_at(&["exclude"]) {
+        exclusion_dates(&at, exclusion, problems);
+    }
+}
+
+fn exclusion_dates(at: &str, exclusion: &Node, problems: &mut Vec<Problem>) {
+    for key in ["from", "to"] {
+        let Some(node) = exclusion.get(key) else { continue };
+        let Some(text) = node.as_str().filter(|text| text.len() == 10) else { continue };
+        if read::date(exclusion, key).is_none() {
+            let message = format!("`{at}.exclude` names `{}`, a day no calendar has", shown(text));
+            problems.push(problem(node.span.location(), message, "write it as year-month-day, such as `2026-12-20`"));
+        }
+    }
+    if let (Some(from), Some(to)) = (read::date(exclusion, "from"), read::date(exclusion, "to"))
+        && from > to
+    {
+        let message = format!("`{at}.exclude` ends on {to}, before it begins on {from}");
+        problems.push(problem(exclusion.span.location(), message, "swap `from` and `to`"));
+    }
+}
+
+fn repeats(at: &str, list: &[Node], problems: &mut Vec<Problem>) {
+    for (index, item) in list.iter().enumerate() {
+        if item.as_str().is_some() && list[..index].contains(item) {
+            let message = format!("`{at}` names `{}` twice", shown(item.as_str().unwrap_or_default()));
+            problems.push(problem(item.span.location(), message, "once is enough"));
+        }
+    }
+}
+
+fn folders(root: &Node, pipeline: &Pipeline, problems: &mut Vec<Problem>) {
+    let mut all: Vec<(&Environment, RepoPath)> = Vec::new();
+    for (environment, node) in nodes(root, pipeline) {
+        let Some(path) = node.get("path") else { continue };
+        let Some(text) = path.as_str() else { continue };
+        let at = format!("environments.{}.path", environment.name);
+        if !path_text(&at, text, path, problems) {
+            continue;
+        }
+        if text.contains("{app}") && pipeline.apps.is_empty() {
+            let message = format!("`{at}` holds `{{app}}`, but there are no `apps`");
+            problems.push(problem(path.span.location(), message, "write the folder's name, or add `apps:`"));
+            continue;
+        }
+        let own = environment.folders(&pipeline.apps);
+        let clash = all.iter().find_map(|(other, theirs)| {
+            let ours = own.iter().find(|ours| ours.is_within(theirs) || theirs.is_within(ours))?;
+            Some((other, theirs, ours))
+        });
+        if let Some((other, theirs, ours)) = clash {
+            let message = match ours == theirs {
+                true => format!("`{at}` is the folder of `{}` as well", other.name),
+                false => format!("`{at}` and the folder of `{}` lie inside each other", other.name),
+            };
+            let help = "give each environment a folder of its own: a change must belong to one environment";
+            problems.push(problem(path.span.location(), message, help));
+        }
+        all.extend(own.into_iter().map(|folder| (environment, folder)));
+    }
+}
+
+/// Whether a name is one that some file system folds into `.git`, or that hides what it is from the eye.
+fn hides_git(part: &str) -> bool {
+    let invisible =
+        |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    let plain = part.trim_end_matches([' ', '.']).to_ascii_lowercase();
+    part.trim() != part || part.chars().any(invisible) || plain.starts_with(".git") || plain.starts_with("git~")
+}
+
+/// Whether a path may be used: inside the repository, and nowhere git or GitHub keep their own.
+fn path_text(at: &str, text: &str, node: &Node, problems: &mut Vec<Problem>) -> bool {
+    let mut refuse = |message: String, help: &str| {
+        problems.push(problem(node.span.location(), message, help));
+        false
+    };
+    let Ok(path) = text.parse::<RepoPath>() else {
+        return refuse(
+            format!("`{at}` is `{}`, which leads out of the repository", shown(text)),
+            "write a folder relative to the repository's root, without `..`",
+        );
+    };
+    if path.is_root() {
+        return refuse(format!("`{at}` is the whole repository"), "give it a folder of its own");
+    }
+    if path.parts().any(hides_git) {
+        return refuse(
+            format!("`{at}` is `{}`, where git and GitHub keep their own files", shown(text)),
+            "Trunkline never reads or writes there; use another folder",
+        );
+    }
+    true
+}

@@ -1,0 +1,500 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::pipeline::{Environment, Image, Merge, Mode, TagTemplate, Takes, Via};
+
+const EXAMPLE: &str = r#"version: 1
+mode: enforce                          # observe: neutral checks and plans, no promotion is written
+apps:
+  shop:
+    source: acme/shop                  # where trunk and the tags are; default: this repository
+    tags: "v*"                         # monorepo: "shop/v*"; what follows the fixed part is the version
+    images:                            # tag: {tag}, {version}, {short-sha}, {sha}; default {tag}, on trunk {short-sha}
+      - ghcr.io/acme/shop-frontend
+      - { name: ghcr.io/acme/shop-backend, tag: "{version}" }
+environments:                          # listed in the order people think of them
+  dev:
+    path: environments/dev             # may hold {app}
+    takes: trunk                       # trunk | prereleases | releases
+    via: pull-request                  # or commit: straight to the branch, for quiet low environments
+    merge: auto                        # auto | manual: who presses merge once every gate is open
+  stage:
+    path: environments/stage
+    takes: prereleases
+    after: [dev]                       # a list: pipelines are graphs
+    merge: auto
+  prod:
+    path: environments/prod
+    takes: releases
+    after: [stage]
+    ships: { tested-in: stage, match: digest }   # digest: stage's very image; commit: accepts a rebuild of the same commit
+    soak: 24h
+    approvals: { teams: [acme/sre], min: 1, four-eyes: true }
+    windows:
+      timezone: Europe/Berlin
+      allow: [{ cron: "0 9 * * 1-4", for: 7h }]
+      exclude: [{ from: 2026-12-20, to: 2027-01-02, reason: holidays }]   # exclude beats allow
+    health: { timeout: 20m, unknown: wait }      # wait | block | ignore; ignored while no cluster is connected
+    checks: [{ name: e2e, of: source, app: github-actions }]
+    merge: manual
+    rights: { promote: [acme/release], rollback: [acme/sre], freeze: [acme/sre], bypass: [acme/sre-leads] }
+policies: { packs: [recommended], paths: [policies] }
+"#;
+
+fn file() -> RepoPath {
+    FILE.parse().unwrap()
+}
+
+fn parsed(text: &str) -> Parsed {
+    parse(&file(), text)
+}
+
+/// The problems as a person sees them.
+fn problems(text: &str) -> String {
+    let lines = parsed(text).problems.into_iter().map(|problem| {
+        let place = problem.location.map_or(String::new(), |at| format!("{}:{}: ", at.line, at.column));
+        let help = problem.help.map_or(String::new(), |help| format!("\n    help: {help}"));
+        format!("{place}{}{help}", problem.message)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn environment(text: &str) -> Environment {
+    let parsed = parsed(text);
+    assert_eq!(parsed.problems, [], "{text}");
+    parsed.pipeline.unwrap().environments.into_iter().next_back().unwrap()
+}
+
+#[test]
+fn the_designs_example_is_right() {
+    let parsed = parsed(EXAMPLE);
+    assert_eq!(parsed.problems, []);
+    let pipeline = parsed.pipeline.unwrap();
+    assert_eq!(pipeline.mode, Mode::Enforce);
+    let shop = pipeline.app("shop").unwrap();
+    assert_eq!(shop.source.as_ref().unwrap().to_string(), "acme/shop");
+    assert_eq!(
+        shop.images,
+        [
+            Image { name: "ghcr.io/acme/shop-frontend".into(), tag: TagTemplate::Default },
+            Image { name: "ghcr.io/acme/shop-backend".into(), tag: TagTemplate::Custom("{version}".into()) },
+        ]
+    );
+    let names: Vec<&str> = pipeline.environments.iter().map(|env| env.name.as_str()).collect();
+    assert_eq!(names, ["dev", "stage", "prod"]);
+    insta::assert_debug_snapshot!(pipeline.environment("prod").unwrap(), @r#"
+Environment {
+    name: "prod",
+    path: "environments/prod",
+    takes: Releases,
+    via: PullRequest,
+    merge: Manual,
+    after: [
+        "stage",
+    ],
+    ships: Some(
+        Ships {
+            tested_in: "stage",
+            matches: Digest,
+        },
+    ),
+    soak: Some(
+        86400s,
+    ),
+    approvals: Some(
+        Approvals {
+            teams: [
+                "acme/sre",
+            ],
+            min: 1,
+            four_eyes: true,
+        },
+    ),
+    windows: Some(
+        Windows {
+            timezone: "Europe/Berlin",
+            allow: [
+                Window {
+                    cron: "0 9 * * 1-4",
+                    length: 25200s,
+                },
+            ],
+            exclude: [
+                Exclusion {
+                    from: 2026-12-20,
+                    to: 2027-01-02,
+                    reason: "holidays",
+                },
+            ],
+        },
+    ),
+    health: Some(
+        Health {
+            timeout: 1200s,
+            unknown: Wait,
+        },
+    ),
+    checks: [
+        NamedCheck {
+            name: "e2e",
+            of: Source,
+            app: Some(
+                "github-actions",
+            ),
+        },
+    ],
+    rights: Rights {
+        promote: [
+            "acme/release",
+        ],
+        rollback: [
+            "acme/sre",
+        ],
+        freeze: [
+            "acme/sre",
+        ],
+        bypass: [
+            "acme/sre-leads",
+        ],
+    },
+}
+"#);
+}
+
+#[test]
+fn defaults_are_the_careful_ones() {
+    let parsed = parsed("version: 1\nenvironments: { dev: { path: dev/, takes: trunk } }\n");
+    assert_eq!(parsed.problems, []);
+    let pipeline = parsed.pipeline.unwrap();
+    assert_eq!(pipeline.policies.packs, ["recommended"]);
+    assert_eq!(pipeline.policies.paths, ["policies".parse().unwrap()]);
+    let dev = pipeline.environment("dev").unwrap();
+    assert_eq!(
+        (dev.via, dev.merge, dev.takes, dev.path.as_str()),
+        (Via::PullRequest, Merge::Manual, Takes::Trunk, "dev")
+    );
+    assert!(pipeline.apps.is_empty());
+
+    let prod = environment("version: 1\nenvironments: { prod: { path: p, takes: releases, approvals: {} } }\n");
+    let approvals = prod.approvals.unwrap();
+    assert!(approvals.four_eyes && approvals.min == 1 && approvals.teams.is_empty());
+}
+
+#[test]
+fn every_mistake_is_told_at_once_and_at_its_place() {
+    insta::assert_snapshot!(problems(r#"
+version: 2
+mod: enforce
+apps:
+  Shop:
+    source: https://github.com/acme/shop
+    tags: "v*-rc"
+    images:
+      - ghcr.io/acme/shop:latest
+      - { name: ghcr.io/acme/back, tag: "{verson}" }
+      - { tag: "{version}" }
+environments:
+  dev:
+    path: environments/dev
+    takes: realeases
+    via: commit
+    merge: manual
+    approvals: { teams: [sre], min: 0, four-eyes: maybe }
+  stage:
+    path: environments/dev/stage
+    afer: [dev]
+    after: dev
+    soak: 24
+  no:
+    path: ../prod
+    takes: [releases]
+    after: [stge, no]
+    windows: { timezone: Europe/Berlln, allow: [{ cron: "0 25 * * *", for: 0h }], exclude: [{ from: 2026-02-30, to: 2026-01-01 }] }
+policies: recommended
+"#), @r#"
+    2:10: `version` should be the number 1, but is the number 2
+        help: this Trunkline reads version 1 of the format only
+    3:1: unknown key `mod` in this file
+        help: did you mean `mode`?
+    5:3: `Shop` in `apps` is not a name of lower-case letters, digits and dashes, at most 40
+        help: rename it: it becomes part of branch names
+    6:13: `apps.Shop.source` should be a repository as owner/name, but is `https://github.com/acme/shop`
+        help: for example `acme/shop`
+    7:11: `apps.Shop.tags` should be a tag pattern with one `*`, at its end, but is `v*-rc`
+        help: for example `v*`
+    9:9: `apps.Shop.images[0]` should be an image name without tag or digest, but is `ghcr.io/acme/shop:latest`
+        help: for example `ghcr.io/acme/shop`
+    10:41: `apps.Shop.images[1].tag` should be an image tag with `{tag}`, `{version}`, `{short-sha}` or `{sha}` in it, but is `{verson}`
+        help: for example `{version}`
+    11:9: `apps.Shop.images[2]` has no `name`
+        help: add `name: ghcr.io/acme/shop`. The image's name, without tag and digest.
+    15:12: `environments.dev.takes` should be `trunk`, `prereleases` or `releases`, but is `realeases`
+        help: did you mean `releases`?
+    17:12: `environments.dev.merge` is `manual`, but `via: commit` leaves nothing to merge
+        help: use `via: pull-request`, or drop `merge`
+    18:16: `environments.dev.approvals` asks people, but `via: commit` shows them nothing to approve
+        help: use `via: pull-request`, or drop the approvals
+    18:26: `environments.dev.approvals.teams[0]` should be a team as org/slug, but is `sre`
+        help: for example `acme/sre`
+    18:37: `environments.dev.approvals.min` should be a whole number from 1 to 10, but is the number 0
+    18:51: `environments.dev.approvals.four-eyes` should be `true` or `false`, but is `maybe`
+    20:5: `environments.stage` has no `takes`
+        help: add `takes: trunk`. Which versions enter by themselves.
+    20:11: `environments.stage.path` and the folder of `dev` lie inside each other
+        help: give each environment a folder of its own: a change must belong to one environment
+    21:5: unknown key `afer` in `environments.stage`
+        help: did you mean `after`?
+    22:12: `environments.stage.after` should be a list, but is `dev`
+        help: write `[dev]`
+    23:11: `environments.stage.soak` should be a duration in days, hours and minutes, but is the number 24
+        help: for example `24h`
+    24:3: the name `no` in `environments` is a boolean in YAML 1.1
+        help: put it in quotes: `"no":`
+    25:11: `environments.false.path` is `../prod`, which leads out of the repository
+        help: write a folder relative to the repository's root, without `..`
+    26:12: `environments.false.takes` should be `trunk`, `prereleases` or `releases`, but is a list
+    27:13: `environments.false.after` names `stge`, which is no environment here
+        help: did you mean `stage`?
+    27:19: `environments.false.after[1]` should be a name of lower-case letters, digits and dashes, at most 40, but is the boolean `false`
+        help: for example `stage`; put it in quotes if you mean text
+    28:26: `environments.false.windows.timezone` is `Europe/Berlln`, which is no time zone
+        help: did you mean `Europe/Berlin`?
+    28:57: `environments.false.windows.allow` opens at `0 25 * * *`, which is no cron expression
+        help: minute 0-59, hour 0-23, day 1-31, month 1-12, day of week 0-7; for example `0 9 * * 1-4`
+    28:76: `environments.false.windows.allow` is `0h`
+        help: a duration is at least a minute and at most a year
+    28:93: `environments.false.windows.exclude[0]` has no `reason`
+        help: add `reason: holidays`. Why; people who wait are shown it.
+    28:101: `environments.false.windows.exclude` names `2026-02-30`, a day no calendar has
+        help: write it as year-month-day, such as `2026-12-20`
+    29:11: `policies` should be a mapping, but is `recommended`
+        help: write its keys on the lines below, indented
+    "#);
+}
+
+#[test]
+fn graphs_that_cannot_be_meant() {
+    insta::assert_snapshot!(problems(r#"
+version: 1
+environments:
+  a: { path: a, takes: trunk, after: [c] }
+  b: { path: b, takes: trunk, after: [a] }
+  c: { path: c, takes: trunk, after: [b, b] }
+  d: { path: d, takes: trunk, after: [d] }
+  e: { path: e, takes: releases, soak: 1d, ships: { tested-in: a } }
+  f: { path: f, takes: releases, soak: 1d }
+  g: { path: g, takes: releases, after: [a], ships: { tested-in: h } }
+"#), @r#"
+    4:38: `c`, `b` and `a` wait for each other, so nothing would ever enter
+        help: take one `after` out of the ring
+    6:42: `environments.c.after` names `b` twice
+        help: once is enough
+    7:39: `environments.d.after` names the environment itself
+        help: name the environment a version passes before it
+    8:64: `environments.e.ships.tested-in` names `a`, but nothing leads from there to `e`
+        help: add it: `after: [a]`
+    9:40: `environments.f.soak` has nothing to soak in
+        help: say where with `after: [...]`
+    10:66: `environments.g.ships.tested-in` names `h`, which is no environment here
+        help: the others are `a`, `b`, `c`, `d`, `e` and `f`
+    "#);
+}
+
+#[test]
+fn folders_belong_to_one_environment() {
+    insta::assert_snapshot!(problems(r#"
+version: 1
+apps:
+  shop: { images: [shop] }
+  blog: { images: [blog, shop] }
+environments:
+  dev: { path: "apps/{app}/dev", takes: trunk }
+  one: { path: "apps/shop/dev/", takes: trunk }
+  two: { path: "apps/blog", takes: trunk }
+  all: { path: ".", takes: trunk }
+"#), @r#"
+5:26: the image `shop` stands twice: in `apps.shop` and in `apps.blog`
+    help: an image carries the version of one application; remove one of the two
+8:16: `environments.one.path` is the folder of `dev` as well
+    help: give each environment a folder of its own: a change must belong to one environment
+9:16: `environments.two.path` and the folder of `dev` lie inside each other
+    help: give each environment a folder of its own: a change must belong to one environment
+10:16: `environments.all.path` is the whole repository
+    help: give it a folder of its own
+"#);
+    assert_eq!(problems("version: 1\nenvironments: { a: { path: \"x/{app}\", takes: trunk } }\n").lines().count(), 2);
+}
+
+#[test]
+fn t14_no_folder_leads_out_or_into_gits_own() {
+    for bad in [
+        "../x",
+        "../../..",
+        "/etc",
+        "a/../../b",
+        "a/./b",
+        "a//b",
+        ".",
+        "./",
+        ".git",
+        "a/.git/hooks",
+        ".GIT/x",
+        ".github",
+        ".github/workflows",
+        ".GitHub/workflows",
+        "git~1/x",
+        ".git./x",
+        "a\\b",
+        "..%2fx",
+        "a%2e%2e/b",
+        "a\\0b",
+        "a/.gi\u{200c}t",
+        "{env}/x",
+        "{app",
+        "c:/x",
+        " .github",
+    ] {
+        // As JSON text, so that odd characters reach the parser as a person would smuggle them.
+        let text =
+            format!("version: 1\nenvironments: {{ dev: {{ path: {}, takes: trunk }} }}\n", serde_json::json!(bad));
+        let parsed = parsed(&text);
+        assert!(parsed.pipeline.is_none() && !parsed.problems.is_empty(), "{bad:?}");
+        let text = format!(
+            "version: 1\nenvironments: {{ d: {{ path: d, takes: trunk }} }}\npolicies: {{ paths: [{}] }}\n",
+            serde_json::json!(bad)
+        );
+        assert!(self::parsed(&text).pipeline.is_none(), "{bad:?} as policies");
+    }
+}
+
+#[test]
+fn yaml_booleans_are_no_names() {
+    let text =
+        "version: 1\nenvironments:\n  on: { path: a, takes: trunk }\n  \"yes\": { path: b, takes: trunk, via: no }\n";
+    insta::assert_snapshot!(problems(text), @r#"
+    3:3: the name `on` in `environments` is a boolean in YAML 1.1
+        help: put it in quotes: `"on":`
+    4:40: `environments.yes.via` should be `pull-request` or `commit`, but is the boolean `false`
+    "#);
+}
+
+#[test]
+fn files_that_are_no_configuration() {
+    for text in [
+        "",
+        "# nothing\n",
+        "---\n---\n",
+        "[]",
+        "just text",
+        "a: [",
+        "version: 1\n---\nversion: 1\n",
+        "version: 1\nversion: 1\nenvironments: {}",
+    ] {
+        let parsed = parsed(text);
+        assert!(parsed.pipeline.is_none() && !parsed.problems.is_empty(), "{text:?}");
+    }
+    insta::assert_snapshot!(problems(""), @r#"
+1:1: this file is empty
+    help: start with `version: 1` and `environments:`
+"#);
+    insta::assert_snapshot!(problems("[]"), @r#"
+1:1: this file should be a mapping, but is a list
+    help: write its keys on the lines below, indented
+"#);
+    let long = format!("version: 1\n# {}\n", "x".repeat(MAX_BYTES));
+    assert_eq!(parsed(&long).problems.len(), 1);
+    let many: String = (0..500).map(|i| format!("x{i}: 1\n")).collect();
+    let parsed = parsed(&many);
+    assert_eq!(parsed.problems.len(), MAX_PROBLEMS + 1);
+    assert_eq!(parsed.problems.last().unwrap().message, "and 402 more problems");
+}
+
+#[test]
+fn durations_are_days_hours_and_minutes() {
+    let minutes = |text| read::duration(text).map(|d| d.as_mins());
+    assert_eq!(minutes("24h"), Some(1440));
+    assert_eq!(minutes("30m"), Some(30));
+    assert_eq!(minutes("7d"), Some(7 * 1440));
+    assert_eq!(minutes("1d12h"), Some(36 * 60));
+    for bad in ["", "0h", "24", "h", "1w", "1.5h", "-1h", "999d", "99999999999999999999d"] {
+        assert_eq!(minutes(bad), None, "{bad}");
+    }
+}
+
+/// Files the schema must refuse as well: what is wrong with each is its shape.
+const BAD_SHAPES: [&str; 24] = [
+    "{}",
+    "[]",
+    "version: 2\nenvironments: { d: { path: d, takes: trunk } }",
+    "version: 1",
+    "version: 1\nenvironments: {}",
+    "version: 1\nenvironments: []",
+    "version: 1\nenvironments: { d: { path: d, takes: trunk } }\nmode: on",
+    "version: 1\nenvironments: { d: { path: d, takes: trunk } }\nextra: 1",
+    "version: 1\nenvironments: { D: { path: d, takes: trunk } }",
+    "version: 1\nenvironments: { d: { path: d } }",
+    "version: 1\nenvironments: { d: { takes: trunk } }",
+    "version: 1\nenvironments: { d: { path: 1, takes: trunk } }",
+    "version: 1\nenvironments: { d: { path: /d, takes: trunk } }",
+    "version: 1\nenvironments: { d: { path: d, takes: main } }",
+    "version: 1\nenvironments: { d: { path: d, takes: trunk, after: d } }",
+    "version: 1\nenvironments: { d: { path: d, takes: trunk, soak: 24 } }",
+    "version: 1\nenvironments: { d: { path: d, takes: trunk, soak: 1w } }",
+    "version: 1\nenvironments: { d: { path: d, takes: trunk, approvals: { teams: [sre] } } }",
+    "version: 1\nenvironments: { d: { path: d, takes: trunk, approvals: { min: 0 } } }",
+    "version: 1\nenvironments: { d: { path: d, takes: trunk, windows: { allow: [] } } }",
+    "version: 1\nenvironments: { d: { path: d, takes: trunk, windows: { timezone: UTC, allow: [{ cron: \"9\", for: 1h }] } } }",
+    "version: 1\napps: { s: { images: [\"a:1\"] } }\nenvironments: { d: { path: d, takes: trunk } }",
+    "version: 1\napps: { s: { images: [{ name: a, tag: fixed }] } }\nenvironments: { d: { path: d, takes: trunk } }",
+    "version: 1\napps: { s: { tags: \"v*-rc*\", images: [a] } }\nenvironments: { d: { path: d, takes: trunk } }",
+];
+
+fn as_json(text: &str) -> serde_json::Value {
+    crate::manifest::load::load(&file(), text.as_bytes()).documents[0].node.to_json()
+}
+
+#[test]
+fn the_schema_and_the_bot_agree() {
+    let schema = jsonschema::validator_for(&schema()).unwrap();
+    assert!(schema.is_valid(&as_json(EXAMPLE)), "{:?}", schema.iter_errors(&as_json(EXAMPLE)).next());
+    for bad in BAD_SHAPES {
+        assert!(parsed(bad).pipeline.is_none(), "the bot accepts {bad}");
+        assert!(!schema.is_valid(&as_json(bad)), "the schema accepts {bad}");
+    }
+}
+
+#[test]
+fn the_checked_in_schema_is_fresh() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/trunkline.schema.json");
+    let now = format!("{}\n", serde_json::to_string_pretty(&schema()).unwrap());
+    if std::env::var_os("TRUNKLINE_REFRESH").is_some() {
+        std::fs::write(&path, &now).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        kept == now,
+        "docs/trunkline.schema.json is stale; refresh it with `TRUNKLINE_REFRESH=1 cargo test --lib schema_is_fresh`"
+    );
+}
+
+proptest! {
+    #[test]
+    fn no_text_breaks_the_reader(text in "[ \\-a-z0-9:{}\\[\\]\"',\n*&!|>#~.]{0,200}") {
+        let parsed = parsed(&text);
+        prop_assert_eq!(parsed.pipeline.is_some(), parsed.problems.is_empty());
+    }
+
+    /// Any one line of the example replaced by noise: never a panic, and what the bot takes the schema takes.
+    #[test]
+    fn what_the_bot_accepts_the_schema_accepts(line in 0usize..36, noise in "[a-z]{1,8}: [a-z0-9{}*/-]{0,12}") {
+        let mut lines: Vec<&str> = EXAMPLE.lines().collect();
+        let indent = lines[line].len() - lines[line].trim_start().len();
+        let replaced = format!("{}{noise}", " ".repeat(indent));
+        lines[line] = &replaced;
+        let text = lines.join("\n");
+        if parsed(&text).pipeline.is_some() {
+            let schema = jsonschema::validator_for(&schema()).unwrap();
+            prop_assert!(schema.is_valid(&as_json(&text)), "{}", text);
+        }
+    }
+}
