@@ -1,0 +1,269 @@
+use comrak::nodes::NodeValue;
+use proptest::prelude::*;
+
+use super::*;
+
+/// What a comment asks for, one line each.
+fn told(body: &str) -> String {
+    let lines = parse(body).into_iter().map(|parsed| {
+        let what = match parsed.outcome {
+            Outcome::Run(Request { command, app, sha }) => {
+                let extra = [("app", app), ("sha", sha)]
+                    .into_iter()
+                    .filter_map(|(name, value)| Some(format!(" {name}={}", value?)));
+                format!("{command:?}{}", extra.collect::<String>())
+            }
+            Outcome::Unknown { verb, suggestion } => format!("unknown {verb:?}, perhaps {suggestion:?}"),
+            Outcome::Wrong { problem, usage, .. } => format!("wrong: {problem} (usage: {usage})"),
+            Outcome::TooMany => "too many".to_owned(),
+        };
+        format!("{}: {what}", parsed.line)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn verbs_as_people_write_them() {
+    insta::assert_snapshot!(told(r#"Looks good to me, let us go.
+
+/trunkline promote prod v1.0
+/trunkline STATUS
+/Trunkline status stage --app shop
+/promote prod
+  /rollback prod v0.9 --sha ABCDEF1234567
+/trunkline hold prod the cache is *cold*, see https://example.com/1 and `X-1`
+/trunkline promote prod --force “database is down”
+/trunkline
+/trunkline help promote
+/trunkline retry
+"#), @r#"
+    3: Promote { environment: "prod", version: Some("v1.0"), force: None }
+    4: Status { environment: None }
+    5: Status { environment: Some("stage") } app=shop
+    6: Promote { environment: "prod", version: None, force: None }
+    7: Rollback { environment: "prod", version: Some("v0.9") } sha=abcdef1234567
+    8: Hold { environment: "prod", reason: Some("the cache is cold, see https://example.com/1 and X-1") }
+    9: Promote { environment: "prod", version: None, force: Some("database is down") }
+    10: Help { verb: None }
+    11: Help { verb: Some(Promote) }
+    12: Retry
+    "#);
+}
+
+#[test]
+fn what_is_written_wrongly_says_how() {
+    insta::assert_snapshot!(told(r#"
+/trunkline promte prod
+/trunkline approve
+/trunkline promote
+/trunkline promote prod v1.0 now
+/promote PROD
+/promote prod ../../etc
+/trunkline status --ap shop
+/trunkline promote prod --force
+/trunkline promote prod --force "reason
+/rollback prod --force "x"
+"#), @r#"
+    2: unknown "promte", perhaps Some("promote")
+    3: unknown "approve", perhaps None
+    4: wrong: the environment is missing (usage: promote <env> [version] [--app name] [--sha commit] [--force "reason"])
+    5: wrong: `now` is one word too many (usage: promote <env> [version] [--app name] [--sha commit] [--force "reason"])
+    6: wrong: `PROD` cannot be an environment (usage: promote <env> [version] [--app name] [--sha commit] [--force "reason"])
+    7: wrong: `../../etc` cannot be a version (usage: promote <env> [version] [--app name] [--sha commit] [--force "reason"])
+    8: wrong: there is no option `--ap`; did you mean `--app`? (usage: status [env] [--app name])
+    9: wrong: `--force` needs a value (usage: promote <env> [version] [--app name] [--sha commit] [--force "reason"])
+    10: wrong: a quote is not closed (usage: promote <env> [version] [--app name] [--sha commit] [--force "reason"])
+    11: wrong: `rollback` takes no `--force` (usage: rollback <env> [version] [--app name] [--sha commit])
+    "#);
+    insta::assert_snapshot!(told("/promote prod --app=shop --app=blog\n/promote prod --sha 12\n/trunkline help me"), @r#"
+    1: wrong: `--app` stands twice (usage: promote <env> [version] [--app name] [--sha commit] [--force "reason"])
+    2: wrong: `12` is no commit; write 7 to 40 hex digits (usage: promote <env> [version] [--app name] [--sha commit] [--force "reason"])
+    3: wrong: there is no command `me` (usage: help [verb])
+    "#);
+}
+
+#[test]
+fn other_peoples_slashes_are_nothing() {
+    for body in [
+        "",
+        "/freeze prod",
+        "/hold",
+        "/status",
+        "/lgtm",
+        "/etc/hosts",
+        "/promote/x",
+        "/trunklines status",
+        "hello /promote prod",
+        "//trunkline status",
+        "/ trunkline status",
+        "@trunkline promote prod",
+        "no slash",
+    ] {
+        assert_eq!(parse(body), [], "{body}");
+    }
+}
+
+#[test]
+fn t27_e62_what_is_not_said_to_the_bot_never_runs() {
+    for body in [
+        "```\n/promote prod\n```",
+        "~~~sh\n/promote prod",
+        "    /promote prod",
+        "text\n\n\t/promote prod",
+        "`/promote prod`",
+        "a `code span\n/promote prod\nover lines` b",
+        "> /promote prod",
+        "> quoted\n/promote prod",
+        "> [!NOTE]\n> /promote prod",
+        "<!-- /promote prod -->",
+        "<!--\n/promote prod\n-->",
+        "<!--\n\n/promote prod",
+        "a <!-- b\n/promote prod\n--> c",
+        "<div>\n/promote prod\n</div>",
+        "<pre>\n\n/promote prod\n\n</pre>",
+        "<b title='\n/promote prod\n'>x</b>",
+        "- /promote prod",
+        "1. one\n/promote prod",
+        "- [ ] /promote prod",
+        "# /promote prod",
+        "/promote prod\n---",
+        "| a |\n|---|\n| /promote prod |",
+        "[/promote prod](https://example.com)",
+        "[a\n/promote prod\nb](https://example.com)",
+        "![a\n/promote prod\nb](https://example.com)",
+        "**a\n/promote prod\nb**",
+        "\\/promote prod",
+        "&#47;promote prod",
+        "[x]: https://example.com \"\n/promote prod\n\"",
+        "[^1]: note\n/promote prod\n\n[^1]",
+    ] {
+        assert_eq!(parse(body), [], "{body}");
+    }
+}
+
+#[test]
+fn lines_keep_their_numbers_after_swallowed_ones() {
+    assert_eq!(told("a `b\nc` d\r\n/trunkline retry\n\n\n<!-- x -->\n\n/trunkline retry"), "3: Retry\n8: Retry");
+}
+
+#[test]
+fn hidden_text_is_no_argument() {
+    assert_eq!(
+        told("/trunkline hold prod <!-- not this --> really"),
+        "1: Hold { environment: \"prod\", reason: Some(\"really\") }"
+    );
+}
+
+#[test]
+fn at_most_ten_commands_a_comment() {
+    let parsed = parse(&"/trunkline retry\n".repeat(500));
+    assert_eq!(parsed.len(), 11);
+    assert_eq!(parsed[10].outcome, Outcome::TooMany);
+    assert_eq!(parse(&"/trunkline retry\n".repeat(100_000)), []);
+}
+
+#[test]
+fn the_table_stands_in_the_order_of_the_verbs() {
+    for (index, info) in VERBS.iter().enumerate() {
+        assert_eq!(info.verb as usize, index);
+        assert_eq!(info.verb.info(), info);
+        assert!(info.usage.starts_with(info.name));
+    }
+    let rows = help(None, |right| right <= Right::Promote);
+    assert_eq!(rows.iter().filter(|row| row.allowed).count(), 6);
+    assert_eq!(help(Some(Verb::Hold), |_| true).len(), 1);
+}
+
+#[test]
+fn force_needs_more_than_promote() {
+    let right = |body: &str| match &parse(body)[0].outcome {
+        Outcome::Run(request) => request.command.right(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(right("/promote prod"), Right::Promote);
+    assert_eq!(right("/promote prod --force x"), Right::Bypass);
+}
+
+const PIECES: &[&str] = &[
+    "/promote prod",
+    "/trunkline retry",
+    "```",
+    "`",
+    "``",
+    "> ",
+    "- ",
+    "    ",
+    "<!--",
+    "-->",
+    "<pre>",
+    "</pre>",
+    "<div>",
+    "\n",
+    "\n\n",
+    "text",
+    "*",
+    "[",
+    "](x)",
+    "# ",
+    "---",
+    "|",
+    "\\",
+    "~~~",
+    "\t",
+    "\"",
+    "\r\n",
+    "é",
+    "/",
+];
+
+/// The plain-text paragraphs of a comment, found another way: by rendering it and keeping what stands in no element but `<p>`.
+fn seen_in_plain_paragraphs(body: &str) -> String {
+    let arena = comrak::Arena::new();
+    let mut options = comrak::Options::default();
+    options.extension.table = true;
+    options.extension.strikethrough = true;
+    options.extension.tasklist = true;
+    options.extension.footnotes = true;
+    let root = comrak::parse_document(&arena, body, &options);
+    let mut seen = String::new();
+    for node in root.descendants() {
+        if let NodeValue::Text(text) = &node.data.borrow().value {
+            let plain = node
+                .ancestors()
+                .skip(1)
+                .all(|above| matches!(above.data.borrow().value, NodeValue::Paragraph | NodeValue::Document));
+            if plain {
+                seen.push_str(text);
+                seen.push('\n');
+            }
+        }
+    }
+    seen
+}
+
+proptest! {
+    #[test]
+    fn no_comment_breaks_the_parser(body in any::<String>()) {
+        parse(&body);
+    }
+
+    #[test]
+    fn t27_only_visible_plain_lines_run(pieces in prop::collection::vec(prop::sample::select(PIECES), 0..24)) {
+        let body = pieces.concat();
+        let seen = seen_in_plain_paragraphs(&body);
+        let lines: Vec<&str> = body.split('\n').collect();
+        for parsed in parse(&body) {
+            let start: String = parsed.text.split_whitespace().take(1).collect();
+            prop_assert!(seen.lines().any(|line| line.starts_with(&start)), "{:?} ran in {body:?}", parsed);
+            let raw = lines[parsed.line as usize - 1];
+            prop_assert!(raw.trim_start().starts_with(&start), "{:?} is not line {} of {body:?}", parsed, parsed.line);
+        }
+    }
+
+    #[test]
+    fn t27_fences_hide_everything(inner in "[a-z/ \n]{0,60}") {
+        let clean = inner.replace("\n/", "\n/promote /");
+        prop_assert_eq!(parse(&format!("````\n{clean}\n/promote prod\n````\n")), []);
+        prop_assert_eq!(parse(&format!("<!--\n{clean}\n/promote prod\n-->\n")), []);
+    }
+}

@@ -1,0 +1,140 @@
+//! The verbs: one table for the grammar, the help and the rights.
+
+use std::fmt;
+
+/// A verb.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Verb {
+    /// `help`
+    Help,
+    /// `status`
+    Status,
+    /// `plan`
+    Plan,
+    /// `promote`
+    Promote,
+    /// `hold`
+    Hold,
+    /// `unhold`
+    Unhold,
+    /// `rollback`
+    Rollback,
+    /// `retry`
+    Retry,
+}
+
+/// What a person must hold to run a verb: a floor, which an environment's `rights` may narrow to teams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Right {
+    /// Read access.
+    Read,
+    /// Triage access.
+    Triage,
+    /// Write access, or the environment's `promote` teams.
+    Promote,
+    /// Write access.
+    Write,
+    /// The environment's `rollback` teams.
+    Rollback,
+    /// The environment's `bypass` teams.
+    Bypass,
+}
+
+impl fmt::Display for Right {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Right::Read => "readers",
+            Right::Triage => "triage and up",
+            Right::Promote => "writers, or the environment's `promote` teams where listed",
+            Right::Write => "writers",
+            Right::Rollback => "the environment's `rollback` teams",
+            Right::Bypass => "the environment's `bypass` teams",
+        })
+    }
+}
+
+/// What there is to know about a verb.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerbInfo {
+    /// The verb.
+    pub verb: Verb,
+    /// As it is written.
+    pub name: &'static str,
+    /// How it is used, after `/trunkline `.
+    pub usage: &'static str,
+    /// What it does, in one sentence.
+    pub about: &'static str,
+    /// Who may.
+    pub right: Right,
+    /// Whether `/verb` alone is enough: only where no other bot listens.
+    pub bare: bool,
+}
+
+const fn verb(verb: Verb, name: &'static str, usage: &'static str, about: &'static str, right: Right) -> VerbInfo {
+    VerbInfo { verb, name, usage, about, right, bare: matches!(verb, Verb::Promote | Verb::Rollback) }
+}
+
+/// Every verb, in the order of the help.
+pub const VERBS: [VerbInfo; 8] = [
+    verb(Verb::Help, "help", "help [verb]", "lists the commands", Right::Read),
+    verb(
+        Verb::Status,
+        "status",
+        "status [env] [--app name]",
+        "shows what runs where, and what waits for what",
+        Right::Read,
+    ),
+    verb(Verb::Plan, "plan", "plan [env] [--app name]", "shows what would happen next, and does nothing", Right::Read),
+    verb(
+        Verb::Promote,
+        "promote",
+        "promote <env> [version] [--app name] [--sha commit] [--force \"reason\"]",
+        "opens or refreshes the promotion of a version, by default the newest that may enter",
+        Right::Promote,
+    ),
+    verb(
+        Verb::Hold,
+        "hold",
+        "hold <env> [reason] [--app name]",
+        "stops promotions into an environment until somebody lifts the hold",
+        Right::Triage,
+    ),
+    verb(Verb::Unhold, "unhold", "unhold <env> [--app name]", "lifts a hold", Right::Triage),
+    verb(
+        Verb::Rollback,
+        "rollback",
+        "rollback <env> [version] [--app name] [--sha commit]",
+        "opens a pull request with the last version that passed there, and holds the environment",
+        Right::Rollback,
+    ),
+    verb(Verb::Retry, "retry", "retry [--sha commit]", "looks at this pull request again", Right::Write),
+];
+
+impl Verb {
+    /// The verb of this name, in any case.
+    pub fn named(name: &str) -> Option<Verb> {
+        VERBS.iter().find(|info| info.name.eq_ignore_ascii_case(name)).map(|info| info.verb)
+    }
+
+    /// What there is to know about it.
+    pub fn info(self) -> &'static VerbInfo {
+        static TABLE: [VerbInfo; 8] = VERBS;
+        // The table stands in the order of the enum; a test holds it.
+        &TABLE[self as usize]
+    }
+}
+
+/// One line of the help.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HelpRow {
+    /// The verb and everything about it.
+    pub info: &'static VerbInfo,
+    /// Whether the person who asked may run it.
+    pub allowed: bool,
+}
+
+/// The help as data: every verb, or one, with whether the person who asked may run it.
+pub fn help(only: Option<Verb>, may: impl Fn(Right) -> bool) -> Vec<HelpRow> {
+    let shown = VERBS.iter().filter(|info| only.is_none_or(|verb| info.verb == verb));
+    shown.map(|info| HelpRow { info: info.verb.info(), allowed: may(info.right) }).collect()
+}
