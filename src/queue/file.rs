@@ -1,0 +1,144 @@
+//! The queue's file: found, locked, kept private, and set aside when it is not ours to read.
+
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
+
+use super::QueueError;
+use super::store::{SCHEMA, SCHEMA_VERSION, Store};
+use crate::clock::Clock;
+
+/// How long SQLite waits for somebody else's lock, such as a person's `sqlite3` shell or a backup.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What was found in the file.
+enum Found {
+    Ours(SqliteConnection),
+    /// Why it is none of ours, as part of the name it is kept under.
+    Foreign(String),
+}
+
+/// Opens the file under its lock; the lock must live as long as the store.
+pub(super) async fn open(path: &Path, clock: Clock) -> Result<(Store, File), QueueError> {
+    let lock = lock(path)?;
+    let connection = match look(path).await? {
+        Found::Ours(connection) => connection,
+        Found::Foreign(why) => {
+            let kept = set_aside(path, &why)?;
+            tracing::warn!(file = %path.display(), kept = %kept.display(), "the queue's file is not of this version; a fresh one is begun and the sweep finds what was waiting");
+            match look(path).await? {
+                Found::Ours(connection) => connection,
+                Found::Foreign(why) => return Err(QueueError::Store(format!("a fresh file reads as {why}"))),
+            }
+        }
+    };
+    Ok((Store::new(connection, clock).await?, lock))
+}
+
+/// A store that is gone with the process.
+pub(super) async fn in_memory(clock: Clock) -> Result<Store, QueueError> {
+    let mut connection = SqliteConnectOptions::new().in_memory(true).connect().await.map_err(trouble)?;
+    create(&mut connection).await?;
+    Store::new(connection, clock).await
+}
+
+/// Takes the lock of the operating system, which a killed process cannot keep.
+///
+/// It stands on a file of its own: SQLite locks ranges of the database, and closing any handle on that would free them.
+fn lock(path: &Path) -> Result<File, QueueError> {
+    let name = beside(path, ".lock");
+    let file = private(&name).map_err(|error| QueueError::Store(format!("`{}`: {error}", name.display())))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(QueueError::Locked(path.display().to_string())),
+        Err(TryLockError::Error(error)) => Err(QueueError::Store(format!("`{}`: {error}", name.display()))),
+    }
+}
+
+/// Opens or creates a file that only its owner may read: it tells which private repositories exist.
+fn private(path: &Path) -> std::io::Result<File> {
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    Ok(file)
+}
+
+async fn look(path: &Path) -> Result<Found, QueueError> {
+    // SQLite gives its log the permissions of the file, so the file comes first.
+    private(path).map_err(|error| QueueError::Store(format!("`{}`: {error}", path.display())))?;
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(BUSY_TIMEOUT)
+        .journal_mode(SqliteJournalMode::Wal)
+        // Acknowledged means on the disk: NORMAL loses the last commits with the power.
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("wal_autocheckpoint", "2000")
+        .pragma("journal_size_limit", "67108864")
+        .pragma("trusted_schema", "OFF");
+    let mut connection = match options.connect().await {
+        Ok(connection) => connection,
+        Err(error) if is_no_database(&error) => return Ok(Found::Foreign("unreadable".to_owned())),
+        Err(error) => return Err(trouble(error)),
+    };
+    let found = async {
+        let version: i64 = sqlx::query("PRAGMA user_version").fetch_one(&mut connection).await?.try_get(0)?;
+        let tables: i64 =
+            sqlx::query("SELECT count(*) FROM sqlite_schema").fetch_one(&mut connection).await?.try_get(0)?;
+        Ok((version, tables))
+    };
+    match found.await {
+        Ok((SCHEMA_VERSION, _)) => Ok(Found::Ours(connection)),
+        Ok((0, 0)) => {
+            create(&mut connection).await?;
+            Ok(Found::Ours(connection))
+        }
+        Ok((version, _)) => {
+            connection.close().await.map_err(trouble)?;
+            Ok(Found::Foreign(format!("version-{version}")))
+        }
+        Err(error) if is_no_database(&error) => Ok(Found::Foreign("unreadable".to_owned())),
+        Err(error) => Err(trouble(error)),
+    }
+}
+
+async fn create(connection: &mut SqliteConnection) -> Result<(), QueueError> {
+    sqlx::raw_sql(SCHEMA).execute(connection).await.map_err(trouble)?;
+    Ok(())
+}
+
+/// Renames the file and its log; a second one of the same kind replaces the first, so that they cannot pile up.
+fn set_aside(path: &Path, why: &str) -> Result<PathBuf, QueueError> {
+    let kept = beside(path, &format!(".{why}"));
+    for end in ["", "-wal", "-shm"] {
+        let (from, to) = (beside(path, end), beside(&kept, end));
+        match std::fs::rename(&from, &to) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                // An older log must not be taken for the log of the file that now stands beside it.
+                let _there_was_none = std::fs::remove_file(&to);
+            }
+            Err(error) => return Err(QueueError::Store(format!("`{}`: {error}", from.display()))),
+        }
+    }
+    Ok(kept)
+}
+
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
+}
+
+/// SQLITE_CORRUPT (11) and SQLITE_NOTADB (26), extended codes included.
+fn is_no_database(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<i32>().ok());
+    code.is_some_and(|code| matches!(code & 0xff, 11 | 26))
+}
+
+/// The store's trouble, in words; SQL types stay in here.
+pub(super) fn trouble(error: sqlx::Error) -> QueueError {
+    QueueError::Store(error.to_string())
+}

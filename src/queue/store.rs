@@ -1,0 +1,538 @@
+//! The tables, and every statement that touches them. Each function runs inside the writer's transaction.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Connection, Row, SqliteConnection};
+
+use super::file::trouble;
+use super::{
+    Accepted, Delivery, Due, Lease, MAX_KEYS, MAX_NOTES, Note, Outcome, PATIENCE, QUIET, QueueError, REMEMBER, Stats,
+    Wake,
+};
+use crate::clock::Clock;
+use crate::model::id::{InstallationId, Key};
+
+/// Counted up with every change of `SCHEMA`; the file is disposable, so there are no migrations.
+pub(super) const SCHEMA_VERSION: i64 = 1;
+
+/// Times are microseconds since the epoch. `run_at` is derived, so it cannot disagree with the timers it is the least of.
+pub(super) const SCHEMA: &str = "
+BEGIN;
+CREATE TABLE delivery (
+  id INTEGER PRIMARY KEY,
+  app INTEGER NOT NULL,
+  guid TEXT NOT NULL,
+  body BLOB NOT NULL,
+  event TEXT NOT NULL,
+  received INTEGER NOT NULL,
+  UNIQUE (app, guid),
+  UNIQUE (app, body)
+);
+CREATE TABLE work (
+  key TEXT PRIMARY KEY,
+  installation INTEGER NOT NULL,
+  first_wake INTEGER,
+  wake_at INTEGER,
+  retry_at INTEGER,
+  sweep_at INTEGER,
+  look_at INTEGER,
+  soon_at INTEGER AS (nullif(min(ifnull(wake_at, 9223372036854775807), ifnull(retry_at, 9223372036854775807)),
+    9223372036854775807)) VIRTUAL,
+  run_at INTEGER AS (nullif(min(ifnull(wake_at, 9223372036854775807), ifnull(retry_at, 9223372036854775807),
+    ifnull(sweep_at, 9223372036854775807), ifnull(look_at, 9223372036854775807)), 9223372036854775807)) VIRTUAL,
+  attempt INTEGER NOT NULL DEFAULT 0,
+  reason TEXT,
+  parked_at INTEGER,
+  token INTEGER,
+  lease_until INTEGER
+);
+CREATE INDEX work_turn ON work (installation, run_at) WHERE token IS NULL;
+CREATE INDEX work_run ON work (run_at) WHERE token IS NULL;
+CREATE INDEX work_soon ON work (soon_at) WHERE token IS NULL;
+CREATE INDEX work_lease ON work (lease_until) WHERE token IS NOT NULL;
+CREATE TABLE note (id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, body TEXT NOT NULL);
+CREATE INDEX note_key ON note (key, id);
+CREATE TABLE probe (id INTEGER PRIMARY KEY, at INTEGER NOT NULL);
+PRAGMA user_version = 1;
+COMMIT;";
+
+/// Claimed at once at most: what one machine works on in parallel, with room.
+const MAX_CLAIM: usize = 256;
+
+/// Rows looked at by one pruning, so that it never holds a group up.
+const PRUNE: i64 = 1000;
+
+/// Commands between two prunings; each takes up to 1,000 rows, so they leave faster than they come.
+const PRUNE_EVERY: u32 = 256;
+
+/// Deliveries remembered at most, whatever their age: a week of the largest organisation twice over, about 1 GB.
+const MAX_DELIVERIES: i64 = 5_000_000;
+
+/// The reason kept with a key, cut: it is shown to people, and may quote what a server said.
+const MAX_REASON: usize = 500;
+
+/// The connection and what the writer remembers between transactions.
+pub(super) struct Store {
+    connection: SqliteConnection,
+    clock: Clock,
+    /// Rows of `work` at most: every wake adds one, known or not, and a count corrects it when that matters.
+    keys_at_most: u64,
+    max_keys: u64,
+    /// The installation that was served last; the next claim begins after it.
+    turn: i64,
+    until_prune: u32,
+}
+
+impl Store {
+    /// Takes the connection over, and frees every claim: the lock says that whoever made it is dead.
+    pub(super) async fn new(connection: SqliteConnection, clock: Clock) -> Result<Self, QueueError> {
+        let mut store = Self { connection, clock, keys_at_most: 0, max_keys: MAX_KEYS, turn: 0, until_prune: 0 };
+        store.begin().await?;
+        store.free_leases(i64::MAX).await?;
+        store.prune().await?;
+        store.commit().await?;
+        store.count_keys().await?;
+        Ok(store)
+    }
+
+    pub(super) async fn begin(&mut self) -> Result<(), QueueError> {
+        self.run("BEGIN").await
+    }
+
+    async fn run(&mut self, statement: &'static str) -> Result<(), QueueError> {
+        sqlx::query(statement).execute(&mut self.connection).await.map_err(trouble)?;
+        Ok(())
+    }
+
+    pub(super) async fn commit(&mut self) -> Result<(), QueueError> {
+        self.run("COMMIT").await
+    }
+
+    /// Undoes the transaction, as far as SQLite has not done so itself.
+    pub(super) async fn roll_back(&mut self) {
+        // Fails when the failed commit already ended the transaction; then there is nothing to undo.
+        let _already_ended = self.run("ROLLBACK").await;
+        if let Err(error) = self.count_keys().await {
+            tracing::error!(%error, "the queue's file cannot be read");
+        }
+    }
+
+    pub(super) async fn close(self) -> Result<(), QueueError> {
+        self.connection.close().await.map_err(trouble)
+    }
+
+    pub(super) async fn accept(&mut self, delivery: Delivery) -> Result<Accepted, QueueError> {
+        if self.is_full_for(delivery.wakes.len()).await? {
+            return Err(QueueError::Full);
+        }
+        self.prune_now_and_then().await?;
+        let new = sqlx::query(
+            "INSERT INTO delivery (app, guid, body, event, received) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+        )
+        .bind(delivery.app.cast_signed())
+        .bind(delivery.guid)
+        .bind(delivery.body_sha256.to_vec())
+        .bind(delivery.event)
+        .bind(self.now())
+        .execute(&mut self.connection)
+        .await
+        .map_err(trouble)?;
+        if new.rows_affected() == 0 {
+            return Ok(Accepted::Duplicate);
+        }
+        for wake in delivery.wakes {
+            self.debounce(&wake).await?;
+            self.take_note(wake).await?;
+        }
+        Ok(Accepted::New)
+    }
+
+    pub(super) async fn wake(&mut self, wakes: Vec<(Wake, Timestamp)>) -> Result<(), QueueError> {
+        if self.is_full_for(wakes.len()).await? {
+            return Err(QueueError::Full);
+        }
+        for (wake, not_before) in wakes {
+            sqlx::query(
+                "INSERT INTO work (key, installation, sweep_at) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (key) DO UPDATE SET installation = excluded.installation,
+                   sweep_at = min(ifnull(sweep_at, excluded.sweep_at), excluded.sweep_at)",
+            )
+            .bind(wake.key.to_string())
+            .bind(wake.installation.0.cast_signed())
+            .bind(micros(not_before))
+            .execute(&mut self.connection)
+            .await
+            .map_err(trouble)?;
+            self.take_note(wake).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn claim(&mut self, max: usize, lease: Duration) -> Result<Vec<Lease>, QueueError> {
+        let now = self.now();
+        self.free_leases(now).await?;
+        let max = i64::try_from(max.min(MAX_CLAIM)).unwrap_or_default();
+        // Installations that wait are found by skipping through the index; each offers its most urgent keys, and they
+        // are taken in turns, beginning after whoever was served last: a flood of one never delays another by more than a turn.
+        let due = sqlx::query(
+            "WITH RECURSIVE one (installation) AS (
+               SELECT min(installation) FROM work WHERE token IS NULL
+               UNION ALL
+               SELECT (SELECT min(installation) FROM work WHERE token IS NULL AND installation > one.installation)
+               FROM one WHERE one.installation IS NOT NULL
+             )
+             SELECT w.key, w.installation, row_number() OVER (PARTITION BY w.installation ORDER BY w.run_at, w.key) AS nth
+             FROM one JOIN work AS w ON w.key IN (
+               SELECT d.key FROM work AS d
+               WHERE d.token IS NULL AND d.installation = one.installation AND d.run_at <= ?1
+               ORDER BY d.run_at, d.key LIMIT ?2
+             )
+             ORDER BY nth, w.installation <= ?3, w.installation LIMIT ?2",
+        )
+        .bind(now)
+        .bind(max)
+        .bind(self.turn)
+        .fetch_all(&mut self.connection)
+        .await
+        .map_err(trouble)?;
+        let until = now.saturating_add(span(lease));
+        let mut leases = Vec::with_capacity(due.len());
+        for row in due {
+            self.turn = get(&row, 1)?;
+            if let Some(lease) = self.lease(get(&row, 0)?, self.turn, until).await? {
+                leases.push(lease);
+            }
+        }
+        Ok(leases)
+    }
+
+    /// Hands one key out. The wakes and timers that are due are absorbed by this pass; later ones stay.
+    async fn lease(&mut self, key: String, installation: i64, until: i64) -> Result<Option<Lease>, QueueError> {
+        let token = uuid::Uuid::new_v4().as_u64_pair().0.cast_signed();
+        let row = sqlx::query(
+            "UPDATE work SET token = ?2, lease_until = ?3, first_wake = NULL, wake_at = NULL, retry_at = NULL,
+               sweep_at = CASE WHEN sweep_at > ?4 THEN sweep_at END, look_at = CASE WHEN look_at > ?4 THEN look_at END,
+               attempt = CASE WHEN parked_at IS NULL THEN attempt + 1 ELSE 1 END, parked_at = NULL
+             WHERE key = ?1 RETURNING attempt",
+        )
+        .bind(&key)
+        .bind(token)
+        .bind(until)
+        .bind(self.now())
+        .fetch_one(&mut self.connection)
+        .await
+        .map_err(trouble)?;
+        let attempt: i64 = get(&row, 0)?;
+        let Ok(known) = key.parse::<Key>() else {
+            // Only another program can have written it; leaving it leased would keep it for ever.
+            tracing::error!(key, "the queue's file holds a key that is none; it is dropped");
+            let drop_it = sqlx::query("DELETE FROM work WHERE key = ?1").bind(&key);
+            drop_it.execute(&mut self.connection).await.map_err(trouble)?;
+            return Ok(None);
+        };
+        let (notes, upto) = self.notes(&key).await?;
+        let installation = InstallationId(installation.cast_unsigned());
+        let attempt = u32::try_from(attempt).unwrap_or(u32::MAX);
+        Ok(Some(Lease { key: known, installation, notes, attempt, token, upto }))
+    }
+
+    async fn notes(&mut self, key: &str) -> Result<(Vec<Note>, i64), QueueError> {
+        let rows = sqlx::query("SELECT id, body FROM note WHERE key = ?1 ORDER BY id")
+            .bind(key)
+            .fetch_all(&mut self.connection)
+            .await
+            .map_err(trouble)?;
+        let mut notes = Vec::with_capacity(rows.len());
+        let mut upto = 0;
+        for row in rows {
+            upto = get(&row, 0)?;
+            let body: String = get(&row, 1)?;
+            match serde_json::from_str(&body) {
+                Ok(note) => notes.push(note),
+                Err(error) => {
+                    tracing::error!(key, %error, "the queue's file holds a note that is none; it is passed over")
+                }
+            }
+        }
+        Ok((notes, upto))
+    }
+
+    pub(super) async fn finish(&mut self, lease: Lease, outcome: Outcome) -> Result<(), QueueError> {
+        let key = lease.key.to_string();
+        let done = matches!(outcome, Outcome::Done { .. });
+        let now = self.now();
+        let cut = |reason: String| reason.chars().take(MAX_REASON).collect::<String>();
+        let query = match outcome {
+            Outcome::Done { look_again_at } => sqlx::query(
+                "UPDATE work SET token = NULL, lease_until = NULL, attempt = 0, reason = NULL, look_at = ?3
+                 WHERE key = ?1 AND token = ?2",
+            )
+            .bind(&key)
+            .bind(lease.token)
+            .bind(look_again_at.map(micros)),
+            Outcome::Retry { at, reason } => sqlx::query(
+                "UPDATE work SET token = NULL, lease_until = NULL, retry_at = ?3, reason = ?4 WHERE key = ?1 AND token = ?2",
+            )
+            .bind(&key)
+            .bind(lease.token)
+            .bind(micros(at))
+            .bind(cut(reason)),
+            Outcome::Parked { reason } => sqlx::query(
+                "UPDATE work SET token = NULL, lease_until = NULL, parked_at = ?3, reason = ?4 WHERE key = ?1 AND token = ?2",
+            )
+            .bind(&key)
+            .bind(lease.token)
+            .bind(now)
+            .bind(cut(reason)),
+        };
+        if query.execute(&mut self.connection).await.map_err(trouble)?.rows_affected() == 0 {
+            return Err(QueueError::LeaseLost(lease.key));
+        }
+        if done { self.forget(&key, lease.upto).await } else { Ok(()) }
+    }
+
+    /// Drops the notes a done pass has used, and the key when nothing is left to do.
+    async fn forget(&mut self, key: &str, upto: i64) -> Result<(), QueueError> {
+        sqlx::query("DELETE FROM note WHERE key = ?1 AND id <= ?2")
+            .bind(key)
+            .bind(upto)
+            .execute(&mut self.connection)
+            .await
+            .map_err(trouble)?;
+        let gone = sqlx::query("DELETE FROM work WHERE key = ?1 AND run_at IS NULL")
+            .bind(key)
+            .execute(&mut self.connection)
+            .await
+            .map_err(trouble)?;
+        self.keys_at_most = self.keys_at_most.saturating_sub(gone.rows_affected());
+        Ok(())
+    }
+
+    pub(super) async fn next_due(&mut self) -> Result<Option<(Timestamp, Due)>, QueueError> {
+        let soon = self.next_soon().await?;
+        let any = self.earliest("SELECT min(run_at) FROM work WHERE token IS NULL").await?;
+        Ok(match (soon, any) {
+            (Some(soon), Some(any)) if any < soon => Some((any, Due::Later)),
+            (Some(soon), _) => Some((soon, Due::Soon)),
+            (None, any) => any.map(|any| (any, Due::Later)),
+        })
+    }
+
+    pub(super) async fn next_soon(&mut self) -> Result<Option<Timestamp>, QueueError> {
+        let soon = self.earliest("SELECT min(soon_at) FROM work WHERE token IS NULL").await?;
+        let lease = self.earliest("SELECT min(lease_until) FROM work WHERE token IS NOT NULL").await?;
+        Ok(soon.into_iter().chain(lease).min())
+    }
+
+    async fn earliest(&mut self, query: &'static str) -> Result<Option<Timestamp>, QueueError> {
+        let row = sqlx::query(query).fetch_one(&mut self.connection).await.map_err(trouble)?;
+        let at: Option<i64> = get(&row, 0)?;
+        Ok(at.map(|at| Timestamp::from_microsecond(at).unwrap_or(Timestamp::MAX)))
+    }
+
+    pub(super) async fn stats(&mut self) -> Result<Stats, QueueError> {
+        let now = self.now();
+        let row = sqlx::query(
+            "SELECT count(*) FILTER (WHERE token IS NULL AND run_at IS NOT NULL),
+               count(*) FILTER (WHERE token IS NULL AND run_at <= ?1),
+               count(*) FILTER (WHERE token IS NOT NULL),
+               count(*) FILTER (WHERE token IS NULL AND run_at IS NULL),
+               (SELECT count(*) FROM note),
+               min(run_at) FILTER (WHERE token IS NULL)
+             FROM work",
+        )
+        .bind(now)
+        .fetch_one(&mut self.connection)
+        .await
+        .map_err(trouble)?;
+        let count = |at| get::<i64>(&row, at).map(i64::cast_unsigned);
+        let oldest = get::<Option<i64>>(&row, 5)?.map_or(0, |at| now.saturating_sub(at).max(0));
+        Ok(Stats {
+            waiting: count(0)?,
+            due: count(1)?,
+            leased: count(2)?,
+            parked: count(3)?,
+            notes: count(4)?,
+            oldest_due: Duration::from_micros(oldest.cast_unsigned()),
+        })
+    }
+
+    pub(super) async fn probe(&mut self) -> Result<(), QueueError> {
+        sqlx::query("INSERT INTO probe (id, at) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET at = excluded.at")
+            .bind(self.now())
+            .execute(&mut self.connection)
+            .await
+            .map_err(trouble)?;
+        Ok(())
+    }
+
+    /// A delivery's wake: it waits for the burst to end, but never longer than the first of the burst allows.
+    async fn debounce(&mut self, wake: &Wake) -> Result<(), QueueError> {
+        let now = self.now();
+        sqlx::query(
+            "INSERT INTO work (key, installation, first_wake, wake_at) VALUES (?1, ?2, ?3, ?3 + ?4)
+             ON CONFLICT (key) DO UPDATE SET installation = excluded.installation,
+               first_wake = ifnull(first_wake, excluded.first_wake),
+               wake_at = min(ifnull(first_wake, excluded.first_wake) + ?5, excluded.wake_at)",
+        )
+        .bind(wake.key.to_string())
+        .bind(wake.installation.0.cast_signed())
+        .bind(now)
+        .bind(span(QUIET))
+        .bind(span(PATIENCE))
+        .execute(&mut self.connection)
+        .await
+        .map_err(trouble)?;
+        Ok(())
+    }
+
+    async fn take_note(&mut self, wake: Wake) -> Result<(), QueueError> {
+        let Some(note) = wake.note else { return Ok(()) };
+        let body = serde_json::to_string(&note).map_err(|error| QueueError::Store(error.to_string()))?;
+        let key = wake.key.to_string();
+        sqlx::query("INSERT INTO note (key, body) VALUES (?1, ?2)")
+            .bind(&key)
+            .bind(body)
+            .execute(&mut self.connection)
+            .await
+            .map_err(trouble)?;
+        sqlx::query(
+            "DELETE FROM note WHERE key = ?1
+             AND id <= (SELECT id FROM note WHERE key = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+        )
+        .bind(&key)
+        .bind(i64::from(MAX_NOTES))
+        .execute(&mut self.connection)
+        .await
+        .map_err(trouble)?;
+        Ok(())
+    }
+
+    /// Whether these wakes could bring more keys than may wait; counts only when the bound says that it might be so.
+    async fn is_full_for(&mut self, wakes: usize) -> Result<bool, QueueError> {
+        let wakes = wakes as u64;
+        if self.keys_at_most + wakes > self.max_keys {
+            self.count_keys().await?;
+        }
+        let full = self.keys_at_most + wakes > self.max_keys;
+        self.keys_at_most += if full { 0 } else { wakes };
+        Ok(full)
+    }
+
+    async fn count_keys(&mut self) -> Result<(), QueueError> {
+        let row = sqlx::query("SELECT count(*) FROM work").fetch_one(&mut self.connection).await.map_err(trouble)?;
+        self.keys_at_most = get::<i64>(&row, 0)?.cast_unsigned();
+        Ok(())
+    }
+
+    /// Ends the claims that ran out by `until`; what they had absorbed is due again at once.
+    async fn free_leases(&mut self, until: i64) -> Result<(), QueueError> {
+        let freed = sqlx::query(
+            "UPDATE work SET token = NULL, lease_until = NULL, retry_at = ?2 WHERE token IS NOT NULL AND lease_until <= ?1",
+        )
+        .bind(until)
+        .bind(self.now())
+        .execute(&mut self.connection)
+        .await
+        .map_err(trouble)?;
+        if freed.rows_affected() > 0 {
+            tracing::warn!(keys = freed.rows_affected(), "passes that did not end are begun again");
+        }
+        Ok(())
+    }
+
+    async fn prune_now_and_then(&mut self) -> Result<(), QueueError> {
+        self.until_prune = self.until_prune.checked_sub(1).unwrap_or(PRUNE_EVERY);
+        if self.until_prune == 0 { self.prune().await } else { Ok(()) }
+    }
+
+    /// Forgets deliveries after a week, and keys that were parked for as long and hold no note.
+    async fn prune(&mut self) -> Result<(), QueueError> {
+        let before = self.now().saturating_sub(span(REMEMBER));
+        sqlx::query(
+            "DELETE FROM delivery WHERE id IN (
+               SELECT id FROM (SELECT id, received FROM delivery ORDER BY id LIMIT ?1)
+               WHERE received < ?2 OR id <= (SELECT max(id) FROM delivery) - ?3)",
+        )
+        .bind(PRUNE)
+        .bind(before)
+        .bind(MAX_DELIVERIES)
+        .execute(&mut self.connection)
+        .await
+        .map_err(trouble)?;
+        let parked = sqlx::query(
+            "DELETE FROM work WHERE key IN (
+               SELECT key FROM work WHERE parked_at < ?2 AND run_at IS NULL AND token IS NULL
+                 AND NOT EXISTS (SELECT 1 FROM note WHERE note.key = work.key) LIMIT ?1)",
+        )
+        .bind(PRUNE)
+        .bind(before)
+        .execute(&mut self.connection)
+        .await
+        .map_err(trouble)?;
+        self.keys_at_most = self.keys_at_most.saturating_sub(parked.rows_affected());
+        Ok(())
+    }
+
+    fn now(&self) -> i64 {
+        micros(self.clock.now())
+    }
+}
+
+fn micros(at: Timestamp) -> i64 {
+    at.as_microsecond()
+}
+
+fn span(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+fn get<'r, T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>>(
+    row: &'r SqliteRow,
+    at: usize,
+) -> Result<T, QueueError> {
+    row.try_get(at).map_err(trouble)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::id::RepoId;
+
+    #[tokio::test]
+    async fn t10_a_full_queue_refuses_and_frees_itself() {
+        let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+        let mut store = crate::queue::file::in_memory(clock.clone()).await.unwrap();
+        store.max_keys = 2;
+        let delivery = |n: u8| Delivery {
+            app: 1,
+            guid: n.to_string(),
+            body_sha256: [n; 32],
+            event: "push".into(),
+            wakes: vec![Wake { key: Key::Repo(RepoId(u64::from(n))), installation: InstallationId(1), note: None }],
+        };
+        assert_eq!(store.accept(delivery(1)).await, Ok(Accepted::New));
+        assert_eq!(store.accept(delivery(2)).await, Ok(Accepted::New));
+        assert_eq!(store.accept(delivery(3)).await, Err(QueueError::Full));
+        clock.advance(QUIET);
+        let lease = store.claim(1, QUIET).await.unwrap().remove(0);
+        store.finish(lease, Outcome::Done { look_again_at: None }).await.unwrap();
+        assert_eq!(store.accept(delivery(3)).await, Ok(Accepted::New), "what was refused was not remembered");
+    }
+
+    #[tokio::test]
+    async fn t3_deliveries_are_forgotten_after_a_week() {
+        let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+        let mut store = crate::queue::file::in_memory(clock.clone()).await.unwrap();
+        let delivery = Delivery { app: 1, guid: "a".into(), body_sha256: [1; 32], event: "push".into(), wakes: vec![] };
+        assert_eq!(store.accept(delivery.clone()).await, Ok(Accepted::New));
+        clock.advance(REMEMBER);
+        store.prune().await.unwrap();
+        assert_eq!(store.accept(delivery.clone()).await, Ok(Accepted::Duplicate));
+        clock.advance(Duration::from_secs(1));
+        store.prune().await.unwrap();
+        assert_eq!(store.accept(delivery).await, Ok(Accepted::New));
+    }
+}
