@@ -3,15 +3,14 @@
 use jiff::SignedDuration;
 
 use super::draft::Draft;
-use super::rights::{self, Act, Right};
-use super::versions::{self, Cause};
-use super::{promotions, texts};
-use crate::command::{self, Command, Parsed, Target};
-use crate::model::id::Key;
-use crate::model::ledger::{Hold, Request};
+use super::rights::{self, Right};
+use super::{promotions, texts, versions};
+use crate::command::{self, Command, Parsed, Right as Act};
+use crate::model::id::{Key, Oid};
+use crate::model::ledger::{Entry, Hold, Request};
 use crate::model::pipeline::{App, Environment, Mode, Pipeline, Takes};
 use crate::model::plan::{Effect, Need, Plan};
-use crate::model::snapshot::{Comment, Configuration, Holdings, PipelineFacts, PullSubject, Reaction, Snapshot};
+use crate::model::snapshot::{Comment, Configuration, Holding, Holdings, PipelineFacts, PullSubject, Reaction, Snapshot};
 use crate::model::version::Version;
 
 /// Comments older than this start nothing: whoever wrote them no longer waits for an answer.
@@ -43,6 +42,9 @@ fn is_open(snapshot: &Snapshot, comment: &Comment) -> bool {
     let fresh = snapshot.common.now.duration_since(comment.at) <= FRESH || comment.reactions.contains(&Reaction::Eyes);
     !answered && fresh && !comment.edited && !comment.author.bot
 }
+
+/// The environment and, where there are several, the application a command names.
+type Target<'a> = (&'a str, Option<&'a str>);
 
 /// What one command comes to.
 enum Outcome {
@@ -96,24 +98,38 @@ impl Run<'_, '_> {
     }
 
     fn command(&mut self, parsed: Parsed) -> Outcome {
-        let command = match parsed {
-            Parsed::Command(command) => command,
-            Parsed::Mistake(problem) => return Outcome::Refused(texts::mistake(&problem)),
+        let request = match parsed.outcome {
+            command::Outcome::Run(request) => request,
+            mistake => return Outcome::Refused(texts::mistake(&parsed.text, &mistake)),
         };
         let pipeline = match &self.snapshot.common.config {
             Configuration::Valid(pipeline) => pipeline,
             _ => return Outcome::Refused(texts::no_configuration()),
         };
-        match command {
-            Command::Help => self.reading(|_| texts::help(pipeline)),
-            Command::Status { environment } => self.status(pipeline, environment.as_deref(), false),
-            Command::Plan { environment } => self.status(pipeline, environment.as_deref(), true),
-            Command::Retry => self.retry(pipeline),
-            Command::Promote { target, version } => self.promote(pipeline, &target, version.as_deref()),
-            Command::Rollback { target, version } => self.rollback(pipeline, &target, version.as_deref()),
-            Command::Hold { target, reason } => self.hold(pipeline, &target, &reason),
-            Command::Unhold { target } => self.unhold(pipeline, &target),
+        if let Some(moved) = self.moved(request.sha.as_deref()) {
+            return Outcome::Refused(moved);
         }
+        let app = request.app.as_deref();
+        match &request.command {
+            Command::Help { verb } => self.help(*verb),
+            Command::Status { environment } => self.status(pipeline, environment.as_deref(), app, false),
+            Command::Plan { environment } => self.status(pipeline, environment.as_deref(), app, true),
+            Command::Retry => self.retry(pipeline),
+            Command::Promote { environment, version, force } => {
+                self.promote(pipeline, (environment, app), version.as_deref(), force.as_deref())
+            }
+            Command::Rollback { environment, version } => self.rollback(pipeline, (environment, app), version.as_deref()),
+            Command::Hold { environment, reason } => self.hold(pipeline, (environment, app), reason.as_deref()),
+            Command::Unhold { environment } => self.unhold(pipeline, (environment, app)),
+        }
+    }
+
+    /// A command that names a commit is about that commit and no other.
+    fn moved(&self, sha: Option<&str>) -> Option<String> {
+        let (sha, pull) = (sha?, self.subject.pull.as_ref()?);
+        let head = pull.brief.head;
+        (!head.to_string().starts_with(sha))
+            .then(|| format!("this pull request is at {} now, not at {sha}. Look again, then repeat the command.", head.short()))
     }
 
     fn right(&mut self, act: Act, environment: Option<&Environment>) -> Result<(), Outcome> {
@@ -124,11 +140,13 @@ impl Run<'_, '_> {
         }
     }
 
-    fn reading(&mut self, answer: impl FnOnce(&Self) -> String) -> Outcome {
-        match self.right(Act::Read, None) {
-            Ok(()) => Outcome::Done(Some(answer(self))),
-            Err(outcome) => outcome,
+    fn help(&mut self, verb: Option<command::Verb>) -> Outcome {
+        if let Err(outcome) = self.right(Act::Read, None) {
+            return outcome;
         }
+        // Team rights differ by environment, so the help names them and only marks what the permission alone rules out.
+        let me = self.snapshot.facts.permissions.get(&self.comment.author.login).copied();
+        Outcome::Done(Some(texts::help(verb, me)))
     }
 
     fn facts(&mut self, app: &App) -> Result<&PipelineFacts, Outcome> {
@@ -146,11 +164,11 @@ impl Run<'_, '_> {
     }
 
     /// The application and environment a command is about.
-    fn target<'b>(&self, pipeline: &'b Pipeline, target: &Target) -> Result<(&'b App, &'b Environment), Outcome> {
+    fn target<'b>(&self, pipeline: &'b Pipeline, (environment, app): Target<'_>) -> Result<(&'b App, &'b Environment), Outcome> {
         let environment = pipeline
-            .environment(&target.environment)
-            .ok_or_else(|| Outcome::Refused(texts::unknown_environment(pipeline, &target.environment)))?;
-        let app = match (&target.app, pipeline.apps.as_slice()) {
+            .environment(environment)
+            .ok_or_else(|| Outcome::Refused(texts::unknown_environment(pipeline, environment)))?;
+        let app = match (app, pipeline.apps.as_slice()) {
             (Some(name), _) => pipeline.app(name).ok_or_else(|| Outcome::Refused(texts::unknown_app(pipeline, name)))?,
             (None, [only]) => only,
             (None, _) => return Err(Outcome::Refused(texts::which_app(pipeline))),
@@ -158,15 +176,18 @@ impl Run<'_, '_> {
         Ok((app, environment))
     }
 
-    fn status(&mut self, pipeline: &Pipeline, environment: Option<&str>, plan: bool) -> Outcome {
+    fn status(&mut self, pipeline: &Pipeline, environment: Option<&str>, app: Option<&str>, plan: bool) -> Outcome {
         if let Err(outcome) = self.right(Act::Read, None) {
             return outcome;
         }
         if let Some(name) = environment.filter(|name| pipeline.environment(name).is_none()) {
             return Outcome::Refused(texts::unknown_environment(pipeline, name));
         }
+        if let Some(name) = app.filter(|name| pipeline.app(name).is_none()) {
+            return Outcome::Refused(texts::unknown_app(pipeline, name));
+        }
         let mut parts = Vec::new();
-        for app in &pipeline.apps {
+        for app in pipeline.apps.iter().filter(|candidate| app.is_none_or(|name| candidate.name == name)) {
             let facts = match self.facts(app) {
                 Ok(facts) => facts.clone(),
                 Err(outcome) => return outcome,
@@ -186,7 +207,7 @@ impl Run<'_, '_> {
     }
 
     fn retry(&mut self, pipeline: &Pipeline) -> Outcome {
-        if let Err(outcome) = self.right(Act::Promote, None) {
+        if let Err(outcome) = self.right(Act::Write, None) {
             return outcome;
         }
         let repo = self.snapshot.common.repo.id;
@@ -196,12 +217,13 @@ impl Run<'_, '_> {
         Outcome::Done(None)
     }
 
-    fn promote(&mut self, pipeline: &Pipeline, target: &Target, version: Option<&str>) -> Outcome {
+    fn promote(&mut self, pipeline: &Pipeline, target: Target<'_>, version: Option<&str>, force: Option<&str>) -> Outcome {
         let (app, environment) = match self.target(pipeline, target) {
             Ok(target) => target,
             Err(outcome) => return outcome,
         };
-        if let Err(outcome) = self.right(Act::Promote, Some(environment)) {
+        let act = if force.is_some() { Act::Bypass } else { Act::Promote };
+        if let Err(outcome) = self.right(act, Some(environment)) {
             return outcome;
         }
         let (version, commit) = match self.facts(app).map(|facts| newest_or(app, environment, facts, version)) {
@@ -209,12 +231,12 @@ impl Run<'_, '_> {
             Ok(Err(why)) => return Outcome::Refused(why),
             Err(outcome) => return outcome,
         };
-        let request = self.request(&version, commit);
+        let request = Request { forced: force.map(str::to_owned), ..self.request(&version, commit) };
         let why = format!("{} asks for {} {version} in {}", self.comment.author.login, app.name, environment.name);
         self.record(pipeline, app, environment, why, |entry| entry.requests.push(request))
     }
 
-    fn rollback(&mut self, pipeline: &Pipeline, target: &Target, version: Option<&str>) -> Outcome {
+    fn rollback(&mut self, pipeline: &Pipeline, target: Target<'_>, version: Option<&str>) -> Outcome {
         let (app, environment) = match self.target(pipeline, target) {
             Ok(target) => target,
             Err(outcome) => return outcome,
@@ -237,20 +259,20 @@ impl Run<'_, '_> {
         })
     }
 
-    fn hold(&mut self, pipeline: &Pipeline, target: &Target, reason: &str) -> Outcome {
+    fn hold(&mut self, pipeline: &Pipeline, target: Target<'_>, reason: Option<&str>) -> Outcome {
         let (app, environment) = match self.target(pipeline, target) {
             Ok(target) => target,
             Err(outcome) => return outcome,
         };
-        if let Err(outcome) = self.right(Act::Hold, Some(environment)) {
+        if let Err(outcome) = self.right(Act::Triage, Some(environment)) {
             return outcome;
         }
-        let hold = self.held(reason);
+        let hold = self.held(reason.unwrap_or_default());
         let why = format!("{} holds {} in {}", self.comment.author.login, app.name, environment.name);
         self.record(pipeline, app, environment, why, |entry| entry.holds.push(hold))
     }
 
-    fn unhold(&mut self, pipeline: &Pipeline, target: &Target) -> Outcome {
+    fn unhold(&mut self, pipeline: &Pipeline, target: Target<'_>) -> Outcome {
         let (app, environment) = match self.target(pipeline, target) {
             Ok(target) => target,
             Err(outcome) => return outcome,
@@ -276,13 +298,14 @@ impl Run<'_, '_> {
         })
     }
 
-    fn request(&self, version: &str, commit: Option<crate::model::id::Oid>) -> Request {
+    fn request(&self, version: &str, commit: Option<Oid>) -> Request {
         Request {
             version: version.to_owned(),
             commit,
             by: self.comment.author.login.clone(),
             at: self.comment.at,
             link: self.comment.url.clone(),
+            forced: None,
         }
     }
 
@@ -302,7 +325,7 @@ impl Run<'_, '_> {
         app: &App,
         environment: &Environment,
         why: String,
-        change: impl FnOnce(&mut crate::model::ledger::Entry),
+        change: impl FnOnce(&mut Entry),
     ) -> Outcome {
         if pipeline.mode == Mode::Observe {
             return Outcome::Refused(texts::observing());
@@ -333,7 +356,7 @@ fn newest_or(
     environment: &Environment,
     facts: &PipelineFacts,
     version: Option<&str>,
-) -> Result<(String, Option<crate::model::id::Oid>), String> {
+) -> Result<(String, Option<Oid>), String> {
     let Some(source) = &facts.source else { return Err("the source repository cannot be read.".to_owned()) };
     let nothing = Holdings::default();
     let holdings = facts.environments.get(&environment.name).unwrap_or(&nothing);
@@ -374,11 +397,11 @@ fn newest_or(
 }
 
 /// The version to go back to: the one named, or the last another one than now, if it passed here before.
-fn passed_before(holdings: Option<&Holdings>, version: Option<&str>) -> Option<(String, Option<crate::model::id::Oid>)> {
+fn passed_before(holdings: Option<&Holdings>, version: Option<&str>) -> Option<(String, Option<Oid>)> {
     let holdings = holdings?;
     let now = holdings.history.first()?;
     let mut before = holdings.history.iter().skip(1).filter(|old| old.commit.is_some() && old.tags != now.tags);
-    let wanted = |old: &&crate::model::snapshot::Holding| {
+    let wanted = |old: &&Holding| {
         let Some(version) = version else { return old.version.is_some() };
         old.version.as_deref().is_some_and(|held| held == version || held.strip_prefix('v') == Some(version) || held.starts_with(version) && version.len() >= 7)
     };
@@ -387,9 +410,4 @@ fn passed_before(holdings: Option<&Holdings>, version: Option<&str>) -> Option<(
     // A trunk version is a full commit; people see the short one.
     let shown = if found.commit.is_some_and(|commit| commit.to_string() == name) { name[..7].to_owned() } else { name };
     Some((shown, found.commit))
-}
-
-/// Used by texts to say what a request is.
-pub(super) fn is_asked(cause: &Cause) -> bool {
-    !matches!(cause, Cause::Newest)
 }

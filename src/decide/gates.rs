@@ -51,6 +51,9 @@ pub fn all(entering: &Entering<'_>, pull: Option<&Pull>, needs: &mut Vec<Need>) 
     let mut gates = vec![pinned(entering), built(entering, needs)];
     if entering.candidate.is_rollback() {
         gates.push(Verdict::yes("rollback", "a rollback to a version that passed here before skips order, soak and four eyes"));
+    } else if let Some(why) = entering.candidate.forced() {
+        gates.push(Verdict::yes("forced", format!("order, ships, soak and windows are passed over: {why}")));
+        gates.extend(holds(entering));
     } else {
         gates.extend(entering.environment.after.iter().map(|upstream| after(entering, upstream)));
         gates.extend(ships(entering));

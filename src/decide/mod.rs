@@ -9,6 +9,7 @@ mod comment;
 mod draft;
 mod first_sight;
 mod gates;
+pub mod holdings;
 mod merge;
 mod promotions;
 mod rights;

@@ -1,21 +1,9 @@
 //! Who may do what: one place every command passes through, and which denies what nobody granted.
 
+use crate::command::Right as Act;
 use crate::model::pipeline::Environment;
 use crate::model::plan::Need;
 use crate::model::snapshot::{Permission, Snapshot};
-
-/// What somebody wants to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Act {
-    /// See how things stand.
-    Read,
-    /// Stop an environment.
-    Hold,
-    /// Send a version into an environment, or try again.
-    Promote,
-    /// Take an environment back, or lift somebody else's hold.
-    Rollback,
-}
 
 /// Whether somebody may.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,13 +17,18 @@ pub enum Right {
 }
 
 /// Whether `login` may do `act` in `environment`.
-pub fn may(snapshot: &Snapshot, login: &str, act: Act, environment: Option<&Environment>, needs: &mut Vec<Need>) -> Right {
+pub fn may(
+    snapshot: &Snapshot,
+    login: &str,
+    act: Act,
+    environment: Option<&Environment>,
+    needs: &mut Vec<Need>,
+) -> Right {
     let (floor, word) = match act {
-        Act::Read => (Permission::Read, "read"),
-        Act::Hold => (Permission::Triage, "triage"),
-        Act::Promote => (Permission::Write, "write"),
-        // Rollback is granted by team alone; reading is the least anybody in such a team has.
-        Act::Rollback => (Permission::Read, "read"),
+        // Rollback and bypass are granted by team alone; reading is the least anybody in such a team has.
+        Act::Read | Act::Rollback | Act::Bypass => (Permission::Read, "read"),
+        Act::Triage => (Permission::Triage, "triage"),
+        Act::Promote | Act::Write => (Permission::Write, "write"),
     };
     let need = Need::Permission(login.to_owned());
     match (snapshot.facts.permissions.get(login), snapshot.facts.unmet.get(&need)) {
@@ -49,10 +42,11 @@ pub fn may(snapshot: &Snapshot, login: &str, act: Act, environment: Option<&Envi
     }
     let Some(environment) = environment else { return Right::Granted };
     let (teams, name) = match act {
-        Act::Read | Act::Hold => return Right::Granted,
+        Act::Read | Act::Triage | Act::Write => return Right::Granted,
         Act::Promote if environment.rights.promote.is_empty() => return Right::Granted,
         Act::Promote => (&environment.rights.promote, "promote"),
         Act::Rollback => (&environment.rights.rollback, "rollback"),
+        Act::Bypass => (&environment.rights.bypass, "bypass"),
     };
     if teams.is_empty() {
         return Right::Denied(format!("no team has the {name} right in {}; list one under `rights`", environment.name));

@@ -45,6 +45,11 @@ impl Candidate {
         app.images.iter().map(|image| (image.name.clone(), image.tag_for(version, &self.commit))).collect()
     }
 
+    /// Why its gates of order and time are passed over, when somebody with the bypass right said so.
+    pub fn forced(&self) -> Option<&str> {
+        if let Cause::Asked(request) = &self.cause { request.forced.as_deref() } else { None }
+    }
+
     /// Whether it is a way back.
     pub fn is_rollback(&self) -> bool {
         matches!(self.cause, Cause::Rollback(_))

@@ -109,6 +109,9 @@ pub struct Request {
     pub at: Timestamp,
     /// The comment that asked.
     pub link: String,
+    /// Why order, `ships`, soak and windows are passed over, when they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forced: Option<String>,
 }
 
 impl Ledger {

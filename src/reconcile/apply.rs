@@ -1,0 +1,119 @@
+//! Apply: one arm an effect, each a conditional, idempotent write.
+
+use super::{Reconciler, Trouble};
+use crate::github::RepoAt;
+use crate::model::id::{Key, Oid};
+use crate::model::ledger::LEDGER_BRANCH;
+use crate::model::path::RepoPath;
+use crate::model::plan::{Effect, Promotion, VersionEdit};
+use crate::model::snapshot::Snapshot;
+use crate::model::tree::Tree;
+use crate::queue::{Note, Wake};
+use crate::render::versions;
+
+impl Reconciler {
+    /// Makes one effect so, and returns the number GitHub gave what it created.
+    pub(super) async fn apply(&self, snapshot: &Snapshot, effect: &Effect, notes: &[Note]) -> Result<Option<u64>, Trouble> {
+        let Some(listing) = self.directory.find(snapshot.common.repo.id) else {
+            return Err(Trouble::bug("the repository left the directory in the middle of a pass"));
+        };
+        let (at, github) = (&listing.at, &self.parts.github);
+        let branch = &snapshot.common.repo.default_branch;
+        tracing::info!(repo = %at.name, write = effect.natural_key(), "writing");
+        match effect {
+            Effect::Wake(key) => self.wake(snapshot, key, notes).await.map(|()| None),
+            Effect::PutCheck { head, existing, output } => Ok(Some(github.put_check(at, *head, *existing, output).await?)),
+            Effect::PutComment { number, existing, body } => {
+                Ok(Some(github.put_comment(at, *number, *existing, body).await?))
+            }
+            Effect::Reply { number, to: _, body } => Ok(Some(github.put_comment(at, *number, None, body).await?)),
+            Effect::React { comment, reaction } => {
+                github.react(at, *comment, *reaction).await?;
+                Ok(None)
+            }
+            Effect::Record { files, message, expected } => self.record(at, files, message, *expected).await.map(|()| None),
+            Effect::Promote(promotion) => Ok(Some(self.promote(at, branch, promotion).await?)),
+            Effect::Commit { base, edit, message } => {
+                let files = self.edits(at, *base, edit).await?;
+                github.commit(at, branch, *base, &files, message).await?;
+                Ok(None)
+            }
+            Effect::Close { number, comment } => {
+                github.put_comment(at, *number, None, comment).await?;
+                github.close_pull(at, *number).await?;
+                Ok(None)
+            }
+            Effect::UpdateBranch { number, head } => {
+                github.update_branch(at, *number, *head).await?;
+                Ok(None)
+            }
+            Effect::Merge { number, head, method, title } => {
+                github.merge(at, *number, *head, *method, title).await?;
+                Ok(None)
+            }
+            Effect::RequestReviews { number, teams } => {
+                github.request_reviews(at, *number, teams).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Wakes another key; what a delivery told about tags goes with it to the pipelines.
+    async fn wake(&self, snapshot: &Snapshot, key: &Key, notes: &[Note]) -> Result<(), Trouble> {
+        let wake = |note| Wake { key: key.clone(), installation: snapshot.common.repo.installation, note };
+        let mut wakes = vec![wake(None)];
+        if matches!(key, Key::Pipeline(..)) {
+            wakes.extend(notes.iter().cloned().map(|note| wake(Some(note))));
+        }
+        let now = self.parts.clock.now();
+        self.parts.queue.wake(wakes.into_iter().map(|wake| (wake, now)).collect()).await?;
+        Ok(())
+    }
+
+    async fn record(
+        &self,
+        at: &RepoAt,
+        files: &[(RepoPath, String)],
+        message: &str,
+        expected: Option<Oid>,
+    ) -> Result<(), Trouble> {
+        let files: Vec<(RepoPath, Vec<u8>)> = files.iter().map(|(path, text)| (path.clone(), text.clone().into_bytes())).collect();
+        match expected {
+            Some(head) => self.parts.github.commit(at, LEDGER_BRANCH, head, &files, message).await?,
+            None => self.parts.github.create_ledger(at, &files, message).await?,
+        };
+        Ok(())
+    }
+
+    /// Branch, signed commit, pull request: each step finds what a killed pass before it left.
+    async fn promote(&self, at: &RepoAt, base_branch: &str, promotion: &Promotion) -> Result<u64, Trouble> {
+        let github = &self.parts.github;
+        let files = self.edits(at, promotion.base, &promotion.edit).await?;
+        if !github.create_branch(at, &promotion.branch, promotion.base).await? {
+            // The branch is left over: from a pass that was killed before it opened the pull request, or from a promotion that
+            // was closed. Nothing open uses it, so it starts anew at the base this plan was made on.
+            github.delete_branch(at, &promotion.branch).await?;
+            github.create_branch(at, &promotion.branch, promotion.base).await?;
+        }
+        github.commit(at, &promotion.branch, promotion.base, &files, &promotion.message).await?;
+        Ok(github.open_pull(at, &promotion.branch, base_branch, &promotion.title, &promotion.body).await?)
+    }
+
+    /// The files a version edit changes, computed from the tree the plan was made on.
+    async fn edits(&self, at: &RepoAt, base: Oid, edit: &VersionEdit) -> Result<Vec<(RepoPath, Vec<u8>)>, Trouble> {
+        let here = self.fetch(at, &[base]).await?;
+        let edit = edit.clone();
+        let files = here
+            .blocking(move |repo| {
+                let objects = repo.objects();
+                let tree = Tree::new(repo.tree_of(base)?, &*objects);
+                let tags: Vec<_> = edit.tags.iter().map(|(image, tag)| (image.clone(), tag.clone(), None)).collect();
+                Ok(versions::version_edits(&tree, &edit.folder, &tags))
+            })
+            .await?;
+        files.map_err(|problems| {
+            tracing::warn!(?problems, "the version cannot be written");
+            Trouble::bug("the version cannot be written where it was read a moment ago")
+        })
+    }
+}

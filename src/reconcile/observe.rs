@@ -1,0 +1,210 @@
+//! Observe: one immutable snapshot of what a key is about, configuration and ledger from the default branch included.
+
+use std::sync::Arc;
+
+use super::{Reconciler, Trouble};
+use crate::config;
+use crate::git::{self, GitError, Refs};
+use crate::github::{RepoAt, RepoListing};
+use crate::model::finding::{Location, Problem};
+use crate::model::id::{Key, Oid};
+use crate::model::ledger::{LEDGER_BRANCH, Ledger};
+use crate::model::path::RepoPath;
+use crate::model::snapshot::{
+    Common, Configuration, Facts, PipelineSubject, PullBrief, Repo, RepoSubject, Snapshot, Subject,
+};
+use crate::model::tree::{Tree, TreeError};
+use crate::queue::Lease;
+
+/// A repository whose refs were just read and whose objects are at hand.
+#[derive(Clone)]
+pub(super) struct Fetched {
+    /// Which.
+    pub(super) at: RepoAt,
+    /// Its refs.
+    pub(super) refs: Arc<Refs>,
+    repo: git::Repo,
+}
+
+impl Fetched {
+    /// Runs blocking work on the repository away from the async threads.
+    pub(super) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&git::Repo) -> Result<T, GitError> + Send + 'static,
+    ) -> Result<T, Trouble> {
+        let repo = self.repo.clone();
+        let done = tokio::task::spawn_blocking(move || work(&repo)).await;
+        Ok(done.map_err(|_| Trouble::bug("work on a repository panicked"))??)
+    }
+
+    /// The repository's objects.
+    pub(super) fn objects(&self) -> Arc<dyn crate::model::tree::Objects> {
+        self.repo.objects()
+    }
+}
+
+impl Reconciler {
+    /// Sees what a key is about; `None` when it is no more.
+    pub(super) async fn observe(&self, lease: &Lease) -> Result<Option<Snapshot>, Trouble> {
+        let id = lease.key.repo();
+        let at = match self.directory.find(id) {
+            Some(listing) => listing.at,
+            None => {
+                // A wake for a repository that is new to us: look once, then let it go.
+                let listings = self.parts.github.repositories(lease.installation).await?;
+                self.directory.replace(lease.installation, listings);
+                match self.directory.find(id) {
+                    Some(listing) => listing.at,
+                    None => return Ok(None),
+                }
+            }
+        };
+        let (repo, subject) = match self.subject(&at, &lease.key).await {
+            Ok(found) => found,
+            Err(Trouble::Api(error)) if error.kind == crate::github::Kind::Gone => return Ok(None),
+            Err(trouble) => return Err(trouble),
+        };
+        let wants: Vec<Oid> = match &subject {
+            Subject::Head(head) => head.pulls.iter().map(|_| head.head).take(1).collect(),
+            Subject::Pull(pull) => pull.pull.iter().map(|pull| pull.brief.head).collect(),
+            Subject::Repo(_) | Subject::Pipeline(_) => Vec::new(),
+        };
+        let here = self.fetch(&at, &wants).await?;
+        let common = self.common(repo, &here).await?;
+        let subject = match subject {
+            Subject::Pipeline(pipeline) => match self.fill(&common, &here, pipeline, lease).await? {
+                Some(subject) => subject,
+                None => return Ok(None),
+            },
+            other => other,
+        };
+        self.set_routes(&common);
+        Ok(Some(Snapshot { common, subject, facts: Facts::default() }))
+    }
+
+    async fn subject(&self, at: &RepoAt, key: &Key) -> Result<(Repo, Subject), Trouble> {
+        let github = &self.parts.github;
+        Ok(match key {
+            Key::Repo(id) => {
+                let (repo, mut subject) = github.repo(at).await?;
+                subject.pipelines = self.directory.pipelines_of(*id);
+                (repo, Subject::Repo(subject))
+            }
+            Key::Pull(_, number) => {
+                let (repo, subject) = github.pull(at, *number).await?;
+                (repo, Subject::Pull(subject))
+            }
+            Key::Head(_, sha) => {
+                let (repo, subject) = github.head(at, *sha).await?;
+                (repo, Subject::Head(subject))
+            }
+            Key::Pipeline(_, app) => {
+                let (repo, subject) = github.repo(at).await?;
+                // The open pull requests ride along until the configuration is known.
+                (repo, Subject::Pipeline(waiting(app, subject)))
+            }
+        })
+    }
+
+    /// Fills in an application's way; `None` when the configuration knows no such application.
+    async fn fill(
+        &self,
+        common: &Common,
+        here: &Fetched,
+        waiting: PipelineSubject,
+        lease: &Lease,
+    ) -> Result<Option<Subject>, Trouble> {
+        let Configuration::Valid(pipeline) = &common.config else {
+            return Ok(Some(Subject::Pipeline(waiting)));
+        };
+        let Some(app) = pipeline.app(&waiting.app) else { return Ok(None) };
+        let facts = self.way(common, here, (app, pipeline), &waiting.facts.promotions, &lease.notes).await?;
+        Ok(Some(Subject::Pipeline(PipelineSubject { app: waiting.app, facts })))
+    }
+
+    /// Reads the refs of a repository and fetches what is new, and the wanted commits.
+    pub(super) async fn fetch(&self, at: &RepoAt, wants: &[Oid]) -> Result<Fetched, Trouble> {
+        let token = self.parts.github.read_token(at).await?;
+        let remote = self.parts.remotes.of(&at.name, token);
+        let slot = super::way::slot(at);
+        let (repo, refs) = self.parts.git.sync(slot, &remote, git::Depth::Full, wants).await?;
+        Ok(Fetched { at: at.clone(), refs: Arc::new(refs), repo })
+    }
+
+    /// The same for a source, of which only commits and tags are needed.
+    pub(super) async fn fetch_source(&self, at: &RepoAt) -> Result<Fetched, Trouble> {
+        let token = self.parts.github.read_token(at).await?;
+        let remote = self.parts.remotes.of(&at.name, token);
+        let slot = super::way::slot(at);
+        let (repo, refs) = self.parts.git.sync(slot, &remote, git::Depth::CommitsOnly, &[]).await?;
+        Ok(Fetched { at: at.clone(), refs: Arc::new(refs), repo })
+    }
+
+    async fn common(&self, mut repo: Repo, here: &Fetched) -> Result<Common, Trouble> {
+        // The API may lag behind git: what was fetched is what is decided on.
+        repo.tip = here.refs.heads.get(&repo.default_branch).copied();
+        let config = match repo.tip {
+            Some(tip) => here.blocking(move |repo| Ok(configuration(repo, tip))).await??,
+            None => Configuration::Missing,
+        };
+        let ledger = match here.refs.heads.get(LEDGER_BRANCH).copied() {
+            Some(head) if config != Configuration::Missing => here.blocking(move |repo| ledger(repo, head)).await?,
+            _ => Ledger::default(),
+        };
+        Ok(Common { now: self.parts.clock.now(), bot: self.bot.clone(), repo, config, ledger })
+    }
+
+    /// A repository as the gates see it, from what listing and refs say.
+    pub(super) fn repo_of(&self, listing: &RepoListing, fetched: &Fetched) -> Repo {
+        Repo {
+            id: listing.at.id,
+            installation: listing.at.installation,
+            name: listing.at.name.clone(),
+            url: self.parts.remotes.page(&listing.at.name),
+            private: listing.private,
+            default_branch: listing.default_branch.clone(),
+            tip: fetched.refs.heads.get(&listing.default_branch).copied(),
+            merge_methods: Vec::new(),
+        }
+    }
+}
+
+fn waiting(app: &str, subject: RepoSubject) -> PipelineSubject {
+    let promotions: Vec<PullBrief> = subject.open;
+    let facts = crate::model::snapshot::PipelineFacts { promotions, ..Default::default() };
+    PipelineSubject { app: app.to_owned(), facts }
+}
+
+/// The configuration at a commit.
+pub(super) fn configuration(repo: &git::Repo, tip: Oid) -> Result<Configuration, GitError> {
+    let Ok(path) = config::FILE.parse::<RepoPath>() else { return Ok(Configuration::Missing) };
+    let objects = repo.objects();
+    let tree = Tree::new(repo.tree_of(tip)?, &*objects);
+    let bytes = match tree.read(&path) {
+        Ok(bytes) => bytes,
+        Err(TreeError::NotFound(_)) => return Ok(Configuration::Missing),
+        Err(error) => {
+            let location = Some(Location { path, line: 1, column: 1 });
+            return Ok(Configuration::Broken(vec![Problem { location, message: error.to_string(), help: None }]));
+        }
+    };
+    let parsed = config::parse(&path, &String::from_utf8_lossy(&bytes));
+    Ok(match parsed.pipeline {
+        Some(pipeline) => Configuration::Valid(pipeline),
+        None => Configuration::Broken(parsed.problems),
+    })
+}
+
+fn ledger(repo: &git::Repo, head: Oid) -> Result<Ledger, GitError> {
+    let objects = repo.objects();
+    let tree = Tree::new(repo.tree_of(head)?, &*objects);
+    let mut ledger = Ledger { head: Some(head), ..Ledger::default() };
+    let files = tree.files(&RepoPath::root()).map_err(|error| GitError::broken(error.to_string()))?;
+    for (path, _) in files {
+        match tree.read(&path) {
+            Ok(bytes) => ledger.read(&path, &String::from_utf8_lossy(&bytes)),
+            Err(error) => return Err(GitError::broken(error.to_string())),
+        }
+    }
+    Ok(ledger)
+}
