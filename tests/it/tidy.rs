@@ -5,13 +5,22 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The pure modules, lowest first: each may use those before it, and nothing else of the house.
-const PURE: [&str; 9] =
-    ["model", "manifest", "config", "command", "render", "policy", "report", "decide", "evaluate"];
+const PURE: [&str; 9] = ["model", "manifest", "config", "command", "render", "policy", "report", "decide", "evaluate"];
 
 /// What pure code never touches: the outside world, and time.
 const IMPURE: [&str; 12] = [
-    "std::fs", "std::net", "std::env", "std::process", "std::thread", "std::time::Instant", "SystemTime", "tokio::",
-    "async fn", "crate::clock", "Timestamp::now", "rand::",
+    "std::fs",
+    "std::net",
+    "std::env",
+    "std::process",
+    "std::thread",
+    "std::time::Instant",
+    "SystemTime",
+    "tokio::",
+    "async fn",
+    "crate::clock",
+    "Timestamp::now",
+    "rand::",
 ];
 
 /// Crates that stay behind one door.
@@ -110,7 +119,8 @@ fn crates_stay_behind_their_door() {
             }
         }
         for (adapter, allowed) in ADAPTERS {
-            let named = code.contains(&format!("crate::{adapter}::")) || code.contains(&format!("use crate::{adapter};"));
+            let named =
+                code.contains(&format!("crate::{adapter}::")) || code.contains(&format!("use crate::{adapter};"));
             if named && module != adapter && !allowed.contains(&module.as_str()) {
                 wrong.push(format!("{}: knows `{adapter}`, which only {} may", path.display(), allowed.join(", ")));
             }
