@@ -11,7 +11,9 @@ use crate::model::ledger::{Entry, Hold, Request};
 use crate::model::pipeline::{App, Environment, Mode, Pipeline, Takes};
 use crate::model::plan::{Effect, Need, Plan};
 use crate::model::snapshot::{Comment, Configuration, Holding, Holdings, PipelineFacts, PullSubject, Reaction, Snapshot};
+use crate::model::verdict::{Answer, Verdict};
 use crate::model::version::Version;
+use crate::report::verdict;
 
 /// Comments older than this start nothing: whoever wrote them no longer waits for an answer.
 const FRESH: SignedDuration = SignedDuration::from_hours(1);
@@ -51,7 +53,7 @@ enum Outcome {
     /// Done, with something to say or not.
     Done(Option<String>),
     /// Not allowed or not possible, and why.
-    Refused(String),
+    Refused(Verdict),
     /// Something must be known first.
     Unknown,
 }
@@ -74,12 +76,17 @@ impl Run<'_, '_> {
             self.plan.effects.push(Effect::React { comment: self.comment.id, reaction: Reaction::Eyes });
         }
         for parsed in parsed {
-            match self.command(parsed) {
+            let command::Outcome::Run(request) = &parsed.outcome else {
+                self.refused = true;
+                self.answers.push(texts::misread(&parsed));
+                continue;
+            };
+            match self.command(request) {
                 Outcome::Unknown => return false,
                 Outcome::Done(answer) => self.answers.extend(answer),
                 Outcome::Refused(why) => {
                     self.refused = true;
-                    self.answers.push(why);
+                    self.answers.push(texts::refused(&parsed, &why));
                 }
             }
         }
@@ -97,11 +104,7 @@ impl Run<'_, '_> {
         self.subject.comments.iter().any(|c| bot.is(&c.author) && texts::replies_to(&c.body) == Some(self.comment.id))
     }
 
-    fn command(&mut self, parsed: Parsed) -> Outcome {
-        let request = match parsed.outcome {
-            command::Outcome::Run(request) => request,
-            mistake => return Outcome::Refused(texts::mistake(&parsed.text, &mistake)),
-        };
+    fn command(&mut self, request: &command::Request) -> Outcome {
         let pipeline = match &self.snapshot.common.config {
             Configuration::Valid(pipeline) => pipeline,
             _ => return Outcome::Refused(texts::no_configuration()),
@@ -125,17 +128,19 @@ impl Run<'_, '_> {
     }
 
     /// A command that names a commit is about that commit and no other.
-    fn moved(&self, sha: Option<&str>) -> Option<String> {
+    fn moved(&self, sha: Option<&str>) -> Option<Verdict> {
         let (sha, pull) = (sha?, self.subject.pull.as_ref()?);
         let head = pull.brief.head;
-        (!head.to_string().starts_with(sha))
-            .then(|| format!("this pull request is at {} now, not at {sha}. Look again, then repeat the command.", head.short()))
+        (!head.to_string().starts_with(sha)).then(|| {
+            Verdict::no("head-moved", format!("this pull request is at {} now, not at {sha}", head.short()))
+                .next("look again, then repeat the command")
+        })
     }
 
     fn right(&mut self, act: Act, environment: Option<&Environment>) -> Result<(), Outcome> {
         match rights::may(self.snapshot, &self.comment.author.login, act, environment, &mut self.plan.needs) {
             Right::Granted => Ok(()),
-            Right::Denied(why) => Err(Outcome::Refused(format!("not allowed: {why}."))),
+            Right::Denied(why) => Err(Outcome::Refused(Verdict::no("not-allowed", why))),
             Right::Unknown => Err(Outcome::Unknown),
         }
     }
@@ -155,7 +160,7 @@ impl Run<'_, '_> {
             return Ok(facts);
         }
         Err(match self.snapshot.facts.unmet.get(&need) {
-            Some(why) => Outcome::Refused(format!("the versions of {} cannot be read: {why}.", app.name)),
+            Some(why) => Outcome::Refused(Verdict::no("pipeline", format!("the versions of {} cannot be read: {why}", app.name))),
             None => {
                 self.plan.needs.push(need);
                 Outcome::Unknown
@@ -201,7 +206,7 @@ impl Run<'_, '_> {
             parts.push(texts::status(self.snapshot, app, &facts, &standings, plan));
         }
         if pipeline.mode == Mode::Observe {
-            parts.push(texts::observing());
+            parts.push(verdict::markdown(&texts::observing()));
         }
         Outcome::Done(Some(parts.join("\n\n")))
     }
@@ -282,7 +287,7 @@ impl Run<'_, '_> {
             return Outcome::Done(None);
         }
         if entry.holds.is_empty() {
-            return Outcome::Refused(format!("nothing holds {} in {}.", app.name, environment.name));
+            return Outcome::Refused(Verdict::no("not-held", format!("nothing holds {} in {}", app.name, environment.name)));
         }
         let me = self.comment.author.login.clone();
         let mine = entry.holds.iter().any(|hold| hold.by.eq_ignore_ascii_case(&me));
@@ -335,7 +340,7 @@ impl Run<'_, '_> {
             return Outcome::Done(None);
         }
         if let Some(problem) = ledger.problems.get(&(app.name.clone(), environment.name.clone())) {
-            return Outcome::Refused(format!("the ledger cannot be read: {problem}."));
+            return Outcome::Refused(Verdict::no("ledger-broken", format!("the ledger cannot be read: {problem}")));
         }
         let mut draft = Draft::new(ledger);
         let message = format!("{why}\n\n{}", self.comment.url);
@@ -356,21 +361,26 @@ fn newest_or(
     environment: &Environment,
     facts: &PipelineFacts,
     version: Option<&str>,
-) -> Result<(String, Option<Oid>), String> {
-    let Some(source) = &facts.source else { return Err("the source repository cannot be read.".to_owned()) };
+) -> Result<(String, Option<Oid>), Verdict> {
+    let Some(source) = &facts.source else {
+        return Err(Verdict::no("source-unreachable", format!("the source of {} cannot be read", app.name)));
+    };
     let nothing = Holdings::default();
     let holdings = facts.environments.get(&environment.name).unwrap_or(&nothing);
     let Some(version) = version else {
         let found = versions::wanted(app, environment, source, holdings, &Default::default());
         return found.map(|candidate| (candidate.version.clone(), Some(candidate.commit))).map_err(|verdict| {
-            format!("there is nothing to promote: {}.", verdict.text)
+            Verdict { answer: Answer::No, ..verdict }
         });
     };
     if environment.takes == Takes::Trunk {
         let tip = source.trunk.as_ref().filter(|tip| version.len() >= 7 && tip.id.to_string().starts_with(version));
         return match tip {
             Some(tip) => Ok((tip.id.short(), Some(tip.id))),
-            None => Err(format!("{} takes trunk, and `{}` is not its newest commit.", environment.name, texts::plain(version))),
+            None => {
+                let text = format!("{} takes trunk, and `{version}` is not its newest commit", environment.name);
+                Err(Verdict::no("unknown-version", text).next(format!("comment `/promote {}`", environment.name)))
+            }
         };
     }
     let tag = source.tags.iter().find(|tag| versions::names(app, tag, version));
@@ -379,19 +389,17 @@ fn newest_or(
     let held = holdings.history.first().and_then(|now| now.version.as_deref()).and_then(Version::parse);
     if let (Some(held), Some(wanted)) = (&held, &wanted) {
         if wanted <= held {
-            return Err(format!(
-                "{} holds {held}, which is {} {wanted}. To go back, comment `/rollback {} {wanted}`.",
-                environment.name,
-                if wanted == held { "the same as" } else { "higher than" },
-                environment.name
-            ));
+            let relation = if wanted == held { "the same as" } else { "higher than" };
+            let text = format!("{} holds {held}, which is {relation} {wanted}", environment.name);
+            return Err(Verdict::no("lower", text).next(format!("to go back, comment `/rollback {} {wanted}`", environment.name)));
         }
     }
     if !tag.reachable {
-        return Err(format!("the tag {} is on a commit that neither trunk nor a release branch reaches.", tag.name));
+        let text = format!("the tag {} is on a commit that neither trunk nor a release branch reaches", tag.name);
+        return Err(Verdict::no("not-on-trunk", text));
     }
     if environment.takes == Takes::Releases && wanted.as_ref().is_some_and(Version::is_prerelease) {
-        return Err(format!("{} takes releases, and {} is a pre-release.", environment.name, tag.name));
+        return Err(Verdict::no("not-taken", format!("{} takes releases, and {} is a pre-release", environment.name, tag.name)));
     }
     Ok((wanted.map_or_else(|| tag.name.clone(), |v| v.to_string()), Some(tag.commit)))
 }

@@ -30,9 +30,9 @@ pub fn plan(snapshot: &Snapshot, subject: &PipelineSubject, pipeline: &Pipeline,
     let mut draft = Draft::new(&snapshot.common.ledger);
     let mut effects = Vec::new();
     for environment in &pipeline.environments {
-        let mut pass = Pass { snapshot, pipeline, app, source, facts: &subject.facts, environment, plan: &mut *plan };
-        let verdict = pass.environment(&mut draft, &mut effects);
-        if let Some(until) = earliest(&verdict) {
+        let pass = Pass { snapshot, pipeline, app, source, facts: &subject.facts, environment };
+        let verdict = pass.environment(&mut draft, &mut effects, &mut plan.needs);
+        if let Some(until) = super::check::earliest(&verdict) {
             plan.look_again(until);
         }
         plan.verdicts.push(verdict);
@@ -56,10 +56,8 @@ pub fn standings<'a>(
         let Some(source) = &facts.source else {
             return Standing { environment, candidate: None, verdict: unreachable_source(facts) };
         };
-        let mut plan = Plan::default();
-        let pass = Pass { snapshot, pipeline, app, source, facts, environment, plan: &mut plan };
-        let (candidate, verdict) = pass.standing();
-        needs.append(&mut plan.needs);
+        let pass = Pass { snapshot, pipeline, app, source, facts, environment };
+        let (candidate, verdict) = pass.standing(needs);
         Standing { environment, candidate, verdict }
     };
     pipeline.environments.iter().map(standing).collect()
@@ -70,21 +68,20 @@ fn unreachable_source(facts: &PipelineFacts) -> Verdict {
     Verdict::no("source-unreachable", why).next("install the App on the source repository, or correct `source`")
 }
 
-fn earliest(verdict: &Verdict) -> Option<jiff::Timestamp> {
-    verdict.until.into_iter().chain(verdict.because.iter().filter_map(earliest)).min()
-}
+/// What a pass over one environment adds to: ledger, effects, needs.
+type Writes<'p, 'l> = (&'p mut Draft<'l>, &'p mut Vec<Effect>, &'p mut Vec<Need>);
 
-struct Pass<'a, 'p> {
+#[derive(Clone, Copy)]
+struct Pass<'a> {
     snapshot: &'a Snapshot,
     pipeline: &'a Pipeline,
     app: &'a App,
     source: &'a Source,
     facts: &'a PipelineFacts,
     environment: &'a Environment,
-    plan: &'p mut Plan,
 }
 
-impl Pass<'_, '_> {
+impl Pass<'_> {
     fn entering<'b>(&'b self, candidate: &'b Candidate) -> Entering<'b> {
         Entering {
             snapshot: self.snapshot,
@@ -116,7 +113,7 @@ impl Pass<'_, '_> {
     }
 
     /// The candidate and its gates, without a pull request.
-    fn standing(mut self) -> (Option<Candidate>, Verdict) {
+    fn standing(self, needs: &mut Vec<Need>) -> (Option<Candidate>, Verdict) {
         if let Some(obstacle) = self.obstacle() {
             return (None, obstacle);
         }
@@ -125,8 +122,8 @@ impl Pass<'_, '_> {
         match versions::wanted(self.app, self.environment, self.source, holdings, &entry) {
             Err(verdict) => (None, verdict),
             Ok(candidate) => {
-                let mut because = gates::all(&self.entering(&candidate), None, &mut self.plan.needs);
-                because.extend(self.rejected(&candidate));
+                let mut because = gates::all(&self.entering(&candidate), None, needs);
+                because.extend(self.rejected(&candidate, needs));
                 let verdict = Verdict::all("entering", self.headline(&candidate), because);
                 (Some(candidate), verdict)
             }
@@ -141,7 +138,7 @@ impl Pass<'_, '_> {
         }
     }
 
-    fn environment(&mut self, draft: &mut Draft<'_>, effects: &mut Vec<Effect>) -> Verdict {
+    fn environment(&self, draft: &mut Draft<'_>, effects: &mut Vec<Effect>, needs: &mut Vec<Need>) -> Verdict {
         if let Some(obstacle) = self.obstacle() {
             return obstacle;
         }
@@ -164,20 +161,20 @@ impl Pass<'_, '_> {
         if let Some(pull) = open.iter().find(|pull| pull.branch == branch) {
             let older = open.iter().filter(|other| other.branch != branch);
             effects.extend(older.map(|other| Effect::Close { number: other.number, comment: texts::superseded(pull, &candidate) }));
-            let gates = gates::all(&self.entering(&candidate), None, &mut self.plan.needs);
+            let gates = gates::all(&self.entering(&candidate), None, needs);
             return Verdict::all("promoting", format!("{headline}, in #{}", pull.number), gates);
         }
-        let mut before = vec![gates::pinned(&self.entering(&candidate)), gates::built(&self.entering(&candidate), &mut self.plan.needs)];
+        let mut before = vec![gates::pinned(&self.entering(&candidate)), gates::built(&self.entering(&candidate), needs)];
         if !candidate.is_rollback() {
             before.extend(gates::holds(&self.entering(&candidate)));
         }
-        before.extend(self.rejected(&candidate));
+        before.extend(self.rejected(&candidate, needs));
         if self.environment.via == Via::Commit {
-            before.extend(gates::all(&self.entering(&candidate), None, &mut self.plan.needs).into_iter().skip(2));
+            before.extend(gates::all(&self.entering(&candidate), None, needs).into_iter().skip(2));
         }
         let verdict = Verdict::all("entering", headline, before);
         if verdict.answer == Answer::Yes && self.pipeline.mode == Mode::Enforce {
-            self.enter(&candidate, &branch, draft, effects);
+            self.enter(&candidate, &branch, (draft, effects, needs));
         }
         verdict
     }
@@ -191,14 +188,14 @@ impl Pass<'_, '_> {
     }
 
     /// Whether a person has closed this very promotion and nobody asked again since.
-    fn rejected(&mut self, candidate: &Candidate) -> Option<Verdict> {
+    fn rejected(&self, candidate: &Candidate, needs: &mut Vec<Need>) -> Option<Verdict> {
         let branch = candidate.branch(&self.app.name, &self.environment.name);
         let Some(pulls) = self.snapshot.facts.branches.get(&branch) else {
             let need = Need::Branch(branch);
             return Some(match self.snapshot.facts.unmet.get(&need) {
                 Some(why) => Verdict::wait("promotions", format!("earlier promotions cannot be read: {why}")),
                 None => {
-                    self.plan.needs.push(need);
+                    needs.push(need);
                     Verdict::wait("promotions", "looking up earlier promotions")
                 }
             });
@@ -223,7 +220,7 @@ impl Pass<'_, '_> {
     }
 
     /// Writes the promotion, once everything it needs is known.
-    fn enter(&mut self, candidate: &Candidate, branch: &str, draft: &mut Draft<'_>, effects: &mut Vec<Effect>) {
+    fn enter(&self, candidate: &Candidate, branch: &str, (draft, effects, needs): Writes<'_, '_>) {
         let holdings = &self.facts.environments[&self.environment.name];
         let from = holdings.history.first().and_then(|holding| holding.commit);
         let key = (self.app.name.clone(), from, candidate.commit);
@@ -231,7 +228,7 @@ impl Pass<'_, '_> {
         let changelog = match (self.snapshot.facts.changelogs.get(&key), self.snapshot.facts.unmet.contains_key(&need)) {
             (Some(changelog), _) => changelog.clone(),
             (None, true) => Default::default(),
-            (None, false) => return self.plan.needs.push(need),
+            (None, false) => return needs.push(need),
         };
         let Some(base) = self.snapshot.common.repo.tip else { return };
         if let Some(tag) = &candidate.tag {
@@ -244,7 +241,7 @@ impl Pass<'_, '_> {
             }
         }
         let edit = VersionEdit { folder: holdings.folder.clone(), tags: candidate.image_tags(self.app) };
-        let texts = texts::promotion(&self.entering(candidate), holdings, &changelog, &mut self.plan.needs);
+        let texts = texts::promotion(&self.entering(candidate), holdings, &changelog, needs);
         effects.push(match self.environment.via {
             Via::Commit => Effect::Commit { base, edit, message: texts.message },
             Via::PullRequest => Effect::Promote(Box::new(Promotion {

@@ -31,7 +31,7 @@ fn write_map(out: &mut String, map: &Map, indent: usize, mut indented: bool) {
         if std::mem::replace(&mut indented, true) {
             pad(out, indent);
         }
-        let text = key_text(&key.text);
+        let text = string(&key.text);
         if text.len() > MAX_PLAIN_KEY {
             out.push_str("? ");
             out.push_str(&text);
@@ -134,10 +134,6 @@ fn flat(value: &Value) -> String {
     }
 }
 
-fn key_text(key: &str) -> String {
-    string(key)
-}
-
 /// Text on one line, quoted only when needed: double quotes where the meaning would change, single where only the syntax
 /// would break, double again where an escape is needed.
 pub(crate) fn string(text: &str) -> String {
@@ -158,7 +154,7 @@ pub(crate) fn means_itself(text: &str) -> bool {
     let date = digits == 4 && text[digits..].starts_with('-');
     let sexagesimal = text.contains(':') && text.bytes().all(|b| b.is_ascii_digit() || b"+-:._".contains(&b));
     let number_elsewhere = text.parse::<f64>().is_ok();
-    matches!(resolve(text), super::node::Value::String(_))
+    matches!(resolve(text), Value::String(_))
         && !matches!(text, "<<" | "=")
         && !date
         && !sexagesimal

@@ -1,5 +1,6 @@
 //! The node: a value, and the place it was written at.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::model::finding::{Location, ObjectName};
@@ -56,7 +57,7 @@ pub enum Value {
 }
 
 /// A mapping in the order written, keys unique.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct Map {
     entries: Vec<(Key, Node)>,
 }
@@ -73,10 +74,23 @@ pub struct Key {
 /// Two nodes are equal when their values are, wherever they were written; maps compare without order.
 impl PartialEq for Node {
     fn eq(&self, other: &Self) -> bool {
-        match (&self.value, &other.value) {
-            (Value::Map(a), Value::Map(b)) => a.len() == b.len() && a.iter().all(|(k, v)| b.get(&k.text) == Some(v)),
-            (a, b) => a == b,
-        }
+        self.value == other.value
+    }
+}
+
+/// Equality without order. Entries mostly stand in the same order; only one that does not costs an index, so that
+/// comparing large hostile maps stays linear.
+impl PartialEq for Map {
+    fn eq(&self, other: &Self) -> bool {
+        let mut index: Option<HashMap<&str, &Node>> = None;
+        self.len() == other.len()
+            && self.entries.iter().zip(&other.entries).all(|((key, value), (near, candidate))| {
+                if key == near {
+                    return value == candidate;
+                }
+                let index = index.get_or_insert_with(|| other.iter().map(|(k, v)| (k.text.as_str(), v)).collect());
+                index.get(key.text.as_str()) == Some(&value)
+            })
     }
 }
 

@@ -30,8 +30,8 @@ fn tagged(kind: &str, text: &str) -> Result<Value, Complaint> {
         ("int", value @ Value::Float(number)) if !text.contains(['.', 'e', 'E']) && number.is_finite() => Ok(value),
         ("bool", value @ Value::Bool(_)) | ("null", value @ Value::Null) => Ok(value),
         ("int" | "float" | "bool" | "null", _) => {
-            let shown: String = text.chars().take(40).collect();
-            Err((format!("`{shown}` does not fit its tag `!!{kind}`"), "Remove the tag, or correct the value."))
+            // The value is not shown: it may be a secret's.
+            Err((format!("this value does not fit its tag `!!{kind}`"), "Remove the tag, or correct the value."))
         }
         ("binary", _) => match base64(text) {
             Some(bytes) => Ok(Value::String(String::from_utf8_lossy(&bytes).into_owned())),
@@ -157,7 +157,7 @@ fn short_float(number: f32) -> String {
 }
 
 /// Standard base64, line breaks ignored, padding required: Go's `StdEncoding`.
-fn base64(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
     let text: Vec<u8> = text.bytes().filter(|byte| !matches!(byte, b'\n' | b'\r')).collect();
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
     for (at, four) in text.chunks(4).enumerate() {

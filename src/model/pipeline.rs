@@ -304,6 +304,12 @@ pub struct Policies {
 }
 
 impl Pipeline {
+    /// No environments and no applications: what is followed where no valid configuration is.
+    pub fn nothing() -> Self {
+        let policies = Policies { packs: Vec::new(), paths: Vec::new() };
+        Self { mode: Mode::Observe, apps: Vec::new(), environments: Vec::new(), policies }
+    }
+
     /// The application of this name.
     pub fn app(&self, name: &str) -> Option<&App> {
         self.apps.iter().find(|app| app.name == name)

@@ -1,1 +1,108 @@
-//! Objects × rules → findings.
+//! Objects × rules → findings: the rule pack, the repository's own Rego, and what a change makes of both.
+//!
+//! Findings name the thing and the line, and never quote a secret.
+
+pub mod delta;
+pub mod evaluate;
+pub mod files;
+#[cfg(test)]
+mod fixture;
+pub mod rego;
+pub mod rules;
+mod scrub;
+pub mod world;
+
+use crate::manifest::{Node, Object};
+use crate::model::finding::{Finding, Problem};
+use crate::model::path::RepoPath;
+use crate::model::pipeline::Takes;
+use crate::model::tree::Tree;
+
+pub use rego::{CompiledPolicies, compile};
+pub use rules::Pack;
+
+/// How grave things are in an environment: the column of the rule table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Takes every commit.
+    Dev,
+    /// Takes pre-releases.
+    Stage,
+    /// Takes releases.
+    Prod,
+}
+
+impl Class {
+    /// The class of an environment that takes `takes`.
+    pub fn of(takes: Takes) -> Self {
+        match takes {
+            Takes::Trunk => Class::Dev,
+            Takes::Prereleases => Class::Stage,
+            Takes::Releases => Class::Prod,
+        }
+    }
+
+    /// The class a folder's name suggests, where no configuration says; prod when it suggests nothing, because missing a fault costs more.
+    pub fn named(name: &str) -> Self {
+        let name = name.to_ascii_lowercase();
+        let is = |words: &[&str]| name.split(['-', '_', '.', '/']).any(|part| words.contains(&part));
+        if is(&["dev", "develop", "development", "test", "testing", "sandbox", "local", "preview"]) {
+            Class::Dev
+        } else if is(&["stage", "staging", "stg", "qa", "uat", "preprod", "pre"]) {
+            Class::Stage
+        } else {
+            Class::Prod
+        }
+    }
+}
+
+/// The environment that is checked.
+#[derive(Debug, Clone)]
+pub struct EnvironmentInfo {
+    /// Its name.
+    pub name: String,
+    /// How grave things are there.
+    pub class: Class,
+    /// Its folder.
+    pub folder: RepoPath,
+}
+
+/// What is checked, and by what.
+pub struct CheckInput<'a> {
+    /// The environment.
+    pub environment: &'a EnvironmentInfo,
+    /// Its rendered objects.
+    pub objects: &'a [Object],
+    /// What could not be rendered.
+    pub problems: &'a [Problem],
+    /// The kustomization files that were read to render them.
+    pub kustomizations: &'a [Node],
+    /// The repository's tree they were rendered from.
+    pub tree: Tree<'a>,
+    /// The repository's own policies.
+    pub policies: &'a CompiledPolicies,
+    /// The packs that apply.
+    pub packs: &'a [Pack],
+}
+
+/// Everything wrong with one environment. Problems of the policies themselves are not among it: they belong to no environment.
+pub fn check(input: &CheckInput) -> Vec<Finding> {
+    let class = input.environment.class;
+    let world = world::World {
+        kustomizations: input.kustomizations,
+        ..world::World::new(class, &input.environment.folder, input.objects, input.tree)
+    };
+    let secrets = scrub::Secrets::of(input.objects);
+    let told = input.problems.iter().map(rules::from_render_problem);
+    let told = told.chain(rego::evaluate(input.policies, input.environment, input.objects));
+    let mut findings: Vec<Finding> = told.map(|finding| secrets.scrub(finding)).collect();
+    for rule in rules::RULES {
+        if let Some(severity) = rule.severity(input.packs, class) {
+            findings.extend((rule.check)(&world).into_iter().map(|hit| rule.finding(severity, hit)));
+        }
+    }
+    findings
+}
+
+#[cfg(test)]
+mod shipped_tests;

@@ -25,25 +25,44 @@ enum Found {
 /// Opens the file under its lock; the lock must live as long as the store.
 pub(super) async fn open(path: &Path, clock: Clock) -> Result<(Store, File), QueueError> {
     let lock = lock(path)?;
+    let why = match begin(path, clock.clone()).await? {
+        Ok(store) => return Ok((store, lock)),
+        Err(why) => why,
+    };
+    let kept = set_aside(path, &why)?;
+    tracing::warn!(kept = %kept.display(), "the queue's file is {why} and is kept aside; the sweep finds what was waiting");
+    match begin(path, clock).await? {
+        Ok(store) => Ok((store, lock)),
+        Err(why) => Err(QueueError::Store(format!("a fresh file reads as {why}"))),
+    }
+}
+
+/// A store on the file, or why the file is none of ours.
+async fn begin(path: &Path, clock: Clock) -> Result<Result<Store, String>, QueueError> {
     let connection = match look(path).await? {
         Found::Ours(connection) => connection,
-        Found::Foreign(why) => {
-            let kept = set_aside(path, &why)?;
-            tracing::warn!(file = %path.display(), kept = %kept.display(), "the queue's file is not of this version; a fresh one is begun and the sweep finds what was waiting");
-            match look(path).await? {
-                Found::Ours(connection) => connection,
-                Found::Foreign(why) => return Err(QueueError::Store(format!("a fresh file reads as {why}"))),
-            }
-        }
+        Found::Foreign(why) => return Ok(Err(why)),
     };
-    Ok((Store::new(connection, clock).await?, lock))
+    let mut store = Store::new(connection, clock);
+    match store.recover().await {
+        Ok(()) => Ok(Ok(store)),
+        Err(QueueError::Damaged(error)) => {
+            tracing::error!(error, "the queue's file is damaged");
+            // Before the file is renamed: a connection that closes later would delete the log of its successor.
+            let _damaged_anyway = store.close().await;
+            Ok(Err("damaged".to_owned()))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// A store that is gone with the process.
 pub(super) async fn in_memory(clock: Clock) -> Result<Store, QueueError> {
     let mut connection = SqliteConnectOptions::new().in_memory(true).connect().await.map_err(trouble)?;
     create(&mut connection).await?;
-    Store::new(connection, clock).await
+    let mut store = Store::new(connection, clock);
+    store.recover().await?;
+    Ok(store)
 }
 
 /// Takes the lock of the operating system, which a killed process cannot keep.
@@ -99,7 +118,11 @@ async fn look(path: &Path) -> Result<Found, QueueError> {
             connection.close().await.map_err(trouble)?;
             Ok(Found::Foreign(format!("version-{version}")))
         }
-        Err(error) if is_no_database(&error) => Ok(Found::Foreign("unreadable".to_owned())),
+        Err(error) if is_no_database(&error) => {
+            // Closed before the file is renamed.
+            let _unreadable_anyway = connection.close().await;
+            Ok(Found::Foreign("unreadable".to_owned()))
+        }
         Err(error) => Err(trouble(error)),
     }
 }
@@ -140,5 +163,6 @@ fn is_no_database(error: &sqlx::Error) -> bool {
 
 /// The store's trouble, in words; SQL types stay in here.
 pub(super) fn trouble(error: sqlx::Error) -> QueueError {
-    QueueError::Store(error.to_string())
+    let text = error.to_string();
+    if is_no_database(&error) { QueueError::Damaged(text) } else { QueueError::Store(text) }
 }

@@ -177,6 +177,9 @@ pub enum QueueError {
     /// The file or the disk failed.
     #[error("the queue's file failed: {0}")]
     Store(String),
+    /// The file is damaged; the next start sets it aside.
+    #[error("the queue's file is damaged: {0}; restart Trunkline, which then begins a fresh one and sweeps")]
+    Damaged(String),
     /// The queue was closed.
     #[error("the queue is closed")]
     Closed,
@@ -193,7 +196,7 @@ pub struct Queue {
 impl Queue {
     /// Opens or creates the queue's file, and frees what a killed process left claimed.
     ///
-    /// A file of another schema version, or one that is no database, is set aside beside it and a fresh one begun.
+    /// A file of another schema version, or one that is damaged or no database, is set aside beside it and a fresh one begun.
     ///
     /// # Errors
     /// When another process holds it, or the disk fails.

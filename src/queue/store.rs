@@ -86,15 +86,17 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Takes the connection over, and frees every claim: the lock says that whoever made it is dead.
-    pub(super) async fn new(connection: SqliteConnection, clock: Clock) -> Result<Self, QueueError> {
-        let mut store = Self { connection, clock, keys_at_most: 0, max_keys: MAX_KEYS, turn: 0, until_prune: 0 };
-        store.begin().await?;
-        store.free_leases(i64::MAX).await?;
-        store.prune().await?;
-        store.commit().await?;
-        store.count_keys().await?;
-        Ok(store)
+    pub(super) fn new(connection: SqliteConnection, clock: Clock) -> Self {
+        Self { connection, clock, keys_at_most: 0, max_keys: MAX_KEYS, turn: 0, until_prune: 0 }
+    }
+
+    /// Frees every claim: the lock says that whoever made it is dead.
+    pub(super) async fn recover(&mut self) -> Result<(), QueueError> {
+        self.begin().await?;
+        self.free_leases(i64::MAX).await?;
+        self.prune().await?;
+        self.commit().await?;
+        self.count_keys().await
     }
 
     pub(super) async fn begin(&mut self) -> Result<(), QueueError> {
@@ -173,39 +175,67 @@ impl Store {
     pub(super) async fn claim(&mut self, max: usize, lease: Duration) -> Result<Vec<Lease>, QueueError> {
         let now = self.now();
         self.free_leases(now).await?;
-        let max = i64::try_from(max.min(MAX_CLAIM)).unwrap_or_default();
-        // Installations that wait are found by skipping through the index; each offers its most urgent keys, and they
-        // are taken in turns, beginning after whoever was served last: a flood of one never delays another by more than a turn.
-        let due = sqlx::query(
+        let max = max.min(MAX_CLAIM);
+        // In turns, beginning after whoever was served last: a flood of one delays another by no more than a turn.
+        let mut waiting = self.installations(self.turn, i64::MAX, max).await?;
+        if waiting.len() < max {
+            waiting.extend(self.installations(i64::MIN, self.turn, max - waiting.len()).await?);
+        }
+        let mut offers = Vec::with_capacity(waiting.len());
+        let each = if waiting.len() < max { max } else { 1 };
+        for installation in waiting {
+            offers.push((installation, self.most_urgent(installation, each).await?.into_iter()));
+        }
+        let until = now.saturating_add(span(lease));
+        let mut leases = Vec::with_capacity(max);
+        while !offers.is_empty() && leases.len() < max {
+            let mut left = Vec::with_capacity(offers.len());
+            for (installation, mut keys) in offers {
+                let Some(key) = keys.next().filter(|_| leases.len() < max) else { continue };
+                leases.extend(self.lease(key, installation, until).await?);
+                self.turn = installation;
+                left.push((installation, keys));
+            }
+            offers = left;
+        }
+        Ok(leases)
+    }
+
+    /// Installations with something due, between two of them, found by skipping through the index: the cost is that of
+    /// the installations, not of the keys that wait.
+    async fn installations(&mut self, after: i64, to: i64, max: usize) -> Result<Vec<i64>, QueueError> {
+        let rows = sqlx::query(
             "WITH RECURSIVE one (installation) AS (
-               SELECT min(installation) FROM work WHERE token IS NULL
+               SELECT min(installation) FROM work WHERE token IS NULL AND installation > ?1
                UNION ALL
                SELECT (SELECT min(installation) FROM work WHERE token IS NULL AND installation > one.installation)
-               FROM one WHERE one.installation IS NOT NULL
+               FROM one WHERE one.installation < ?2
              )
-             SELECT w.key, w.installation, row_number() OVER (PARTITION BY w.installation ORDER BY w.run_at, w.key) AS nth
-             FROM one JOIN work AS w ON w.key IN (
-               SELECT d.key FROM work AS d
-               WHERE d.token IS NULL AND d.installation = one.installation AND d.run_at <= ?1
-               ORDER BY d.run_at, d.key LIMIT ?2
-             )
-             ORDER BY nth, w.installation <= ?3, w.installation LIMIT ?2",
+             SELECT installation FROM one WHERE installation <= ?2 AND EXISTS (
+               SELECT 1 FROM work AS d WHERE d.token IS NULL AND d.installation = one.installation AND d.run_at <= ?3)
+             LIMIT ?4",
         )
-        .bind(now)
-        .bind(max)
-        .bind(self.turn)
+        .bind(after)
+        .bind(to)
+        .bind(self.now())
+        .bind(i64::try_from(max).unwrap_or_default())
         .fetch_all(&mut self.connection)
         .await
         .map_err(trouble)?;
-        let until = now.saturating_add(span(lease));
-        let mut leases = Vec::with_capacity(due.len());
-        for row in due {
-            self.turn = get(&row, 1)?;
-            if let Some(lease) = self.lease(get(&row, 0)?, self.turn, until).await? {
-                leases.push(lease);
-            }
-        }
-        Ok(leases)
+        rows.iter().map(|row| get(row, 0)).collect()
+    }
+
+    async fn most_urgent(&mut self, installation: i64, max: usize) -> Result<Vec<String>, QueueError> {
+        let rows = sqlx::query(
+            "SELECT key FROM work WHERE token IS NULL AND installation = ?1 AND run_at <= ?2 ORDER BY run_at LIMIT ?3",
+        )
+        .bind(installation)
+        .bind(self.now())
+        .bind(i64::try_from(max).unwrap_or_default())
+        .fetch_all(&mut self.connection)
+        .await
+        .map_err(trouble)?;
+        rows.iter().map(|row| get(row, 0)).collect()
     }
 
     /// Hands one key out. The wakes and timers that are due are absorbed by this pass; later ones stay.

@@ -122,7 +122,7 @@ async fn perform(store: &mut Store, command: Command) -> Held {
 
 fn hold<T: Send + 'static>(reply: Reply<T>, result: Result<T, QueueError>) -> Held {
     let spoilt = match &result {
-        Err(error @ QueueError::Store(_)) => Some(error.clone()),
+        Err(error @ (QueueError::Store(_) | QueueError::Damaged(_))) => Some(error.clone()),
         _ => None,
     };
     let send = move |done: Result<(), QueueError>| {

@@ -1,15 +1,15 @@
 //! Apply: one arm an effect, each a conditional, idempotent write.
 
 use super::{Reconciler, Trouble};
-use crate::github::RepoAt;
+use crate::github::{Kind, RepoAt};
 use crate::model::id::{Key, Oid};
 use crate::model::ledger::LEDGER_BRANCH;
 use crate::model::path::RepoPath;
 use crate::model::plan::{Effect, Promotion, VersionEdit};
-use crate::model::snapshot::Snapshot;
+use crate::model::snapshot::{Comment, PullState, Snapshot};
 use crate::model::tree::Tree;
 use crate::queue::{Note, Wake};
-use crate::render::versions;
+use crate::render::versions::{self, NewVersion};
 
 impl Reconciler {
     /// Makes one effect so, and returns the number GitHub gave what it created.
@@ -35,11 +35,11 @@ impl Reconciler {
             Effect::Promote(promotion) => Ok(Some(self.promote(at, branch, promotion).await?)),
             Effect::Commit { base, edit, message } => {
                 let files = self.edits(at, *base, edit).await?;
-                github.commit(at, branch, *base, &files, message).await?;
+                github.commit(at, (branch, *base), &files, message).await?;
                 Ok(None)
             }
             Effect::Close { number, comment } => {
-                github.put_comment(at, *number, None, comment).await?;
+                self.say(snapshot, at, *number, comment).await?;
                 github.close_pull(at, *number).await?;
                 Ok(None)
             }
@@ -48,7 +48,7 @@ impl Reconciler {
                 Ok(None)
             }
             Effect::Merge { number, head, method, title } => {
-                github.merge(at, *number, *head, *method, title).await?;
+                github.merge(at, (*number, *head), *method, title).await?;
                 Ok(None)
             }
             Effect::RequestReviews { number, teams } => {
@@ -70,6 +70,16 @@ impl Reconciler {
         Ok(())
     }
 
+    /// Says something once: a comment has no natural key, so it is looked for first.
+    async fn say(&self, snapshot: &Snapshot, at: &RepoAt, number: u64, body: &str) -> Result<(), Trouble> {
+        let (_, subject) = self.parts.github.pull(at, number).await?;
+        let ours = |comment: &Comment| snapshot.common.bot.is(&comment.author) && comment.body.trim() == body.trim();
+        if !subject.comments.iter().any(ours) {
+            self.parts.github.put_comment(at, number, None, body).await?;
+        }
+        Ok(())
+    }
+
     async fn record(
         &self,
         at: &RepoAt,
@@ -79,7 +89,7 @@ impl Reconciler {
     ) -> Result<(), Trouble> {
         let files: Vec<(RepoPath, Vec<u8>)> = files.iter().map(|(path, text)| (path.clone(), text.clone().into_bytes())).collect();
         match expected {
-            Some(head) => self.parts.github.commit(at, LEDGER_BRANCH, head, &files, message).await?,
+            Some(head) => self.parts.github.commit(at, (LEDGER_BRANCH, head), &files, message).await?,
             None => self.parts.github.create_ledger(at, &files, message).await?,
         };
         Ok(())
@@ -89,14 +99,22 @@ impl Reconciler {
     async fn promote(&self, at: &RepoAt, base_branch: &str, promotion: &Promotion) -> Result<u64, Trouble> {
         let github = &self.parts.github;
         let files = self.edits(at, promotion.base, &promotion.edit).await?;
-        if !github.create_branch(at, &promotion.branch, promotion.base).await? {
-            // The branch is left over: from a pass that was killed before it opened the pull request, or from a promotion that
-            // was closed. Nothing open uses it, so it starts anew at the base this plan was made on.
-            github.delete_branch(at, &promotion.branch).await?;
-            github.create_branch(at, &promotion.branch, promotion.base).await?;
+        match github.create_branch(at, &promotion.branch, promotion.base).await {
+            Ok(()) => {}
+            Err(error) if error.kind == Kind::Conflict => {
+                // The branch is left over: from a pass that was killed before it opened the pull request, or from a promotion that
+                // was closed. Unless something open uses it after all, it starts anew at the base this plan was made on.
+                let pulls = github.branch_pulls(at, &promotion.branch).await?;
+                if let Some(open) = pulls.iter().find(|pull| pull.state == PullState::Open) {
+                    return Ok(open.number);
+                }
+                github.delete_branch(at, &promotion.branch).await?;
+                github.create_branch(at, &promotion.branch, promotion.base).await?;
+            }
+            Err(error) => return Err(error.into()),
         }
-        github.commit(at, &promotion.branch, promotion.base, &files, &promotion.message).await?;
-        Ok(github.open_pull(at, &promotion.branch, base_branch, &promotion.title, &promotion.body).await?)
+        github.commit(at, (&promotion.branch, promotion.base), &files, &promotion.message).await?;
+        Ok(github.open_pull(at, (&promotion.branch, base_branch), &promotion.title, &promotion.body).await?)
     }
 
     /// The files a version edit changes, computed from the tree the plan was made on.
@@ -107,7 +125,8 @@ impl Reconciler {
             .blocking(move |repo| {
                 let objects = repo.objects();
                 let tree = Tree::new(repo.tree_of(base)?, &*objects);
-                let tags: Vec<_> = edit.tags.iter().map(|(image, tag)| (image.clone(), tag.clone(), None)).collect();
+                let new = |(image, tag): &(String, String)| NewVersion { image: image.clone(), tag: tag.clone(), digest: None };
+                let tags: Vec<_> = edit.tags.iter().map(new).collect();
                 Ok(versions::version_edits(&tree, &edit.folder, &tags))
             })
             .await?;

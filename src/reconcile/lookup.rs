@@ -1,12 +1,17 @@
 //! Looking up what a plan must know first: one arm a need, and what cannot be had is a fact as well.
 
 use super::{Reconciler, Trouble};
+use sha2::{Digest, Sha256};
+
 use crate::config;
 use crate::git::MergePreview;
 use crate::github::Kind;
 use crate::model::id::Oid;
+use crate::model::pipeline::Pipeline;
 use crate::model::plan::Need;
 use crate::model::snapshot::{Change, Changelog, Configuration, Snapshot};
+use crate::model::tree::Tree;
+use crate::policy::files;
 use crate::queue::Note;
 use crate::worker::Request;
 
@@ -51,7 +56,8 @@ impl Reconciler {
                 snapshot.facts.permissions.insert(login.clone(), permission);
             }
             Need::Member { team, login } => {
-                let member = github.team_member(at.installation, team, login).await?;
+                let Some((org, slug)) = team.split_once('/') else { return Ok(()) };
+                let member = github.team_member(at.installation, org, slug, login).await?;
                 snapshot.facts.members.insert((team.clone(), login.clone()), member);
             }
             Need::Changelog { app, from, to } => {
@@ -82,10 +88,21 @@ impl Reconciler {
         };
         let here = self.fetch(&listing.at, &[base, head]).await?;
         let rules = snapshot.common.repo.tip.unwrap_or(base);
-        let trees = here
-            .blocking(move |repo| Ok((repo.tree_of(base)?, repo.merge_preview(base, head)?, repo.tree_of(rules)?)))
-            .await?;
-        let (base_tree, preview, rules_tree) = trees;
+        let pipeline = match &snapshot.common.config {
+            Configuration::Valid(pipeline) => pipeline.clone(),
+            // Without rules to follow nothing is rendered; what the change does to the rules themselves is still told.
+            Configuration::Missing | Configuration::Broken(_) => Pipeline::nothing(),
+        };
+        let folders = pipeline.policies.paths.clone();
+        let trees = here.blocking(move |repo| {
+            let rules = repo.tree_of(rules)?;
+            let objects = repo.objects();
+            let tree = Tree::new(rules, &*objects);
+            let config = config::FILE.parse().ok().and_then(|path| tree.entry(&path).ok().flatten()).map(|entry| entry.id);
+            let policies = files::list(&tree, &folders);
+            Ok((repo.tree_of(base)?, repo.merge_preview(base, head)?, config, policies))
+        });
+        let (base_tree, preview, config, policies) = trees.await?;
         let head_tree = match preview {
             MergePreview::Tree(tree) => tree,
             MergePreview::Conflict(paths) => {
@@ -94,19 +111,15 @@ impl Reconciler {
                 return Ok(Err(format!("it conflicts with its base in {}{more}", shown.join(", "))));
             }
         };
-        let pipeline = match &snapshot.common.config {
-            Configuration::Valid(pipeline) => Some(pipeline.clone()),
-            Configuration::Missing | Configuration::Broken(_) => None,
-        };
-        let request = Request {
-            installation: listing.at.installation,
-            base: base_tree,
-            head: head_tree,
-            rules: rules_tree,
-            pipeline,
-            config_file: config::FILE.to_owned(),
-        };
-        Ok(Ok(self.parts.worker.evaluate(here.objects(), request).await))
+        let mask = self.mask(base_tree, head_tree);
+        let installation = listing.at.installation;
+        let request = Request { installation, base: base_tree, head: head_tree, pipeline, config, policies, mask };
+        Ok(Ok((*self.parts.worker.evaluate(here.objects(), request).await).clone()))
+    }
+
+    /// The key of masks in one comparison: the same trees give the same text again, and no fingerprint fits another comparison.
+    fn mask(&self, base: Oid, head: Oid) -> [u8; 32] {
+        Sha256::new().chain_update(self.parts.mask_secret).chain_update(base.0).chain_update(head.0).finalize().into()
     }
 
     async fn changelog(&self, snapshot: &Snapshot, app: &str, from: Option<Oid>, to: Oid) -> Result<Changelog, Trouble> {
@@ -115,7 +128,7 @@ impl Reconciler {
         let Some(listing) = self.directory.find_named(snapshot.common.repo.installation, &source) else {
             return Ok(Changelog::default());
         };
-        let fetched = self.fetch_source(&listing.at).await?;
+        let fetched = self.fetch_source(&listing.at, &[]).await?;
         let log = fetched.blocking(move |repo| repo.log_between(from, to, MAX_CHANGES)).await?;
         let commits: Vec<Oid> = log.commits.iter().map(|commit| commit.id).collect();
         let known = self.parts.github.commit_pulls(&listing.at, &commits).await?;

@@ -56,6 +56,8 @@ pub struct Parts {
     pub queue: Queue,
     /// Who evaluates.
     pub worker: Worker,
+    /// What masks of secret values are keyed with; derive it from the App's key, so that it outlives a restart.
+    pub mask_secret: [u8; 32],
     /// The time.
     pub clock: Clock,
 }
@@ -121,7 +123,7 @@ impl Reconciler {
             tokio::select! {
                 () = &mut stop => break,
                 Some(_) = passes.join_next(), if !passes.is_empty() => {}
-                () = self.parts.queue.wait_for_work(), if passes.len() < MAX_PASSES => {}
+                () = self.parts.queue.wait_for_work(Some(sweep_at)), if passes.len() < MAX_PASSES => {}
             }
         }
         while passes.join_next().await.is_some() {}
@@ -146,9 +148,8 @@ impl Reconciler {
     /// When GitHub or the queue fails.
     pub async fn sweep(&self) -> Result<(), Trouble> {
         let installations = self.parts.github.installations().await?;
-        let ids: Vec<_> = installations.iter().map(|installation| installation.id).collect();
-        self.directory.keep(&ids);
-        for installation in ids {
+        self.directory.keep(&installations);
+        for installation in installations {
             // One installation in trouble never holds up another.
             match self.parts.github.repositories(installation).await {
                 Ok(listings) => self.directory.replace(installation, listings),

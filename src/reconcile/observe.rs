@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{Reconciler, Trouble};
 use crate::config;
-use crate::git::{self, GitError, Refs};
-use crate::github::{RepoAt, RepoListing};
+use crate::git::{self, GitError, Refs, Want};
+use crate::github::{Access, RepoAt, RepoListing};
 use crate::model::finding::{Location, Problem};
 use crate::model::id::{Key, Oid};
 use crate::model::ledger::{LEDGER_BRANCH, Ledger};
@@ -123,20 +123,21 @@ impl Reconciler {
     }
 
     /// Reads the refs of a repository and fetches what is new, and the wanted commits.
-    pub(super) async fn fetch(&self, at: &RepoAt, wants: &[Oid]) -> Result<Fetched, Trouble> {
-        let token = self.parts.github.read_token(at).await?;
-        let remote = self.parts.remotes.of(&at.name, token);
-        let slot = super::way::slot(at);
-        let (repo, refs) = self.parts.git.sync(slot, &remote, git::Depth::Full, wants).await?;
-        Ok(Fetched { at: at.clone(), refs: Arc::new(refs), repo })
+    pub(super) async fn fetch(&self, at: &RepoAt, commits: &[Oid]) -> Result<Fetched, Trouble> {
+        let ledger = LEDGER_BRANCH.to_owned();
+        self.sync(at, Want { commits: commits.to_vec(), branches: vec![ledger], ..Want::default() }).await
     }
 
-    /// The same for a source, of which only commits and tags are needed.
-    pub(super) async fn fetch_source(&self, at: &RepoAt) -> Result<Fetched, Trouble> {
-        let token = self.parts.github.read_token(at).await?;
+    /// The same for a source, of which only commits and tags are needed, and the branches its tags may come from.
+    pub(super) async fn fetch_source(&self, at: &RepoAt, branches: &[String]) -> Result<Fetched, Trouble> {
+        let branches = branches.to_vec();
+        self.sync(at, Want { branches, tags: true, commits_only: true, ..Want::default() }).await
+    }
+
+    async fn sync(&self, at: &RepoAt, want: Want) -> Result<Fetched, Trouble> {
+        let token = self.parts.github.token(at, Access::ReadContents).await?;
         let remote = self.parts.remotes.of(&at.name, token);
-        let slot = super::way::slot(at);
-        let (repo, refs) = self.parts.git.sync(slot, &remote, git::Depth::CommitsOnly, &[]).await?;
+        let (repo, refs) = self.parts.git.sync((at.installation, at.id), &remote, &want).await?;
         Ok(Fetched { at: at.clone(), refs: Arc::new(refs), repo })
     }
 

@@ -21,7 +21,7 @@ impl Reconciler {
             match self.parts.github.files(installation, &repos, config::FILE).await {
                 Ok(files) => {
                     for (at, text) in repos.iter().zip(files) {
-                        let pipeline = text.and_then(|text| config::parse(&path, &text).pipeline);
+                        let pipeline = text.and_then(|text: String| config::parse(&path, &text).pipeline);
                         self.route(at, pipeline.as_ref());
                     }
                 }

@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use super::observe::Fetched;
 use super::{Reconciler, Trouble};
 use crate::decide::holdings;
-use crate::github::RepoAt;
 use crate::model::finding::Problem;
 use crate::model::id::Oid;
 use crate::model::ledger::Ledger;
@@ -81,7 +80,7 @@ impl Reconciler {
                         help: Some(format!("install the App on {name}, in the same account as this repository")),
                     }));
                 };
-                let fetched = self.fetch_source(&listing.at).await?;
+                let fetched = self.fetch_source(&listing.at, &app.release_branches).await?;
                 (self.repo_of(&listing, &fetched), fetched)
             }
         };
@@ -261,9 +260,4 @@ impl Caches {
         }
         known.push((key, found));
     }
-}
-
-/// How to reach a repository, for those who only have its name.
-pub(super) fn slot(at: &RepoAt) -> (crate::model::id::InstallationId, crate::model::id::RepoId) {
-    (at.installation, at.id)
 }

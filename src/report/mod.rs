@@ -1,1 +1,42 @@
-//! Verdicts and findings → Markdown, check output, SARIF.
+//! Verdicts and findings → Markdown, check output, terminal, SARIF.
+//!
+//! One tree of reasons, many renderings. Everything a person or a repository wrote passes through `markdown` before it
+//! stands in a text of ours, and through `limits` before it is sent; no text here decides anything.
+
+pub mod check;
+pub mod comment;
+pub mod github;
+pub mod json;
+pub mod limits;
+pub mod markdown;
+pub mod marker;
+pub mod promotion;
+mod redact;
+pub mod reply;
+pub mod sarif;
+mod sections;
+pub mod terminal;
+pub mod verdict;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use crate::model::finding::{Delta, Finding, Problem, Severity};
+
+/// The rule's name under which an author's mistakes in the configuration are reported.
+pub const CONFIGURATION: &str = "configuration";
+
+/// A problem as a finding, so that it stands in checks, comments and reports like any other.
+pub fn problem_finding(problem: &Problem, delta: Delta) -> Finding {
+    Finding {
+        rule: CONFIGURATION.to_owned(),
+        severity: Severity::Error,
+        object: None,
+        message: problem.message.clone(),
+        why: String::new(),
+        fix: problem.help.clone().unwrap_or_default(),
+        location: problem.location.clone(),
+        delta,
+    }
+}

@@ -1,4 +1,7 @@
 //! Everything that needs more than one module: one binary, so that it links once.
 
+mod manifest;
 mod queue;
+mod receiver;
 mod tidy;
+mod worker;

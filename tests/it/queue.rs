@@ -404,7 +404,7 @@ impl Pair {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_history_is_as_the_model_says(steps in prop::collection::vec(step(), 1..60)) {
@@ -416,6 +416,21 @@ proptest! {
             }
         });
     }
+}
+
+#[tokio::test]
+async fn the_loop_wakes_at_the_time_or_by_a_wake() {
+    let queue = Queue::in_memory(Clock::System).await.unwrap();
+    let begun = std::time::Instant::now();
+    queue.wait_for_work(Some(Timestamp::now() - Duration::from_secs(5))).await;
+    queue.wait_for_work(Some(Timestamp::now() + Duration::from_millis(20))).await;
+    let far = Timestamp::now() + Duration::from_secs(3600);
+    let sleeper = queue.clone();
+    tokio::join!(sleeper.wait_for_work(Some(far)), async {
+        queue.wake(vec![(wake(1), Timestamp::now())]).await.unwrap();
+    });
+    assert!(begun.elapsed() < Duration::from_secs(60));
+    assert_eq!(claim(&queue).await.len(), 1);
 }
 
 #[tokio::test]
@@ -449,18 +464,35 @@ async fn t48_a_second_process_is_told() {
 }
 
 #[tokio::test]
-async fn a_foreign_file_is_set_aside() {
-    for (content, kept) in [(
-        &b"SQLite, but not quite; long enough to be looked at as a page of a database file."[..],
-        "queue.db.unreadable",
-    )] {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("queue.db");
-        std::fs::write(&path, content).unwrap();
-        let queue = Queue::open(&path, Clock::System).await.unwrap();
-        queue.accept(delivery("a", vec![wake(1)])).await.unwrap();
-        assert_eq!(std::fs::read(folder.path().join(kept)).unwrap(), content);
+async fn a_file_that_is_no_database_is_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("queue.db");
+    let content = "SQLite, but not quite; long enough to be looked at as a page of a database file.";
+    std::fs::write(&path, content).unwrap();
+    let queue = Queue::open(&path, Clock::System).await.unwrap();
+    queue.accept(delivery("a", vec![wake(1)])).await.unwrap();
+    assert_eq!(std::fs::read_to_string(folder.path().join("queue.db.unreadable")).unwrap(), content);
+}
+
+#[tokio::test]
+async fn t47_a_damaged_file_is_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("queue.db");
+    let queue = Queue::open(&path, Clock::System).await.unwrap();
+    for n in 0..500 {
+        queue.accept(delivery(&n.to_string(), vec![wake(n)])).await.unwrap();
     }
+    queue.close().await.unwrap();
+    // The first page, with the schema, is whole; the rest is not.
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[4096..].fill(0xa5);
+    std::fs::write(&path, &bytes).unwrap();
+    let queue = Queue::open(&path, Clock::System).await.unwrap();
+    assert_eq!(queue.accept(delivery("1", vec![wake(1)])).await, Ok(Accepted::New), "a fresh file");
+    assert_eq!(std::fs::read(folder.path().join("queue.db.damaged")).unwrap(), bytes);
+    queue.close().await.unwrap();
+    let queue = Queue::open(&path, Clock::System).await.unwrap();
+    assert_eq!(queue.accept(delivery("1", vec![wake(1)])).await, Ok(Accepted::Duplicate), "which then stays");
 }
 
 #[tokio::test]

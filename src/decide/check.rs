@@ -1,0 +1,121 @@
+//! The check `trunkline` on a commit: what the pull requests it heads do to the environments, and what they wait for.
+
+use super::ways_in;
+use crate::model::finding::{Delta, Evaluation};
+use crate::model::pipeline::Mode;
+use crate::model::plan::{CheckOutput, Conclusion, Effect, Need, Plan};
+use crate::model::snapshot::{Configuration, HeadSubject, Pull, Snapshot};
+use crate::model::verdict::Verdict;
+use crate::report::check::{CheckInput, check};
+use crate::report::problem_finding;
+
+/// GitHub calls an unfinished run stale after 14 days; a fresh one takes its place long before.
+const RENEW_AFTER_HOURS: i64 = 7 * 24;
+
+/// Plans the check on one head.
+pub fn plan(snapshot: &Snapshot, subject: &HeadSubject, plan: &mut Plan) {
+    let mut outputs = Vec::new();
+    for pull in &subject.pulls {
+        if let Some(output) = output(snapshot, pull, plan) {
+            outputs.push(output);
+        }
+    }
+    // Several pull requests may share a head; the check is one, so the strictest speaks.
+    let Some(output) = outputs.into_iter().max_by_key(|output| match output.conclusion {
+        Some(Conclusion::Success) => 0,
+        Some(Conclusion::Neutral) => 1,
+        None => 2,
+        Some(Conclusion::Failure) => 3,
+    }) else {
+        return;
+    };
+    put(snapshot, subject, output, plan);
+}
+
+/// Writes the check when it says something new: a run that waits is updated, a concluded one is replaced.
+fn put(snapshot: &Snapshot, subject: &HeadSubject, output: CheckOutput, plan: &mut Plan) {
+    let newest = subject.checks.first();
+    let old = newest.and_then(|check| check.started_at).is_some_and(|started| {
+        output.conclusion.is_none() && snapshot.common.now.duration_since(started).as_hours() >= RENEW_AFTER_HOURS
+    });
+    match newest {
+        Some(check) if check.external_id == output.fingerprint() && !old => {}
+        Some(check) if !check.completed && !old => {
+            plan.effects.push(Effect::PutCheck { head: subject.head, existing: Some(check.id), output });
+        }
+        _ => plan.effects.push(Effect::PutCheck { head: subject.head, existing: None, output }),
+    }
+}
+
+/// What the check says about one pull request; `None` when it says nothing, or something must be known first.
+fn output(snapshot: &Snapshot, pull: &Pull, plan: &mut Plan) -> Option<CheckOutput> {
+    let need = Need::Evaluation { base: pull.base_tip, head: pull.brief.head };
+    let Some(found) = snapshot.facts.evaluations.get(&(pull.base_tip, pull.brief.head)) else {
+        super::ask(snapshot, plan, need);
+        return None;
+    };
+    let repo = &snapshot.common.repo;
+    let input = |evaluation, verdict, mode| {
+        check(&CheckInput { repo_url: &repo.url, head: pull.brief.head, evaluation, verdict, mode, queue: false })
+    };
+    let evaluation = match found {
+        Ok(evaluation) => evaluation,
+        Err(_) if snapshot.common.config == Configuration::Missing => return None,
+        Err(why) => {
+            let verdict = Verdict::no("conflict", why).next("merge or rebase the base branch into this one, and resolve it");
+            let mode = mode(snapshot);
+            return Some(input(&Evaluation::default(), Some(&verdict), mode));
+        }
+    };
+    match &snapshot.common.config {
+        // Repositories that only hold source get no check, unless this very change brings a configuration.
+        Configuration::Missing if !evaluation.touches_rules => None,
+        Configuration::Missing => Some(input(evaluation, None, Mode::Enforce)),
+        Configuration::Broken(problems) => {
+            let mut evaluation = evaluation.clone();
+            if !evaluation.touches_rules {
+                evaluation.findings.extend(problems.iter().map(|problem| problem_finding(problem, Delta::Existing)));
+            }
+            let verdict = (!evaluation.touches_rules).then(|| {
+                Verdict::no("no-configuration", "the configuration on the default branch has problems, so nothing can be judged")
+                    .next("merge a pull request that repairs `.github/trunkline.yaml`")
+            });
+            Some(input(&evaluation, verdict.as_ref(), Mode::Enforce))
+        }
+        Configuration::Valid(pipeline) => {
+            let before = plan.needs.len();
+            let verdict = gates(snapshot, pull, evaluation, plan);
+            // A gate that is still being looked up would be written as one that waits.
+            (plan.needs.len() == before).then(|| input(evaluation, verdict.as_ref(), pipeline.mode))
+        }
+    }
+}
+
+fn mode(snapshot: &Snapshot) -> Mode {
+    match &snapshot.common.config {
+        Configuration::Valid(pipeline) => pipeline.mode,
+        _ => Mode::Enforce,
+    }
+}
+
+/// The gates of whatever version a pull request brings, as one verdict; shared by check and comment.
+pub(super) fn gates(snapshot: &Snapshot, pull: &Pull, evaluation: &Evaluation, plan: &mut Plan) -> Option<Verdict> {
+    let Configuration::Valid(pipeline) = &snapshot.common.config else { return None };
+    let mut ways = ways_in::all(snapshot, pipeline, pull, evaluation, &mut plan.needs);
+    if let Some(until) = ways.iter().filter_map(|way| earliest(&way.verdict)).min() {
+        plan.look_again(until);
+    }
+    match ways.len() {
+        0 => None,
+        1 => ways.pop().map(|way| way.verdict),
+        _ => {
+            let because: Vec<Verdict> = ways.into_iter().map(|way| way.verdict).collect();
+            Some(Verdict::all("entering", "several versions enter with this pull request", because))
+        }
+    }
+}
+
+/// The first moment at which a verdict may change by itself.
+pub(super) fn earliest(verdict: &Verdict) -> Option<jiff::Timestamp> {
+    verdict.until.into_iter().chain(verdict.because.iter().filter_map(earliest)).min()
+}

@@ -1,0 +1,56 @@
+//! The one sticky comment on a pull request that touches an environment.
+
+use super::check::gates;
+use crate::model::finding::Evaluation;
+use crate::model::pipeline::Mode;
+use crate::model::plan::{Effect, Need, Plan};
+use crate::model::snapshot::{Configuration, PullState, PullSubject, Snapshot};
+use crate::report::comment::{CommentInput, comment, is_ours};
+use crate::report::marker::says_the_same;
+
+/// Plans the sticky comment.
+pub fn plan(snapshot: &Snapshot, subject: &PullSubject, plan: &mut Plan) {
+    let Some(pull) = subject.pull.as_ref().filter(|pull| pull.brief.state == PullState::Open) else { return };
+    // A branch that conflicts says so in its check; the comment keeps what was last true.
+    let Some(evaluation) = evaluation(snapshot, subject, plan) else { return };
+    let bot = &snapshot.common.bot;
+    // The oldest is kept: two may stand here after a crash between write and answer.
+    let ours = subject.comments.iter().find(|comment| bot.is(&comment.author) && is_ours(&comment.body));
+    if evaluation.environments.is_empty() && evaluation.findings.is_empty() && ours.is_none() {
+        return;
+    }
+    let mode = match &snapshot.common.config {
+        Configuration::Valid(pipeline) => pipeline.mode,
+        // Without rules to follow there is nothing to say about environments; problems stand in the check.
+        Configuration::Missing | Configuration::Broken(_) if !evaluation.touches_rules => return,
+        Configuration::Missing | Configuration::Broken(_) => Mode::Enforce,
+    };
+    let before = plan.needs.len();
+    let verdict = gates(snapshot, pull, &evaluation, plan);
+    if plan.needs.len() > before {
+        return;
+    }
+    let body = comment(&CommentInput {
+        repo_url: &snapshot.common.repo.url,
+        head: pull.brief.head,
+        evaluation: &evaluation,
+        verdict: verdict.as_ref(),
+        mode,
+        check_url: None,
+    });
+    if ours.is_none_or(|ours| !says_the_same(&ours.body, &body)) {
+        plan.effects.push(Effect::PutComment { number: subject.number, existing: ours.map(|ours| ours.id), body });
+    }
+}
+
+fn evaluation(snapshot: &Snapshot, subject: &PullSubject, plan: &mut Plan) -> Option<Evaluation> {
+    let pull = subject.pull.as_ref()?;
+    let key = (pull.base_tip, pull.brief.head);
+    match snapshot.facts.evaluations.get(&key) {
+        Some(found) => found.as_ref().ok().cloned(),
+        None => {
+            super::ask(snapshot, plan, Need::Evaluation { base: key.0, head: key.1 });
+            None
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! What decisions say: the inputs of `report`, and the few sentences that belong to a decision itself.
+
+use super::gates::Entering;
+use super::promotions::Standing;
+use super::versions::{Candidate, Cause, version_of};
+use crate::command::{self, Parsed, Verb};
+use crate::model::finding::ImageChange;
+use crate::model::pipeline::{App, Environment, Pipeline};
+use crate::model::plan::Need;
+use crate::model::snapshot::{Changelog, Comment, Holdings, Permission, PipelineFacts, PullBrief, Snapshot, Source};
+use crate::model::verdict::Verdict;
+use crate::report::markdown::code;
+use crate::report::promotion::{self, Audience, ChangelogEntry, PromotionInput, PromotionKind};
+use crate::report::reply::{self, StatusRow};
+use crate::report::{marker, verdict};
+
+/// The three texts of a promotion.
+pub(super) struct PromotionTexts {
+    pub(super) title: String,
+    pub(super) body: String,
+    pub(super) message: String,
+}
+
+/// The texts of a promotion that is about to be opened.
+pub(super) fn promotion(
+    entering: &Entering<'_>,
+    holdings: &Holdings,
+    changelog: &Changelog,
+    needs: &mut Vec<Need>,
+) -> PromotionTexts {
+    let candidate = entering.candidate;
+    let now = holdings.history.first();
+    let images: Vec<ImageChange> = candidate
+        .image_tags(entering.app)
+        .into_iter()
+        .map(|(name, to)| {
+            let from = now.and_then(|now| now.tags.get(&name)).cloned().unwrap_or_default();
+            ImageChange { name, from, to }
+        })
+        .collect();
+    let entries: Vec<ChangelogEntry> = changelog
+        .changes
+        .iter()
+        .map(|change| ChangelogEntry {
+            commit: change.commit,
+            title: change.pull.as_ref().map_or_else(|| change.subject.clone(), |(_, title)| title.clone()),
+            author: change.login.clone().unwrap_or_else(|| change.author.clone()),
+            pull: change.pull.as_ref().map(|(number, _)| *number),
+        })
+        .collect();
+    let shown = now.and_then(|now| now.version.as_deref()).map(short_version);
+    let wider = entering.source.repo.private && !entering.snapshot.common.repo.private;
+    let verdict = Verdict::all("entering", "gates", super::gates::all(entering, None, needs));
+    let cause = cause(candidate);
+    let input = PromotionInput {
+        kind: if candidate.is_rollback() { PromotionKind::Rollback } else { PromotionKind::Promote },
+        app: &entering.app.name,
+        environment: &entering.environment.name,
+        version: &candidate.version,
+        commit: candidate.commit,
+        from: shown.map(|version| (version, now.and_then(|now| now.commit))),
+        source_url: &entering.source.repo.url,
+        audience: if wider { Audience::Wider } else { Audience::Same },
+        cause: &cause,
+        images: &images,
+        changelog: &entries,
+        changelog_total: changelog.total,
+        verdict: &verdict,
+    };
+    PromotionTexts {
+        title: promotion::title(&input),
+        body: promotion::body(&input),
+        message: promotion::commit_message(&input),
+    }
+}
+
+fn cause(candidate: &Candidate) -> String {
+    match (&candidate.cause, &candidate.tag) {
+        (Cause::Asked(request), _) => format!("{} asked for it: {}", request.by, request.link),
+        (Cause::Rollback(request), _) => format!("{} asked to go back: {}", request.by, request.link),
+        (Cause::Newest, Some(tag)) => match &tag.pusher {
+            Some(pusher) => format!("{pusher} pushed the tag {}.", tag.name),
+            None => format!("The tag {} was pushed.", tag.name),
+        },
+        (Cause::Newest, None) => "It is the newest commit on trunk.".to_owned(),
+    }
+}
+
+/// A version as people write it: a whole commit is cut to seven digits.
+pub(super) fn short_version(version: &str) -> &str {
+    let whole_commit = version.len() == 40 && version.bytes().all(|b| b.is_ascii_hexdigit());
+    if whole_commit { &version[..7] } else { version }
+}
+
+/// Why an open promotion is closed: something newer takes its place.
+pub(super) fn superseded(by: &PullBrief, candidate: &Candidate) -> String {
+    format!("Superseded by #{}: {} is what wants in now.", by.number, code(&candidate.version))
+}
+
+/// Why an open promotion is closed: there is nothing left to promote.
+pub(super) fn moot(verdict: &Verdict) -> String {
+    format!("Closed, because it has nothing left to do:\n\n{}", verdict::markdown(verdict))
+}
+
+/// The reply that answers a comment.
+pub(super) fn reply(comment: &Comment, answers: &[String]) -> String {
+    reply::reply(comment.id, answers)
+}
+
+/// Which comment a text of ours answers.
+pub(super) fn replies_to(body: &str) -> Option<u64> {
+    match marker::find(body) {
+        Some(marker::Marker::Reply(comment)) => Some(comment),
+        _ => None,
+    }
+}
+
+/// What to say to a line that could not be read.
+pub(super) fn misread(parsed: &Parsed) -> String {
+    reply::misread(parsed).unwrap_or_default()
+}
+
+/// A refusal, with the command quoted.
+pub(super) fn refused(parsed: &Parsed, verdict: &Verdict) -> String {
+    reply::refusal(parsed, verdict)
+}
+
+/// The commands, and which of them the person's permission allows.
+pub(super) fn help(verb: Option<Verb>, permission: Option<Permission>) -> String {
+    let may = |right| {
+        let floor = match right {
+            command::Right::Read => Permission::Read,
+            command::Right::Triage => Permission::Triage,
+            // Team rights differ by environment; whoever may write can at least ask.
+            command::Right::Promote | command::Right::Write | command::Right::Rollback | command::Right::Bypass => {
+                Permission::Write
+            }
+        };
+        permission.is_some_and(|permission| permission >= floor)
+    };
+    reply::help(&command::help(verb, may))
+}
+
+/// How an application's environments stand.
+pub(super) fn status(
+    snapshot: &Snapshot,
+    app: &App,
+    facts: &PipelineFacts,
+    standings: &[Standing<'_>],
+    plan: bool,
+) -> String {
+    if plan {
+        let steps: Vec<(&str, &Verdict)> = standings
+            .iter()
+            .filter(|standing| standing.candidate.is_some() || standing.verdict.answer != crate::model::verdict::Answer::Yes)
+            .map(|standing| (standing.environment.name.as_str(), &standing.verdict))
+            .collect();
+        return reply::plan(&steps);
+    }
+    let source_url = facts.source.as_ref().map_or("", |source| &source.repo.url);
+    let rows: Vec<StatusRow<'_>> = standings
+        .iter()
+        .map(|standing| {
+            let now = facts.environments.get(&standing.environment.name).and_then(|held| held.history.first());
+            let open = standing.candidate.as_ref().and_then(|candidate| {
+                let branch = candidate.branch(&app.name, &standing.environment.name);
+                let pull = facts.promotions.iter().find(|pull| pull.branch == branch)?;
+                Some((candidate.version.as_str(), pull.number))
+            });
+            StatusRow {
+                environment: &standing.environment.name,
+                app: &app.name,
+                version: now.and_then(|now| now.version.as_deref()).map(short_version),
+                commit: now.and_then(|now| now.commit),
+                source_url,
+                since: now.map(|now| now.since),
+                open,
+                verdict: Some(&standing.verdict),
+            }
+        })
+        .collect();
+    reply::status(&rows, &snapshot.common.repo.url)
+}
+
+/// No configuration, no commands.
+pub(super) fn no_configuration() -> Verdict {
+    Verdict::no("no-configuration", "the configuration on the default branch has problems, so no command runs")
+        .next("merge a pull request that repairs `.github/trunkline.yaml`; its check says what is wrong")
+}
+
+/// In observe mode nothing is decided.
+pub(super) fn observing() -> Verdict {
+    Verdict::no("observing", "this repository is in `mode: observe`, so nothing is written")
+        .next("set `mode: enforce` in `.github/trunkline.yaml`")
+}
+
+/// An environment that is not configured, with those that are.
+pub(super) fn unknown_environment(pipeline: &Pipeline, name: &str) -> Verdict {
+    let names: Vec<&str> = pipeline.environments.iter().map(|env| env.name.as_str()).collect();
+    Verdict::no("unknown-environment", format!("there is no environment `{name}`"))
+        .next(format!("the environments are {}", names.join(", ")))
+}
+
+/// An application that is not configured, with those that are.
+pub(super) fn unknown_app(pipeline: &Pipeline, name: &str) -> Verdict {
+    Verdict::no("unknown-app", format!("there is no application `{name}`"))
+        .next(format!("the applications are {}", app_names(pipeline)))
+}
+
+/// Several applications, and none named.
+pub(super) fn which_app(pipeline: &Pipeline) -> Verdict {
+    Verdict::no("which-app", format!("there are several applications: {}", app_names(pipeline)))
+        .next("name one with `--app <name>`")
+}
+
+fn app_names(pipeline: &Pipeline) -> String {
+    pipeline.apps.iter().map(|app| app.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// Nothing older passed here.
+pub(super) fn nothing_to_go_back_to(environment: &Environment, version: Option<&str>) -> Verdict {
+    let name = &environment.name;
+    match version {
+        Some(version) => Verdict::no("never-passed", format!("`{version}` has not run in {name}, as far as git remembers"))
+            .next("go back to a version that did, or promote this one"),
+        None => Verdict::no("never-passed", format!("no earlier version of this application has run in {name}")),
+    }
+}
+
+/// A version no tag names, with the newest that one does.
+pub(super) fn unknown_version(app: &App, source: &Source, version: &str) -> Verdict {
+    let newest: Vec<String> =
+        source.tags.iter().filter_map(|tag| version_of(app, tag)).take(5).map(|version| version.to_string()).collect();
+    let verdict = Verdict::no("unknown-version", format!("no tag of {} names `{version}`", source.repo.name));
+    if newest.is_empty() { verdict } else { verdict.next(format!("the newest versions are {}", newest.join(", "))) }
+}

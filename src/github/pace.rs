@@ -1,0 +1,138 @@
+//! GitHub's limits, kept on our side: writes an installation may make, and the waits GitHub asked for.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+
+use http::HeaderMap;
+use jiff::{SignedDuration, Timestamp};
+
+use super::error::{ApiError, Kind, Scope};
+
+/// Content writes a minute and an hour (GitHub's documented secondary limits).
+const WINDOWS: [(usize, SignedDuration); 2] =
+    [(80, SignedDuration::from_secs(60)), (500, SignedDuration::from_secs(3600))];
+/// Installations remembered; each costs at most 500 times. When there are more, the longest idle is forgotten.
+const MAX_INSTALLATIONS: usize = 10_000;
+
+/// What GitHub said is left of the hourly budgets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Budget {
+    /// REST calls left.
+    pub rest: Option<u64>,
+    /// GraphQL points left.
+    pub graphql: Option<u64>,
+    /// Content writes in the last hour.
+    pub writes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Pace {
+    writes: VecDeque<Timestamp>,
+    blocked_until: Option<Timestamp>,
+    budget: Budget,
+    used: Timestamp,
+}
+
+/// The pace of every installation.
+#[derive(Debug, Default)]
+pub(super) struct Pacer(Mutex<HashMap<u64, Pace>>);
+
+impl Pacer {
+    /// Asks to send one request now; a write is counted.
+    pub(super) fn admit(&self, installation: u64, write: bool, now: Timestamp) -> Result<(), ApiError> {
+        let mut paces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if paces.len() >= MAX_INSTALLATIONS && !paces.contains_key(&installation) {
+            let idle = paces.iter().min_by_key(|(_, pace)| pace.used).map(|(id, _)| *id);
+            idle.and_then(|id| paces.remove(&id));
+        }
+        let pace = paces.entry(installation).or_default();
+        pace.used = now;
+        if let Some(until) = pace.blocked_until.filter(|until| now < *until) {
+            return Err(wait(until, "GitHub asked us to wait"));
+        }
+        if !write {
+            return Ok(());
+        }
+        let (_, longest) = WINDOWS[1];
+        while pace.writes.front().is_some_and(|at| now.duration_since(*at) >= longest) {
+            pace.writes.pop_front();
+        }
+        for (most, window) in WINDOWS {
+            // The write that must leave the window before another fits.
+            if let Some(at) = pace.writes.len().checked_sub(most).and_then(|i| pace.writes.get(i)) {
+                if now.duration_since(*at) < window {
+                    return Err(wait(*at + window, "as many writes as GitHub allows in this time"));
+                }
+            }
+        }
+        pace.writes.push_back(now);
+        Ok(())
+    }
+
+    /// Notes what an answer said of the budgets.
+    pub(super) fn heard(&self, installation: u64, headers: &HeaderMap) {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let Some(remaining) = text("x-ratelimit-remaining").and_then(|v| v.parse().ok()) else { return };
+        let mut paces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(pace) = paces.get_mut(&installation) else { return };
+        match text("x-ratelimit-resource") {
+            Some("graphql") => pace.budget.graphql = Some(remaining),
+            _ => pace.budget.rest = Some(remaining),
+        }
+    }
+
+    /// Sends nothing more for this installation before `until`.
+    pub(super) fn block(&self, installation: u64, until: Timestamp) {
+        let mut paces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pace) = paces.get_mut(&installation) {
+            pace.blocked_until = pace.blocked_until.max(Some(until));
+        }
+    }
+
+    /// What is left, as far as GitHub said.
+    pub(super) fn budget(&self, installation: u64) -> Budget {
+        let paces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        paces.get(&installation).map_or_else(Budget::default, |p| Budget { writes: p.writes.len(), ..p.budget })
+    }
+}
+
+fn wait(until: Timestamp, why: &str) -> ApiError {
+    ApiError::new(Kind::ThrottledUntil(until), Scope::Installation, format!("{why}; next at {until}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_stay_under_both_limits_and_reads_do_not_count() {
+        let pacer = Pacer::default();
+        let start: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
+        let at = |seconds| start + SignedDuration::from_secs(seconds);
+        for _ in 0..80 {
+            pacer.admit(1, true, start).unwrap();
+        }
+        assert_eq!(pacer.admit(1, true, at(59)).unwrap_err().kind, Kind::ThrottledUntil(at(60)));
+        pacer.admit(1, false, at(59)).unwrap();
+        pacer.admit(2, true, at(59)).unwrap();
+        let mut sent = 80;
+        for second in 60..3600 {
+            sent += usize::from(pacer.admit(1, true, at(second)).is_ok());
+        }
+        assert_eq!(sent, 500);
+        assert_eq!(pacer.budget(1).writes, 500);
+        pacer.admit(1, true, at(3600)).unwrap();
+    }
+
+    #[test]
+    fn nothing_is_sent_before_the_wait_is_over() {
+        let pacer = Pacer::default();
+        let start: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
+        pacer.admit(1, false, start).unwrap();
+        let until = start + SignedDuration::from_secs(30);
+        pacer.block(1, until);
+        assert_eq!(pacer.admit(1, false, start).unwrap_err().kind, Kind::ThrottledUntil(until));
+        pacer.admit(2, false, start).unwrap();
+        pacer.admit(1, false, until).unwrap();
+    }
+}

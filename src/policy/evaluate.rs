@@ -1,0 +1,178 @@
+//! What a change does to every environment it touches: pure, costly, and the same wherever it runs.
+
+use std::collections::BTreeSet;
+
+use super::files::{self, PolicyFiles};
+use super::rules::{KUST_001, from_problem};
+use super::{CheckInput, Class, CompiledPolicies, EnvironmentInfo, Pack, check, compile, delta};
+use crate::config;
+use crate::manifest::{MaskKey, Node, diff, load};
+use crate::model::finding::{Delta, EnvironmentEvaluation, Evaluation, Finding, Problem, Severity};
+use crate::model::path::RepoPath;
+use crate::model::pipeline::Pipeline;
+use crate::model::tree::{Tree, changed_paths};
+use crate::render::reach::closure_touches;
+use crate::render::{Rendered, render};
+
+/// The rule id of what is wrong with a changed configuration.
+pub const CONFIG: &str = "CONFIG";
+/// The rule id of what could not be evaluated, so that silence is never taken for health.
+pub const LIMIT: &str = "LIMIT";
+
+/// What is evaluated: two trees of one store, under the rules of the default branch.
+pub struct Job<'a> {
+    /// Before.
+    pub base: Tree<'a>,
+    /// After.
+    pub head: Tree<'a>,
+    /// The default branch's configuration.
+    pub pipeline: &'a Pipeline,
+    /// The default branch's policies.
+    pub policies: &'a PolicyFiles,
+    /// What masks are keyed with, so that equal secrets look equal within one comparison.
+    pub mask: &'a MaskKey,
+}
+
+/// What the change does. `progress` is told which environment comes next, so that a killed worker's last words are known.
+///
+/// An environment is listed when a file it is rendered from is touched, directly or through a base. A broken base never hides head: it is an
+/// empty one with its own findings.
+pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
+    let changed = match changed_paths(job.head.objects, job.base.root, job.head.root) {
+        Ok(changed) => changed,
+        Err(error) => return unreadable(&error.to_string()),
+    };
+    if changed.is_empty() {
+        return Evaluation::default();
+    }
+    progress("the policies");
+    let policies = compile(job.policies);
+    let packs: Vec<Pack> = job.pipeline.policies.packs.iter().filter_map(|name| Pack::named(name)).collect();
+    let mut evaluation = Evaluation::default();
+    for environment in &job.pipeline.environments {
+        for folder in environment.folders(&job.pipeline.apps) {
+            progress(&format!("environment `{}`", environment.name));
+            let info = EnvironmentInfo { name: environment.name.clone(), class: Class::of(environment.takes), folder };
+            evaluation.environments.extend(one(job, &info, &changed, (&policies, &packs)));
+        }
+    }
+    progress("the configuration and policies of the change");
+    evaluation.findings.extend(configuration(job, &changed));
+    evaluation.findings.extend(policy_changes(job, &changed, policies, !evaluation.environments.is_empty()));
+    evaluation
+}
+
+fn unreadable(why: &str) -> Evaluation {
+    let problem = Problem {
+        location: None,
+        message: format!("the change could not be read: {why}"),
+        help: Some("Comment `/trunkline retry`; if it stays, push the branch again.".to_owned()),
+    };
+    Evaluation { findings: vec![from_problem(LIMIT, &problem)], ..Evaluation::default() }
+}
+
+/// One environment's folder, when the change touches what it is rendered from.
+fn one(
+    job: &Job,
+    info: &EnvironmentInfo,
+    changed: &[RepoPath],
+    with: (&CompiledPolicies, &[Pack]),
+) -> Option<EnvironmentEvaluation> {
+    let (was, is) = (job.base.is_folder(&info.folder), job.head.is_folder(&info.folder));
+    if !was && !is {
+        return None;
+    }
+    let after = render(&job.head, &info.folder);
+    // What head reads is what base reads, up to the first file that differs; and that file is among what head reads.
+    if was == is && !closure_touches(&after.reads, changed) {
+        return None;
+    }
+    // An environment that is new has nothing before; rendering its absence would only say so as a fault.
+    let before = was.then(|| render(&job.base, &info.folder));
+    let found = findings(info, &job.head, &after, with);
+    let mut had = before.as_ref().map(|before| findings(info, &job.base, before, with)).unwrap_or_default();
+    let old = before.map(|before| before.objects).unwrap_or_default();
+    // What does not render is not empty: to say that all objects go and all findings are fixed would be a lie.
+    let (mut changes, mut images) = (Vec::new(), Vec::new());
+    if after.ok || !is {
+        changes = diff::changes(&old, &after.objects, job.mask);
+        images = diff::image_changes(&old, &after.objects);
+    } else {
+        had.retain(|finding| finding.rule == KUST_001);
+    }
+    Some(EnvironmentEvaluation {
+        environment: info.name.clone(),
+        path: info.folder.clone(),
+        changes,
+        images,
+        versions: Vec::new(),
+        findings: delta::compare(had, found),
+        objects: u32::try_from(after.objects.len()).unwrap_or(u32::MAX),
+        rendered: after.ok,
+    })
+}
+
+fn findings(
+    info: &EnvironmentInfo,
+    tree: &Tree,
+    rendered: &Rendered,
+    (policies, packs): (&CompiledPolicies, &[Pack]),
+) -> Vec<Finding> {
+    check(&CheckInput {
+        environment: info,
+        objects: &rendered.objects,
+        problems: &rendered.problems,
+        kustomizations: &kustomizations(tree, &rendered.reads),
+        tree: *tree,
+        policies,
+        packs,
+    })
+}
+
+/// The names under which Kustomize looks for its file.
+const KUSTOMIZATION: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
+/// The kustomization files among what was read, for the rules about them.
+pub fn kustomizations(tree: &Tree, reads: &BTreeSet<RepoPath>) -> Vec<Node> {
+    let files = reads.iter().filter(|path| KUSTOMIZATION.contains(&path.name()));
+    let bytes = files.filter_map(|path| Some((path, tree.read(path).ok()?)));
+    // Only `images` is asked for so far, and most have none.
+    let wanted = bytes.filter(|(_, bytes)| bytes.windows(7).any(|window| window == b"images:"));
+    wanted.flat_map(|(path, bytes)| load(path, &bytes).documents).map(|document| document.node).collect()
+}
+
+/// What is wrong with a changed configuration; it is checked and shown, never obeyed.
+fn configuration(job: &Job, changed: &[RepoPath]) -> Vec<Finding> {
+    let Some(path) = changed.iter().find(|path| path.as_str() == config::FILE) else { return Vec::new() };
+    let problems = |tree: &Tree| {
+        let text = tree.read(path).ok()?;
+        let text = String::from_utf8_lossy(&text).into_owned();
+        Some(
+            config::parse(path, &text).problems.iter().map(|problem| from_problem(CONFIG, problem)).collect::<Vec<_>>(),
+        )
+    };
+    let Some(after) = problems(&job.head) else {
+        let problem = Problem {
+            location: None,
+            message: format!("this change removes `{}`", config::FILE),
+            help: Some(
+                "Without it Trunkline promotes nothing here; restore it unless that is what you want.".to_owned(),
+            ),
+        };
+        return vec![Finding { severity: Severity::Warning, ..from_problem(CONFIG, &problem) }];
+    };
+    delta::compare(problems(&job.base).unwrap_or_default(), after)
+}
+
+/// What is wrong with the policies: the default branch's as already there, and what the change makes of them.
+fn policy_changes(job: &Job, changed: &[RepoPath], policies: CompiledPolicies, affected: bool) -> Vec<Finding> {
+    let folders = &job.pipeline.policies.paths;
+    if changed.iter().any(|path| folders.iter().any(|folder| path.is_within(folder))) {
+        let after = files::read(job.head.objects, &files::list(&job.head, folders));
+        return delta::compare(policies.problems, compile(&after).problems);
+    }
+    if !affected {
+        return Vec::new();
+    }
+    policies.problems.into_iter().map(|finding| Finding { delta: Delta::Existing, ..finding }).collect()
+}

@@ -1,0 +1,135 @@
+//! Reading a mapping of `kustomization.yaml` as a form: typed fields, each mistake at its place, nothing unknown accepted.
+
+use crate::manifest::node::{Map, Node, Span, Value};
+use crate::model::finding::Problem;
+
+/// A text and where it is written.
+#[derive(Debug, Clone)]
+pub(super) struct Text {
+    pub(super) value: String,
+    pub(super) span: Span,
+}
+
+/// A mapping being read; what is wrong is collected, not thrown.
+pub(super) struct Form<'f> {
+    /// What people call it: `images[2]`, or the file's name.
+    pub(super) what: String,
+    map: Option<&'f Map>,
+    pub(super) problems: &'f mut Vec<Problem>,
+}
+
+impl<'f> Form<'f> {
+    pub(super) fn new(what: impl Into<String>, node: &'f Node, problems: &'f mut Vec<Problem>) -> Self {
+        let what = what.into();
+        if node.as_map().is_none() && !node.is_null() {
+            note(problems, &node.span, format!("`{what}` is a mapping"), "");
+        }
+        Self { what, map: node.as_map(), problems }
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&'f Node> {
+        self.map?.get(name).filter(|node| !node.is_null())
+    }
+
+    /// Refuses fields nobody knows, with the nearest one that is known.
+    pub(super) fn only(&mut self, known: &[&str]) {
+        for (key, _) in self.map.into_iter().flat_map(Map::iter) {
+            if known.contains(&key.text.as_str()) {
+                continue;
+            }
+            let help = match nearest(&key.text, known) {
+                Some(near) => format!("Did you mean `{near}`?"),
+                None => format!("Known here: {}.", known.join(", ")),
+            };
+            let text: String = key.text.chars().take(60).collect();
+            note(self.problems, &key.span, format!("`{}` has no field `{text}`", self.what), &help);
+        }
+    }
+
+    fn wrong(&mut self, node: &Node, name: &str, wanted: &str) {
+        let help = match node.value {
+            Value::Int(_) | Value::Float(_) | Value::Bool(_) if wanted == "text" => "Put it in quotes.",
+            _ => "",
+        };
+        note(self.problems, &node.span, format!("`{name}` of `{}` is {wanted}", self.what), help);
+    }
+
+    /// A text that is set and not empty.
+    pub(super) fn text(&mut self, name: &str) -> Option<Text> {
+        let node = self.get(name)?;
+        match node.as_str() {
+            Some("") => None,
+            Some(value) => Some(Text { value: value.to_owned(), span: node.span.clone() }),
+            None => {
+                self.wrong(node, name, "text");
+                None
+            }
+        }
+    }
+
+    pub(super) fn flag(&mut self, name: &str) -> bool {
+        let Some(node) = self.get(name) else { return false };
+        if node.as_bool().is_none() {
+            self.wrong(node, name, "true or false");
+        }
+        node.as_bool().unwrap_or_default()
+    }
+
+    pub(super) fn list(&mut self, name: &str) -> &'f [Node] {
+        let Some(node) = self.get(name) else { return &[] };
+        if node.as_list().is_none() {
+            self.wrong(node, name, "a list");
+        }
+        node.as_list().unwrap_or_default()
+    }
+
+    pub(super) fn texts(&mut self, name: &str) -> Vec<Text> {
+        let mut texts = Vec::new();
+        for node in self.list(name) {
+            match node.as_str() {
+                Some(value) => texts.push(Text { value: value.to_owned(), span: node.span.clone() }),
+                None => self.wrong(node, name, "text"),
+            }
+        }
+        texts
+    }
+
+    /// A mapping from text to text, sorted by key.
+    pub(super) fn pairs(&mut self, name: &str) -> Vec<(Text, Text)> {
+        let Some(node) = self.get(name) else { return Vec::new() };
+        let Some(map) = node.as_map() else {
+            self.wrong(node, name, "a mapping");
+            return Vec::new();
+        };
+        let mut pairs = Vec::new();
+        for (key, value) in map.iter() {
+            match value.as_str() {
+                Some(text) => pairs.push((
+                    Text { value: key.text.clone(), span: key.span.clone() },
+                    Text { value: text.to_owned(), span: value.span.clone() },
+                )),
+                None if value.is_null() => pairs.push((
+                    Text { value: key.text.clone(), span: key.span.clone() },
+                    Text { value: String::new(), span: value.span.clone() },
+                )),
+                None => self.wrong(value, &key.text, "text"),
+            }
+        }
+        pairs.sort_by(|a, b| a.0.value.cmp(&b.0.value));
+        pairs
+    }
+}
+
+/// Notes a mistake at a place.
+pub(super) fn note(problems: &mut Vec<Problem>, span: &Span, message: String, help: &str) {
+    let help = (!help.is_empty()).then(|| help.to_owned());
+    problems.push(Problem { location: Some(span.location()), message, help });
+}
+
+/// The known word most like `text`, when one is like it.
+fn nearest<'k>(text: &str, known: &[&'k str]) -> Option<&'k str> {
+    let text: String = text.chars().take(60).collect::<String>().to_lowercase();
+    let best = known.iter().map(|word| (strsim::jaro_winkler(&text, &word.to_lowercase()), *word));
+    // Below this, words only share letters: `foo` is not `fields`.
+    best.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(score, _)| *score >= 0.8).map(|(_, word)| word)
+}

@@ -1,0 +1,353 @@
+//! Patches: read from files or inline text, found to be strategic or JSON, and applied to what they are for.
+
+use std::sync::Arc;
+
+use super::form::Text;
+use super::json_patch;
+use super::merge;
+use super::resource::{Id, Resource, key, weigh};
+use super::select::Selector;
+use super::spec::{Patch, Spec};
+use crate::manifest::node::{Node, Span, Value};
+use crate::model::path::RepoPath;
+use crate::render::source::{Documents, Reading, Source};
+
+/// Weighing stops here: one patch this large is refused by the budget at its first use.
+const WEIGH_LIMIT: usize = 1_000_000;
+
+/// Where patches come from.
+pub(super) struct Place<'p> {
+    pub(super) folder: &'p RepoPath,
+    /// The text of the kustomization itself, for inline patches.
+    pub(super) text: &'p [u8],
+}
+
+/// What a file or text turned out to be.
+enum Body {
+    Strategic(Vec<Node>),
+    Json(Node),
+    Empty,
+}
+
+/// `patchesStrategicMerge`: files or inline texts, each for the object it names.
+pub(super) fn strategic(source: &mut Source<'_>, place: &Place<'_>, spec: &Spec, all: &mut Vec<Resource>) {
+    for entry in &spec.strategic {
+        let looks_inline = entry.value.contains('\n') || entry.value.trim_start().starts_with('{');
+        let documents = if looks_inline { inline(source, place, entry) } else { file(source, place, entry) };
+        let Some(documents) = documents else { continue };
+        for patch in documents.iter() {
+            if sound(source, patch, &entry.span) {
+                named(source, patch, (false, false), all);
+            }
+        }
+    }
+}
+
+/// `patches`, or `patchesJson6902` when `legacy`.
+pub(super) fn targeted(source: &mut Source<'_>, place: &Place<'_>, patch: &Patch, legacy: bool, all: &mut Vec<Resource>) {
+    let documents = match (&patch.path, &patch.inline) {
+        (Some(path), _) => file(source, place, path),
+        (None, Some(text)) => inline(source, place, text),
+        (None, None) => None,
+    };
+    let Some(documents) = documents else { return };
+    let selector = match patch.target.as_ref().map(Selector::new).transpose() {
+        Ok(selector) => selector,
+        Err(mistake) => return source.wrong(&mistake.0, mistake.1, "The whole name must match, as in `web|api-.*`."),
+    };
+    match (body(source, &documents, &patch.span), selector) {
+        (Some(Body::Json(operations)), Some(selector)) => json(source, &operations, (&selector, legacy), all),
+        (Some(Body::Json(_)), None) => {
+            source.wrong(&patch.span, "a JSON patch needs a `target`", "Add `target:` with the kind and name of the object.");
+        }
+        (Some(Body::Strategic(_)), _) if legacy => {
+            source.wrong(&patch.span, "`patchesJson6902` takes JSON patches only", "Use `patches` for this one.");
+        }
+        (Some(Body::Strategic(patches)), Some(selector)) => {
+            if let [one] = patches.as_slice() {
+                selected(source, one, (&selector, patch), all);
+            } else {
+                let message = "a patch with `target` holds one document";
+                source.wrong(&patch.span, message, "Use one entry of `patches` for each.");
+            }
+        }
+        (Some(Body::Strategic(patches)), None) => {
+            for one in &patches {
+                named(source, one, (patch.rename, patch.change_kind), all);
+            }
+        }
+        (Some(Body::Empty) | None, _) => {}
+    }
+}
+
+fn file(source: &mut Source<'_>, place: &Place<'_>, entry: &Text) -> Option<Documents> {
+    if super::is_remote(&entry.value) {
+        source.wrong(&entry.span, "a patch from the network is not fetched", "Commit the file to this repository.");
+        return None;
+    }
+    let path = match place.folder.join(&entry.value) {
+        Ok(path) => path,
+        Err(error) => {
+            source.wrong(&entry.span, error.to_string(), "Name a file of this repository, relative to this folder.");
+            return None;
+        }
+    };
+    match source.documents(&path, Reading::Kustomize) {
+        Ok(documents) => documents,
+        Err(error) => {
+            source.wrong(&entry.span, error.to_string(), "");
+            None
+        }
+    }
+}
+
+/// The documents of a text inside the kustomization, their places moved to where the text stands.
+fn inline(source: &mut Source<'_>, place: &Place<'_>, entry: &Text) -> Option<Documents> {
+    let shift = Shift::new(place.text, entry);
+    let before = source.problems.len();
+    let documents = source.read(&entry.span.file, entry.value.as_bytes(), Reading::Kustomize);
+    for problem in source.problems.iter_mut().skip(before) {
+        if let Some(location) = &mut problem.location {
+            (location.line, location.column) = shift.line(location.line, location.column);
+        }
+    }
+    let moved = |node: &Node| {
+        let mut node = node.clone();
+        shift.node(&mut node);
+        node
+    };
+    documents.map(|documents| documents.iter().map(moved).collect())
+}
+
+/// How places inside a block text map to the file around it.
+struct Shift {
+    whole: Span,
+    /// For each line of the text, the offset in the file of its first character; none when the text is not a literal block.
+    starts: Vec<u32>,
+    /// How far the text is indented.
+    indent: u32,
+}
+
+impl Shift {
+    fn new(file: &[u8], entry: &Text) -> Self {
+        let whole = entry.span.clone();
+        let none = Self { whole: whole.clone(), starts: Vec::new(), indent: 0 };
+        let block = file.get(whole.start as usize..).unwrap_or_default();
+        if block.first() != Some(&b'|') {
+            return none;
+        }
+        let mut starts = Vec::new();
+        let (mut offset, mut indent) = (whole.start as usize, None);
+        let mut lines = block.split_inclusive(|byte| *byte == b'\n');
+        offset += lines.next().map_or(0, <[u8]>::len);
+        for (inner, outer) in entry.value.lines().zip(lines) {
+            let text = outer.strip_suffix(b"\n").unwrap_or(outer);
+            let text = text.strip_suffix(b"\r").unwrap_or(text);
+            if indent.is_none() && !inner.is_empty() {
+                indent = text.len().checked_sub(inner.len());
+            }
+            let skip = if inner.is_empty() { 0 } else { indent.unwrap_or_default() };
+            if text.get(skip..) != Some(inner.as_bytes()) && !inner.is_empty() {
+                return none;
+            }
+            starts.push((offset + skip) as u32);
+            offset += outer.len();
+        }
+        Self { whole, starts, indent: indent.unwrap_or_default() as u32 }
+    }
+
+    fn line(&self, line: u32, column: u32) -> (u32, u32) {
+        if self.starts.is_empty() {
+            return (self.whole.line, self.whole.column);
+        }
+        (self.whole.line + line, if column > 0 { column + self.indent } else { 0 })
+    }
+
+    /// Moves all places in a node, by lines for block texts and to the whole text otherwise.
+    fn node(&self, root: &mut Node) {
+        let mut open = vec![root];
+        while let Some(node) = open.pop() {
+            self.span(&mut node.span);
+            match &mut node.value {
+                Value::List(list) => open.extend(list),
+                Value::Map(map) => {
+                    let taken = std::mem::take(map);
+                    for (mut key, value) in taken {
+                        self.span(&mut key.span);
+                        map.push_new(key, value);
+                    }
+                    open.extend(map.iter_mut().map(|(_, value)| value));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn span(&self, span: &mut Span) {
+        span.file = Arc::clone(&self.whole.file);
+        let length = span.end.saturating_sub(span.start);
+        match self.starts.get((span.line as usize).saturating_sub(1)) {
+            Some(start) => {
+                let start = start + span.column.saturating_sub(1);
+                (span.line, span.column) = self.line(span.line, span.column);
+                // What spans several lines ends where its text ends at the latest.
+                (span.start, span.end) = (start, (start + length).min(self.whole.end.max(start)));
+            }
+            None => *span = self.whole.clone(),
+        }
+    }
+}
+
+/// Tells strategic from JSON patches: a mapping or a list.
+fn body(source: &mut Source<'_>, documents: &Documents, span: &Span) -> Option<Body> {
+    match documents.first().map(|node| &node.value) {
+        None => Some(Body::Empty),
+        Some(Value::List(_)) if documents.len() == 1 => Some(Body::Json(documents[0].clone())),
+        Some(Value::List(_)) => {
+            source.wrong(span, "a JSON patch is one document", "Use one entry of `patches` for each.");
+            None
+        }
+        Some(_) => {
+            let good = documents.iter().all(|patch| sound(source, patch, span));
+            good.then(|| Body::Strategic(documents.to_vec()))
+        }
+    }
+}
+
+/// Whether a document can be a strategic patch: it says kind and name.
+fn sound(source: &mut Source<'_>, patch: &Node, entry: &Span) -> bool {
+    let missing = ["kind", "metadata.name"].into_iter().find(|path| {
+        let path: Vec<&str> = path.split('.').collect();
+        patch.str_at(&path).is_none_or(str::is_empty)
+    });
+    let Some(field) = missing else { return true };
+    let span = if patch.as_map().is_some() { &patch.span } else { entry };
+    source.wrong(span, format!("this patch has no `{field}`"), "A patch names the object it is for, like the object itself.");
+    false
+}
+
+/// Applies a strategic patch to the object it names.
+fn named(source: &mut Source<'_>, patch: &Node, (rename, change_kind): (bool, bool), all: &mut Vec<Resource>) {
+    let id: Id = Resource::new(patch.clone()).id();
+    let found: Vec<usize> = (0..all.len()).filter(|at| all[*at].ever_was(&id)).collect();
+    match found.as_slice() {
+        [at] => lay(source, patch, (rename, change_kind), (*at, all)),
+        [] => {
+            let near = all.iter().find(|resource| resource.name() == id.name && resource.kind() == id.gvk.kind);
+            let help = match near {
+                Some(near) if near.id().namespace != id.namespace => {
+                    format!("There is {}: write its namespace into the patch, or use `target`.", near.id())
+                }
+                Some(_) => "An object of this kind and name has another apiVersion: write the same one here.".to_owned(),
+                None => "It must have the kind, name and namespace of an object in `resources`.".to_owned(),
+            };
+            source.wrong(&patch.span, format!("this patch is for {id}, which is not there"), &help);
+        }
+        _ => source.wrong(&patch.span, format!("this patch could be for several objects called {id}"), "Use `target`."),
+    }
+}
+
+/// Applies a strategic patch to all objects a target selects.
+fn selected(source: &mut Source<'_>, patch: &Node, (selector, entry): (&Selector, &Patch), all: &mut Vec<Resource>) {
+    let mut at = 0;
+    while at < all.len() {
+        if !selector.selects(&all[at]) {
+            at += 1;
+            continue;
+        }
+        let (count, problems) = (all.len(), source.problems.len());
+        let mut patch = patch.clone();
+        if let (Some(map), Some(version)) = (patch.as_map_mut(), all[at].node.get("apiVersion")) {
+            map.insert(key("apiVersion", &version.span), version.clone());
+        }
+        lay(source, &patch, (entry.rename, entry.change_kind), (at, all));
+        if source.problems.len() > problems {
+            return;
+        }
+        at += usize::from(all.len() == count);
+    }
+}
+
+/// Lays a patch over one object, which goes away when the patch deletes it. Kind, name and namespace stay unless allowed.
+fn lay(source: &mut Source<'_>, patch: &Node, (rename, change_kind): (bool, bool), (at, all): (usize, &mut Vec<Resource>)) {
+    if !source.afford(weigh(patch, WEIGH_LIMIT), &patch.span.location()) {
+        return;
+    }
+    let resource = &mut all[at];
+    let before = resource.node.clone();
+    if rename || change_kind {
+        resource.remember();
+    }
+    match merge::merge(before.clone(), patch) {
+        Ok(Some(node)) => resource.node = node,
+        Ok(None) => {
+            all.remove(at);
+            return;
+        }
+        Err(refusal) => return source.wrong(&refusal.0.span, refusal.1, ""),
+    }
+    if !change_kind {
+        keep(&mut resource.node, &before, "kind");
+    }
+    let empty = Node::new(Value::Null, before.span.clone());
+    let old = before.get("metadata").unwrap_or(&empty);
+    if resource.node.get("metadata").is_none()
+        && let Some(map) = resource.node.as_map_mut()
+    {
+        map.push_new(key("metadata", &old.span), Node::new(Value::Map(Default::default()), old.span.clone()));
+    }
+    if let Some(metadata) = resource.node.as_map_mut().and_then(|map| map.get_mut("metadata")) {
+        if !rename {
+            keep(metadata, old, "name");
+        }
+        keep(metadata, old, "namespace");
+    }
+}
+
+/// Puts a field back as it was, also when it was not there.
+fn keep(node: &mut Node, before: &Node, field: &str) {
+    let Some(map) = node.as_map_mut() else { return };
+    match before.get(field) {
+        Some(old) => {
+            let at = before.as_map().and_then(|map| map.key(field)).map_or(&old.span, |key| &key.span);
+            map.insert(key(field, at), old.clone());
+        }
+        None => {
+            map.remove(field);
+        }
+    }
+}
+
+/// Applies JSON operations to all objects a target selects.
+fn json(source: &mut Source<'_>, operations: &Node, (selector, legacy): (&Selector, bool), all: &mut [Resource]) {
+    let weight = weigh(operations, WEIGH_LIMIT);
+    for resource in all.iter_mut().filter(|resource| selector.selects(resource)) {
+        if !source.afford(weight, &operations.span.location()) {
+            return;
+        }
+        // The original's notes stand in the annotations, so that the mapping is always there for a patch of its kind.
+        let noted = !legacy || resource.has_notes();
+        let missing = resource.node.at(&["metadata", "annotations"]).is_none();
+        if noted && missing {
+            super::resource::ensure_map(&mut resource.node, &["metadata", "annotations"], &operations.span);
+        }
+        if !legacy {
+            resource.remember();
+        }
+        if let Err(refusal) = json_patch::apply(&mut resource.node, operations) {
+            let message = format!("{}: {}", resource.original_id(), refusal.1);
+            return source.wrong(&refusal.0, message, "");
+        }
+        let empty = |node: &Node| node.as_map().is_some_and(|map| map.is_empty());
+        if noted && missing && resource.node.at(&["metadata", "annotations"]).is_some_and(empty)
+            && let Some(metadata) = resource.node.as_map_mut().and_then(|map| map.get_mut("metadata"))
+            && let Some(metadata) = metadata.as_map_mut()
+        {
+            metadata.remove("annotations");
+        }
+        if resource.name().is_empty() || resource.kind().is_empty() {
+            let message = format!("this patch leaves {} without name or kind", resource.original_id());
+            return source.wrong(&operations.span, message, "");
+        }
+    }
+}

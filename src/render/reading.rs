@@ -1,0 +1,179 @@
+//! YAML as Kustomize reads it, where that differs from the API server: Flux applies what Kustomize read.
+//!
+//! Measured on kustomize v5.8: `yes` and its like are text, dates become timestamps, whole floats are integers, keys must be
+//! text, and a folded text gains a line break before its more-indented lines.
+
+use crate::manifest::node::{Key, Map, Node, Span, Value};
+
+/// A value Kustomize cannot take, and where.
+pub(super) type Refusal = Box<(Span, &'static str)>;
+
+/// Rereads a document of the file `bytes`.
+pub(super) fn as_kustomize(node: Node, bytes: &[u8]) -> Result<Node, Refusal> {
+    reread(node, bytes, Place::Object)
+}
+
+/// Where a value stands: annotations are written anew as plain text, so they do not fold twice.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Object,
+    Metadata,
+    Annotations,
+    Other,
+}
+
+impl Place {
+    fn below(self, key: &str) -> Self {
+        match (self, key) {
+            (Place::Object, "metadata") => Place::Metadata,
+            (Place::Metadata, "annotations") => Place::Annotations,
+            (Place::Annotations, _) => Place::Annotations,
+            _ => Place::Other,
+        }
+    }
+}
+
+/// Recursion is bounded by the reader's depth limit.
+fn reread(node: Node, bytes: &[u8], place: Place) -> Result<Node, Refusal> {
+    let Node { value, span } = node;
+    let source = || written(bytes, &span);
+    let value = match value {
+        Value::Bool(truth) => match source() {
+            Some(word) if is_old_bool(word) => Value::String(word.to_owned()),
+            _ => Value::Bool(truth),
+        },
+        Value::String(text) => match source() {
+            Some(word) if word.starts_with('>') && place != Place::Annotations => Value::String(refolded(&text)),
+            Some(word) if word == text => Value::String(date(text).map_err(|why| Box::new((span.clone(), why)))?),
+            _ => Value::String(text),
+        },
+        Value::List(list) => {
+            Value::List(list.into_iter().map(|item| reread(item, bytes, Place::Other)).collect::<Result<_, _>>()?)
+        }
+        Value::Map(map) => {
+            let mut read = Map::default();
+            for (key, value) in map {
+                let below = place.below(&key.text);
+                read.push_new(key_text(key, bytes)?, reread(value, bytes, below)?);
+            }
+            Value::Map(read)
+        }
+        value => whole(value),
+    };
+    Ok(Node { value, span })
+}
+
+/// Rereads only the numbers: what JSON patches hold is read as the API server does.
+pub(super) fn as_json(mut node: Node) -> Node {
+    node.value = match node.value {
+        Value::List(list) => Value::List(list.into_iter().map(as_json).collect()),
+        Value::Map(map) => {
+            let mut read = Map::default();
+            map.into_iter().for_each(|(key, value)| read.push_new(key, as_json(value)));
+            Value::Map(read)
+        }
+        value => whole(value),
+    };
+    node
+}
+
+/// The text a scalar was written as.
+fn written<'b>(bytes: &'b [u8], span: &Span) -> Option<&'b str> {
+    std::str::from_utf8(bytes.get(span.start as usize..span.end as usize)?).ok()
+}
+
+/// Words that are booleans for the API server and text for Kustomize.
+fn is_old_bool(word: &str) -> bool {
+    ["y", "n", "yes", "no", "on", "off"].contains(&word.to_lowercase().as_str())
+}
+
+/// A number without fraction, as JSON carries it.
+fn whole(value: Value) -> Value {
+    match value {
+        // Up to 2^53 a float is exactly its integer.
+        Value::Float(number) if number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0 => Value::Int(number as i64),
+        value => value,
+    }
+}
+
+/// A key, which Kustomize takes only as text.
+fn key_text(key: Key, bytes: &[u8]) -> Result<Key, Refusal> {
+    let plain = match written(bytes, &key.span) {
+        Some(word) if is_old_bool(word) => return Ok(Key { text: word.to_owned(), span: key.span }),
+        Some(word) => word == key.text,
+        None => false,
+    };
+    let number = || key.text.parse::<f64>().is_ok() && key.text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
+    let truth = ["true", "false", "null", "~", ""].contains(&key.text.to_lowercase().as_str());
+    if plain && (truth || number()) {
+        return Err(Box::new((key.span, "Kustomize takes only text as a key, and fails on this one")));
+    }
+    Ok(key)
+}
+
+/// A plain text that is a date becomes a timestamp.
+fn date(text: String) -> Result<String, &'static str> {
+    let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    match shape.as_str() {
+        "0000-00-00" => Ok(format!("{text}T00:00:00Z")),
+        "0000-00-00T00:00:00Z" => Ok(text),
+        // Cut short, or with fractions and zones: close enough to a date that Kustomize may rewrite it.
+        shape if shape.starts_with("0000-0") && shape.chars().all(|c| "0-:.tTzZ+ ".contains(c)) => {
+            Err("Kustomize would rewrite this as a timestamp")
+        }
+        _ => Ok(text),
+    }
+}
+
+/// A folded text after Kustomize has written and read it once: each step to a more-indented line gains a line break.
+fn refolded(text: &str) -> String {
+    let mut result = String::with_capacity(text.len() + 8);
+    let starts_blank = text.trim_start_matches('\n').starts_with([' ', '\t']);
+    let (mut indented, mut pending) = (true, false);
+    for line in text.split_inclusive('\n') {
+        let content = line.trim_end_matches('\n');
+        if !content.is_empty() {
+            let blank = content.starts_with([' ', '\t']);
+            if pending && blank && !indented && !starts_blank {
+                result.push('\n');
+            }
+            (indented, pending) = (blank, true);
+        }
+        result.push_str(line);
+    }
+    if text.ends_with("\n\n") && !indented && !starts_blank {
+        result.push('\n');
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::load;
+    use crate::model::path::RepoPath;
+
+    fn read(text: &str) -> Result<String, &'static str> {
+        let node = load(&RepoPath::root(), text.as_bytes()).documents.remove(0).node;
+        as_kustomize(node, text.as_bytes()).map(|node| node.to_json().to_string()).map_err(|refusal| refusal.1)
+    }
+
+    #[test]
+    fn values_are_what_kustomize_makes_of_them() {
+        for (text, json) in [
+            ("a: [yes, Off, true, 'yes', n]", r#"{"a":["yes","Off",true,"yes","n"]}"#),
+            ("{yes: 1.0, b: 1e3, c: 1.5}", r#"{"yes":1,"b":1000,"c":1.5}"#),
+            ("a: 2024-01-02", r#"{"a":"2024-01-02T00:00:00Z"}"#),
+            ("a: '2024-01-02'", r#"{"a":"2024-01-02"}"#),
+            ("a: >-\n  f(c,\n    b\n  )\n", r#"{"a":"f(c,\n\n  b\n)"}"#),
+            ("a: >\n  one\n\n  two\n  three\n", r#"{"a":"one\ntwo three\n"}"#),
+            ("a: |-\n  f(c,\n    b\n  )\n", r#"{"a":"f(c,\n  b\n)"}"#),
+        ] {
+            assert_eq!(read(text).unwrap(), json, "{text}");
+        }
+        assert!(read("{1: a}").is_err());
+        assert!(read("{true: a}").is_err());
+        assert!(read("a: 2024-1-2").is_err());
+        assert!(read("'1': a").is_ok());
+    }
+}

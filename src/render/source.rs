@@ -1,0 +1,172 @@
+//! What a render reads, and what it finds wrong: every file once, every path remembered, everything bounded.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::reading;
+use crate::manifest::load;
+use crate::manifest::node::{Node, Span};
+use crate::model::finding::{Location, Problem};
+use crate::model::path::RepoPath;
+use crate::model::tree::{EntryKind, Tree, TreeError};
+
+/// Files one environment may read: the largest public GitOps repositories have about 6,000 in all their environments.
+const MAX_FILES: usize = 10_000;
+/// Values copied into objects and patches: 2,000 objects of 100 values, times fifty. Keeps memory below the worker's limit.
+const MAX_WEIGHT: usize = 5_000_000;
+/// Problems shown: nobody reads more, and hostile input must not fill the memory.
+const MAX_PROBLEMS: usize = 100;
+
+/// Whose eyes a file is read with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Reading {
+    /// The API server's: kustomizations themselves.
+    Plain,
+    /// Kustomize's: resources and strategic patches.
+    Kustomize,
+}
+
+/// The documents of a file, shared by all who name it.
+pub(super) type Documents = Arc<[Node]>;
+
+/// A tree being read.
+pub(super) struct Source<'s> {
+    pub(super) tree: &'s Tree<'s>,
+    /// Every file and folder that was read or looked for: a change to any of them can change the render.
+    pub(super) reads: BTreeSet<RepoPath>,
+    pub(super) problems: Vec<Problem>,
+    loaded: HashMap<(RepoPath, Reading), Option<Documents>>,
+    weight: usize,
+    /// Whether a limit ended the render; said once.
+    over: bool,
+}
+
+impl<'s> Source<'s> {
+    pub(super) fn new(tree: &'s Tree<'s>) -> Self {
+        Self { tree, reads: BTreeSet::new(), problems: Vec::new(), loaded: HashMap::new(), weight: 0, over: false }
+    }
+
+    /// Notes what is wrong at a place.
+    pub(super) fn problem(&mut self, location: Location, message: impl Into<String>, help: &str) {
+        let help = (!help.is_empty()).then(|| help.to_owned());
+        let problem = Problem { location: Some(location), message: message.into(), help };
+        if self.problems.len() < MAX_PROBLEMS && !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
+    }
+
+    /// The same, at the place of a node.
+    pub(super) fn wrong(&mut self, span: &Span, message: impl Into<String>, help: &str) {
+        self.problem(span.location(), message, help);
+    }
+
+    /// Counts values that are about to be copied; false when there are too many, which is said once.
+    pub(super) fn afford(&mut self, weight: usize, location: &Location) -> bool {
+        self.weight = self.weight.saturating_add(weight);
+        if self.weight <= MAX_WEIGHT {
+            return true;
+        }
+        if !self.over {
+            self.over = true;
+            let message = format!("this environment has more than {MAX_WEIGHT} values, counted once for each use");
+            self.problem(location.clone(), message, "Split it into several environments.");
+        }
+        false
+    }
+
+    /// Remembers that `path` was looked at, and through which symbolic links.
+    pub(super) fn saw(&mut self, path: &RepoPath) {
+        if self.reads.insert(path.clone()) {
+            self.saw_way(path);
+            if let Ok((real, _)) = self.tree.resolve(path) {
+                self.reads.insert(real);
+            }
+        }
+    }
+
+    /// Remembers the symbolic links on the way to `path`.
+    pub(super) fn saw_way(&mut self, path: &RepoPath) {
+        if self.tree.resolve(path).is_ok_and(|(real, _)| real != *path) {
+            self.reads.extend(links(self.tree, path));
+        }
+    }
+
+    /// The bytes of a file; remembers it.
+    pub(super) fn bytes(&mut self, path: &RepoPath) -> Result<Arc<[u8]>, TreeError> {
+        self.saw(path);
+        self.tree.read(path)
+    }
+
+    /// The documents of a YAML file; its own faults are noted once, at their lines.
+    ///
+    /// # Errors
+    /// When the file cannot be read at all: for the caller to say at the line that names it.
+    pub(super) fn documents(&mut self, path: &RepoPath, reading: Reading) -> Result<Option<Documents>, TreeError> {
+        let slot = (path.clone(), reading);
+        if let Some(known) = self.loaded.get(&slot) {
+            return Ok(known.clone());
+        }
+        let bytes = self.bytes(path)?;
+        let documents = if self.loaded.len() >= MAX_FILES {
+            let message = format!("this environment reads more than {MAX_FILES} files");
+            self.problem(Location { path: path.clone(), line: 1, column: 0 }, message, "Split it into several environments.");
+            None
+        } else {
+            self.read(path, &bytes, reading)
+        };
+        self.loaded.insert(slot, documents.clone());
+        Ok(documents)
+    }
+
+    /// The documents of a text of the file `path`; what is wrong with them is noted.
+    pub(super) fn read(&mut self, path: &RepoPath, bytes: &[u8], reading: Reading) -> Option<Documents> {
+        let loaded = load(path, bytes);
+        let mut sound = loaded.problems.is_empty();
+        for problem in loaded.problems {
+            if self.problems.len() < MAX_PROBLEMS && !self.problems.contains(&problem) {
+                self.problems.push(problem);
+            }
+        }
+        let mut documents = Vec::with_capacity(loaded.documents.len());
+        for document in loaded.documents {
+            let is_operations = document.node.as_list().is_some();
+            match reading {
+                Reading::Kustomize if is_operations => documents.push(reading::as_json(document.node)),
+                Reading::Plain => documents.push(document.node),
+                Reading::Kustomize => match reading::as_kustomize(document.node, bytes) {
+                    Ok(node) => documents.push(node),
+                    Err(refusal) => {
+                        self.wrong(&refusal.0, refusal.1, "Put it in quotes.");
+                        sound = false;
+                    }
+                },
+            }
+        }
+        sound.then(|| documents.into())
+    }
+}
+
+/// The symbolic links on the way to a path. Bounded by the hops that reading allows.
+fn links(tree: &Tree<'_>, path: &RepoPath) -> Vec<RepoPath> {
+    let mut found = Vec::new();
+    let mut wanted: Vec<String> = path.parts().rev().map(str::to_owned).collect();
+    let mut here = RepoPath::root();
+    while let Some(part) = wanted.pop() {
+        let there = here.child(&part);
+        let Ok(Some(entry)) = tree.entry(&there) else { break };
+        here = there;
+        if entry.kind == EntryKind::Symlink {
+            found.push(here.clone());
+            let target = tree.objects.blob(entry.id).ok();
+            let target = target.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok());
+            let Some(goal) = target.and_then(|target| here.parent().join(target).ok()) else { break };
+            wanted.extend(goal.parts().rev().map(str::to_owned));
+            here = RepoPath::root();
+        }
+        // Reading follows at most eight links; a circle never gets here, and this ends anyway.
+        if found.len() > 8 {
+            break;
+        }
+    }
+    found
+}

@@ -1,0 +1,101 @@
+//! The one sticky comment on a pull request that touches an environment.
+
+use super::limits::{COMMENT_BYTES, Section, fit};
+use super::markdown::{code, link, prose};
+use super::marker::{Marker, find, mark};
+use super::sections::{Place, diffs, findings, table, title_of};
+use super::verdict;
+use crate::model::finding::Evaluation;
+use crate::model::id::Oid;
+use crate::model::pipeline::Mode;
+use crate::model::verdict::Verdict;
+
+/// What the comment is about.
+#[derive(Debug, Clone)]
+pub struct CommentInput<'a> {
+    /// The repository's address: `https://host/owner/name`.
+    pub repo_url: &'a str,
+    /// The commit that was evaluated.
+    pub head: Oid,
+    /// What the change does.
+    pub evaluation: &'a Evaluation,
+    /// The gates, when this pull request promotes something.
+    pub verdict: Option<&'a Verdict>,
+    /// Act, or only say.
+    pub mode: Mode,
+    /// Where the check run with the whole report is shown.
+    pub check_url: Option<&'a str>,
+}
+
+/// Whether a comment is our sticky one; its author must be checked beside.
+pub fn is_ours(body: &str) -> bool {
+    find(body) == Some(Marker::Sticky)
+}
+
+/// The comment's text, marker included, within GitHub's limits.
+pub fn comment(input: &CommentInput<'_>) -> String {
+    let place = Place { repo_url: input.repo_url, head: input.head };
+    let mut sections = vec![Section::whole(0, head(input)), table(input.evaluation)];
+    if let Some(verdict) = input.verdict {
+        sections.push(Section::whole(1, gates(verdict)));
+    }
+    sections.extend(findings(input.evaluation, &place));
+    sections.extend(diffs(input.evaluation, &place));
+    sections.push(Section::whole(0, footer(input)));
+    let elsewhere = match input.check_url {
+        Some(url) => link("the check has the whole report", url),
+        None => "the check named `trunkline` has the whole report".to_owned(),
+    };
+    mark(&Marker::Sticky, &fit(&sections, COMMENT_BYTES - 100, &elsewhere))
+}
+
+fn head(input: &CommentInput<'_>) -> String {
+    let consequence = match (input.evaluation.blocks(), input.mode) {
+        (true, Mode::Enforce) => " The check fails until what is new is fixed.",
+        (true, Mode::Observe) => " What is new would fail the check.",
+        (false, _) => "",
+    };
+    let observe = match input.mode {
+        Mode::Observe => {
+            "> [!NOTE]\n> Trunkline only observes here: nothing blocks, and no promotion is written. \
+             Set `mode: enforce` in `.github/trunkline.yaml` to change that.\n\n"
+        }
+        Mode::Enforce => "",
+    };
+    format!(
+        "### {}\n\n{observe}{}{consequence}\n\n",
+        prose(&title_of(input.evaluation, input.verdict)),
+        summary(input.evaluation)
+    )
+}
+
+fn summary(evaluation: &Evaluation) -> String {
+    let changes: usize = evaluation.environments.iter().map(|env| env.changes.len()).sum();
+    let names: Vec<String> = evaluation.environments.iter().map(|env| code(&env.environment)).collect();
+    let where_ = super::words::listed(&names, 6);
+    let broken = evaluation.environments.iter().filter(|env| !env.rendered).count();
+    match (changes, broken) {
+        _ if names.is_empty() => "This change touches no environment.".to_owned(),
+        (0, 0) => format!("This change touches {where_} and alters no object there."),
+        (n, 0) => format!("This change alters {} in {where_}.", super::words::count(n, "object")),
+        _ => format!("This change touches {where_}; what does not build cannot be compared."),
+    }
+}
+
+fn gates(root: &Verdict) -> String {
+    let title = match root.answer {
+        crate::model::verdict::Answer::Yes => "Every gate is open",
+        crate::model::verdict::Answer::Wait => "Gates",
+        crate::model::verdict::Answer::No => "This will not go in as it is",
+    };
+    format!("#### {title}\n\n{}\n", verdict::markdown(root))
+}
+
+fn footer(input: &CommentInput<'_>) -> String {
+    let commands = match input.verdict {
+        Some(_) => "`/trunkline status`, `/trunkline hold <env>`, `/trunkline help`",
+        None => "`/trunkline plan`, `/trunkline help`",
+    };
+    let commit = link(&code(&input.head.short()), &format!("{}/commit/{}", input.repo_url, input.head));
+    format!("<sub>Checked at {commit}. You can say {commands}.</sub>\n")
+}

@@ -1,0 +1,223 @@
+//! A promotion's pull request: title, body, commit message.
+
+use super::limits::{COMMENT_BYTES, Section, TITLE_CHARS, fit};
+use super::markdown::{cell_code, code, line, link, path_in_url, prose, text};
+use super::marker::{Marker, mark};
+use super::sections::images;
+use super::verdict;
+use super::words::count;
+use crate::model::finding::ImageChange;
+use crate::model::id::Oid;
+use crate::model::verdict::{Answer, Verdict};
+
+/// What a promotion does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PromotionKind {
+    /// A newer version enters.
+    Promote,
+    /// An older version that passed before returns.
+    Rollback,
+}
+
+/// Who can read the pull request, compared to the source it tells about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Nobody who may not read the source as well: titles and names may show.
+    Same,
+    /// More people than may read the source: numbers and links only.
+    Wider,
+}
+
+/// A commit between what runs and what is to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangelogEntry {
+    /// The commit in the source repository.
+    pub commit: Oid,
+    /// The commit's first line, or the title of its pull request.
+    pub title: String,
+    /// Who wrote it.
+    pub author: String,
+    /// Its pull request in the source repository.
+    pub pull: Option<u64>,
+}
+
+/// What is to be promoted.
+#[derive(Debug, Clone)]
+pub struct PromotionInput<'a> {
+    /// Forward or back.
+    pub kind: PromotionKind,
+    /// The application.
+    pub app: &'a str,
+    /// The environment it enters.
+    pub environment: &'a str,
+    /// The version that enters.
+    pub version: &'a str,
+    /// Its commit in the source repository.
+    pub commit: Oid,
+    /// The version that runs now, and its commit, when known.
+    pub from: Option<(&'a str, Option<Oid>)>,
+    /// The source repository's address: `https://host/owner/name`.
+    pub source_url: &'a str,
+    /// Who can read this.
+    pub audience: Audience,
+    /// Why: the tag, the push or the command that started it, in one sentence.
+    pub cause: &'a str,
+    /// The images that change.
+    pub images: &'a [ImageChange],
+    /// The commits in between, newest first; as many as were read.
+    pub changelog: &'a [ChangelogEntry],
+    /// How many there are in all.
+    pub changelog_total: usize,
+    /// The gates.
+    pub verdict: &'a Verdict,
+}
+
+/// More commits than this are a link.
+const MAX_CHANGELOG: usize = 100;
+
+/// The pull request's title, within GitHub's 256 characters.
+pub fn title(input: &PromotionInput<'_>) -> String {
+    let PromotionInput { app, environment, version, .. } = input;
+    let title = match input.kind {
+        PromotionKind::Promote => format!("Promote {app} {version} to {environment}"),
+        PromotionKind::Rollback => format!("Roll back {app} in {environment} to {version}"),
+    };
+    line(&title, TITLE_CHARS)
+}
+
+/// The pull request's body: what, from where to where, what is new, which gates, who may do what next.
+pub fn body(input: &PromotionInput<'_>) -> String {
+    let sections = [
+        Section::whole(0, what(input)),
+        Section::whole(1, gates(input.verdict)),
+        changelog(input),
+        Section::whole(0, next(input)),
+    ];
+    mark(&Marker::Promotion, &fit(&sections, COMMENT_BYTES - 100, &compare(input).unwrap_or_default()))
+}
+
+fn what(input: &PromotionInput<'_>) -> String {
+    let (app, environment) = (code(input.app), code(input.environment));
+    let to = version(input, input.version, Some(input.commit));
+    let from = input.from.map(|(text, commit)| version(input, text, commit));
+    let sentence = match (input.kind, from) {
+        (PromotionKind::Promote, Some(from)) => format!("Brings {app} in {environment} from {from} to **{to}**."),
+        (PromotionKind::Promote, None) => format!("Brings {app} **{to}** into {environment}."),
+        (PromotionKind::Rollback, Some(from)) => {
+            format!(
+                "Takes {app} in {environment} from {from} back to **{to}**, which passed here before, and holds it there."
+            )
+        }
+        (PromotionKind::Rollback, None) => format!("Takes {app} in {environment} back to **{to}**."),
+    };
+    let mut out = format!("{sentence} {}\n\n", prose(input.cause));
+    if !input.images.is_empty() {
+        out.push_str(&format!("| Images |\n|:--|\n| {} |\n\n", images(input.images)));
+    }
+    out
+}
+
+fn version(input: &PromotionInput<'_>, text: &str, commit: Option<Oid>) -> String {
+    match commit {
+        None => code(text),
+        Some(commit) => {
+            format!(
+                "{} ({})",
+                code(text),
+                link(&code(&commit.short()), &format!("{}/commit/{commit}", input.source_url))
+            )
+        }
+    }
+}
+
+fn gates(root: &Verdict) -> String {
+    let title = match root.answer {
+        Answer::Yes => "Every gate is open",
+        Answer::Wait => "What it waits for",
+        Answer::No => "What stands in the way",
+    };
+    format!("### {title}\n\n{}\n", verdict::markdown(root))
+}
+
+fn compare(input: &PromotionInput<'_>) -> Option<String> {
+    let from = input.from?.1?;
+    Some(link("see the comparison", &format!("{}/compare/{from}...{}", input.source_url, input.commit)))
+}
+
+fn changelog(input: &PromotionInput<'_>) -> Section {
+    if input.changelog_total == 0 {
+        return Section::whole(3, "");
+    }
+    let commits = count(input.changelog_total, "commit");
+    let compare = compare(input).map_or(String::new(), |link| format!(" ({link})"));
+    if input.audience == Audience::Wider {
+        let why = "Their titles stay in the source repository, which fewer people can read.";
+        return Section::whole(3, format!("### What is new\n\n{commits}{compare}. {why}\n\n"));
+    }
+    let shown: Vec<String> = input.changelog.iter().take(MAX_CHANGELOG).map(|entry| change(input, entry)).collect();
+    let more = input.changelog_total.saturating_sub(shown.len());
+    let more = if more == 0 { String::new() } else { format!("- and {more} more\n") };
+    Section {
+        rank: 3,
+        open: format!("### What is new\n\n{commits}{compare}\n\n"),
+        items: shown,
+        close: format!("{more}\n"),
+        noun: "commit",
+    }
+}
+
+fn change(input: &PromotionInput<'_>, entry: &ChangelogEntry) -> String {
+    let title = text(&line(&entry.title, 200));
+    let author = match entry.author.is_empty() {
+        true => String::new(),
+        false => format!(" by {}", code(&line(&entry.author, 100))),
+    };
+    let commit = link(&code(&entry.commit.short()), &format!("{}/commit/{}", input.source_url, entry.commit));
+    let pull = entry.pull.map_or(String::new(), |number| {
+        format!(" ({})", link(&format!("pull request {number}"), &format!("{}/pull/{number}", input.source_url)))
+    });
+    format!("- {commit} {title}{author}{pull}\n")
+}
+
+fn next(input: &PromotionInput<'_>) -> String {
+    let environment = line(input.environment, 40);
+    let next = input.verdict.next.as_deref().map_or(String::new(), |next| format!("{} ", prose(next)));
+    format!(
+        "---\n{next}Closing this pull request rejects {} for {} until a newer version comes. \
+         To stop everything here, say {}; for what waits for what, {}.\n",
+        code(input.version),
+        code(&environment),
+        code(&format!("/trunkline hold {environment}")),
+        code(&format!("/trunkline status {environment}")),
+    )
+}
+
+/// The promotion's commit message: a subject, a reason, and trailers that a sweep can read again.
+pub fn commit_message(input: &PromotionInput<'_>) -> String {
+    // Git tools show 72 characters of a subject; validated names keep it near that.
+    let subject = line(&title(input), 120);
+    let value = |text: &str| line(text, 200);
+    format!(
+        "{subject}\n\n{}\n\nTrunkline-App: {}\nTrunkline-Environment: {}\nTrunkline-Version: {}\nTrunkline-Source-Commit: {}\n",
+        value(input.cause),
+        value(input.app),
+        value(input.environment),
+        value(input.version),
+        input.commit,
+    )
+}
+
+/// The value of a trailer in a commit message's last paragraph.
+pub fn trailer<'m>(message: &'m str, name: &str) -> Option<&'m str> {
+    let last = message.trim_end().rsplit("\n\n").next()?;
+    last.lines().rev().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+}
+
+/// A version and its commit for a table cell.
+pub(super) fn version_cell(version: &str, commit: Option<Oid>, source_url: &str) -> String {
+    let commit = commit.map(|commit| {
+        let url = format!("{source_url}/commit/{}", path_in_url(&commit.to_string()));
+        format!(" {}", link(&cell_code(&commit.short()), &url))
+    });
+    format!("{}{}", cell_code(version), commit.unwrap_or_default())
+}

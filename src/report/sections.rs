@@ -1,0 +1,265 @@
+//! The parts that comment and check share: the table, the findings, the diffs.
+
+use super::limits::{DIFF_BYTES, Section, whole_lines};
+use super::markdown::{block, cell_code, code, html, link, path_in_url, prose};
+use super::words::{count, listed, sentence};
+use crate::model::finding::{
+    Change, ChangeKind, Delta, EnvironmentEvaluation, Evaluation, Finding, ImageChange, Location, ObjectName, Severity,
+};
+use crate::model::id::Oid;
+use crate::model::verdict::{Answer, Verdict};
+
+/// Where files are shown: the repository's address and the commit the evaluation saw.
+pub(super) struct Place<'a> {
+    /// `https://host/owner/name`.
+    pub(super) repo_url: &'a str,
+    /// The head commit.
+    pub(super) head: Oid,
+}
+
+impl Place<'_> {
+    /// `path:line`, linked to the file at head.
+    pub(super) fn link(&self, location: &Location) -> String {
+        let label = code(&format!("{}:{}", location.path, location.line));
+        let path = path_in_url(location.path.as_str());
+        link(&label, &format!("{}/blob/{}/{path}#L{}", self.repo_url, self.head, location.line))
+    }
+}
+
+/// A finding and the environments it stands in: a base's mistake is told once, not once an overlay.
+pub(super) struct Told<'a> {
+    pub(super) finding: &'a Finding,
+    pub(super) environments: Vec<&'a str>,
+}
+
+/// The findings of one delta, worst first, the same one told once.
+pub(super) fn told(evaluation: &Evaluation, delta: Delta) -> Vec<Told<'_>> {
+    let mut all: Vec<Told<'_>> = Vec::new();
+    let mut seen: std::collections::HashMap<_, usize> = std::collections::HashMap::new();
+    for (environment, finding) in evaluation.all_findings().filter(|(_, finding)| finding.delta == delta) {
+        let key = (finding.identity(), finding.severity, &finding.location);
+        let at = *seen.entry(key).or_insert_with(|| {
+            all.push(Told { finding, environments: Vec::new() });
+            all.len() - 1
+        });
+        all[at].environments.extend(environment.map(|environment| environment.environment.as_str()));
+    }
+    all.sort_by_key(|told| std::cmp::Reverse(told.finding.severity));
+    all
+}
+
+/// `1 error, 2 warnings`; empty when there is nothing.
+pub(super) fn severities<'a>(findings: impl Iterator<Item = &'a Finding>) -> String {
+    let mut numbers = [0usize; 3];
+    findings.for_each(|finding| numbers[finding.severity as usize] += 1);
+    let [infos, warnings, errors] = numbers;
+    let parts = [(errors, "error"), (warnings, "warning"), (infos, "note")];
+    let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, one)| count(*n, one)).collect();
+    parts.join(", ")
+}
+
+/// The environments as a table.
+pub(super) fn table(evaluation: &Evaluation) -> Section {
+    let rows = evaluation.environments.iter().map(|env| {
+        let new = severities(env.findings.iter().filter(|finding| finding.delta == Delta::New));
+        let old = env.findings.iter().filter(|finding| finding.delta == Delta::Existing).count();
+        let findings = match (new.is_empty(), old) {
+            (true, 0) => "none".to_owned(),
+            (true, old) => format!("none new, {old} before"),
+            (false, 0) => new,
+            (false, old) => format!("**{new}** new, {old} before"),
+        };
+        let objects = if env.rendered { objects(env) } else { "does not build".to_owned() };
+        format!("| {} | {objects} | {} | {findings} |\n", cell_code(&env.environment), images(&env.images))
+    });
+    Section {
+        rank: 1,
+        open: "| Environment | Objects | Images | Findings |\n|:--|:--|:--|:--|\n".to_owned(),
+        items: rows.collect(),
+        close: "\n".to_owned(),
+        noun: "environment",
+    }
+}
+
+fn objects(env: &EnvironmentEvaluation) -> String {
+    let number = |kind| env.changes.iter().filter(|change| change.kind == kind).count();
+    let parts = [("+", ChangeKind::Added), ("~", ChangeKind::Changed), ("−", ChangeKind::Removed)];
+    let parts: Vec<String> = parts
+        .iter()
+        .map(|(sign, kind)| (sign, number(*kind)))
+        .filter(|(_, n)| *n > 0)
+        .map(|(s, n)| format!("{s}{n}"))
+        .collect();
+    // A lone `~` is no strikethrough, two would be; the backslash keeps every table alike.
+    if parts.is_empty() { "no change".to_owned() } else { parts.join(" ").replace('~', "\\~") }
+}
+
+/// The images of one environment for its table cell.
+pub(super) fn images(images: &[ImageChange]) -> String {
+    /// A cell with more is a list; the diffs have them all.
+    const MOST: usize = 4;
+    let mut shown: Vec<String> = images.iter().take(MOST).map(image).collect();
+    if images.len() > MOST {
+        shown.push(format!("{} more", images.len() - MOST));
+    }
+    shown.join("<br>")
+}
+
+fn image(image: &ImageChange) -> String {
+    let name = cell_code(image.name.rsplit('/').next().unwrap_or_default());
+    let short = |tag: &str| match tag.strip_prefix("sha256:") {
+        Some(digest) => cell_code(&format!("sha256:{}…", digest.chars().take(8).collect::<String>())),
+        None => cell_code(tag),
+    };
+    match (image.from.is_empty(), image.to.is_empty()) {
+        (true, _) => format!("{name} {} (new)", short(&image.to)),
+        (false, true) => format!("{name} {} (gone)", short(&image.from)),
+        (false, false) => format!("{name} {} → {}", short(&image.from), short(&image.to)),
+    }
+}
+
+/// The findings: new ones open, existing ones folded, fixed ones in a line.
+pub(super) fn findings(evaluation: &Evaluation, place: &Place<'_>) -> Vec<Section> {
+    let new = told(evaluation, Delta::New);
+    let existing = told(evaluation, Delta::Existing);
+    let fixed = told(evaluation, Delta::Fixed);
+    let mut sections = Vec::new();
+    if !new.is_empty() {
+        sections.push(Section {
+            rank: 2,
+            open: "#### New findings\n\n".to_owned(),
+            items: new.iter().map(|told| item(told, place)).collect(),
+            close: "\n".to_owned(),
+            noun: "finding",
+        });
+    }
+    if !fixed.is_empty() {
+        let names: Vec<String> = fixed
+            .iter()
+            .map(|told| {
+                let object =
+                    told.finding.object.as_ref().map_or(String::new(), |object| format!(" in {}", name(object)));
+                format!("{}{object}", code(&told.finding.rule))
+            })
+            .collect();
+        sections.push(Section::whole(3, format!("**Fixed here:** {}.\n\n", listed(&names, 10))));
+    }
+    if !existing.is_empty() {
+        let summary = format!("{} that the base already has", count(existing.len(), "finding"));
+        sections.push(Section {
+            rank: 6,
+            open: format!("<details><summary>{summary}</summary>\n\n"),
+            items: existing.iter().map(|told| item(told, place)).collect(),
+            close: "\n</details>\n\n".to_owned(),
+            noun: "finding",
+        });
+    }
+    sections
+}
+
+fn name(object: &ObjectName) -> String {
+    code(&object.to_string())
+}
+
+fn item(told: &Told<'_>, place: &Place<'_>) -> String {
+    let finding = told.finding;
+    let mut head = match finding.severity {
+        Severity::Info => "note".to_owned(),
+        severity => format!("**{severity}**"),
+    };
+    head.push_str(&format!(" {}", code(&finding.rule)));
+    let environments: Vec<String> = told.environments.iter().map(|name| code(name)).collect();
+    let object = finding.object.as_ref().map(name);
+    let location = finding.location.as_ref().map(|location| place.link(location));
+    let environments = (!environments.is_empty()).then(|| listed(&environments, 5));
+    for part in [object, environments, location].into_iter().flatten() {
+        head.push_str(&format!(" · {part}"));
+    }
+    let mut lines = vec![head, prose(&finding.message)];
+    if !finding.why.is_empty() {
+        lines.push(format!("*Why:* {}", prose(&finding.why)));
+    }
+    if !finding.fix.is_empty() {
+        lines.push(format!("*Fix:* {}", prose(&finding.fix)));
+    }
+    format!("- {}\n", lines.join("<br>\n  "))
+}
+
+/// The diffs, folded, one an object, by environment.
+pub(super) fn diffs(evaluation: &Evaluation, place: &Place<'_>) -> Vec<Section> {
+    let changed = evaluation.environments.iter().filter(|env| !env.changes.is_empty());
+    changed
+        .map(|env| Section {
+            rank: 5,
+            open: format!(
+                "<details><summary><code>{}</code>: {}</summary>\n\n",
+                html(&env.environment),
+                count(env.changes.len(), "changed object")
+            ),
+            items: env.changes.iter().map(|change| diff(change, place)).collect(),
+            close: "</details>\n\n".to_owned(),
+            noun: "object",
+        })
+        .collect()
+}
+
+fn diff(change: &Change, place: &Place<'_>) -> String {
+    let what = match change.kind {
+        ChangeKind::Added => "added",
+        ChangeKind::Changed => "changed",
+        ChangeKind::Removed => "removed",
+    };
+    let (plus, minus) = change.lines;
+    let summary = format!("<code>{}</code> {what} (+{plus} −{minus})", html(&change.object.to_string()));
+    let (shown, more) = whole_lines(&change.diff, DIFF_BYTES);
+    let mut body = block("diff", shown);
+    if more > 0 {
+        body.push_str(&format!("\n*{} not shown.*\n", count(more, "more line")));
+    }
+    // Removed objects are not at head, so there is nothing to link to.
+    let from = match (&change.location, change.kind) {
+        (Some(location), ChangeKind::Added | ChangeKind::Changed) => format!("from {}\n\n", place.link(location)),
+        _ => String::new(),
+    };
+    format!("<details><summary>{summary}</summary>\n\n{from}{body}\n</details>\n\n")
+}
+
+/// What a reader must know first: what is wrong, else what it waits for, else that nothing is.
+pub(super) fn title_of(evaluation: &Evaluation, verdict: Option<&Verdict>) -> String {
+    if !evaluation.blocks()
+        && let Some(root) = verdict.filter(|verdict| verdict.answer != Answer::Yes)
+    {
+        let reasons = super::verdict::blockers(root);
+        let first = reasons.first().map_or("", |reason| reason.text.trim_end_matches('.'));
+        let more = if reasons.len() > 1 { format!(" (and {} more)", reasons.len() - 1) } else { String::new() };
+        return match root.answer {
+            Answer::No => format!("{}{more}", sentence(first)),
+            _ => format!("Waits: {first}{more}"),
+        };
+    }
+    if evaluation.environments.is_empty() && evaluation.findings.is_empty() {
+        return "Touches no environment".to_owned();
+    }
+    let names: Vec<String> = evaluation.environments.iter().map(|env| env.environment.clone()).collect();
+    let head = headline(evaluation);
+    if evaluation.blocks() || names.is_empty() { head } else { format!("{head} in {}", listed(&names, 4)) }
+}
+
+/// What the findings come to.
+fn headline(evaluation: &Evaluation) -> String {
+    let new = told(evaluation, Delta::New);
+    let errors: Vec<&Told<'_>> = new.iter().filter(|told| told.finding.severity == Severity::Error).collect();
+    let others = severities(new.iter().map(|told| told.finding).filter(|finding| finding.severity != Severity::Error));
+    if errors.is_empty() {
+        return if others.is_empty() { "No new findings".to_owned() } else { format!("No errors, {others}") };
+    }
+    let mut environments: Vec<String> = Vec::new();
+    for name in errors.iter().flat_map(|told| &told.environments) {
+        if !environments.iter().any(|seen| seen == name) {
+            environments.push((*name).to_owned());
+        }
+    }
+    let place = if environments.is_empty() { String::new() } else { format!(" in {}", listed(&environments, 4)) };
+    let others = if others.is_empty() { String::new() } else { format!(", and {others}") };
+    format!("{}{place}{others}", count(errors.len(), "new error"))
+}

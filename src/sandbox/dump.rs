@@ -1,0 +1,1 @@
+//! The whole visible world as stable text.

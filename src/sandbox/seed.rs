@@ -1,0 +1,1 @@
+//! Where the example organisation is seeded from; the creation primitives are [`super::Sandbox`]'s own.
