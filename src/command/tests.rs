@@ -184,6 +184,37 @@ fn force_needs_more_than_promote() {
     assert_eq!(right("/promote prod --force x"), Right::Bypass);
 }
 
+#[test]
+fn e62_hostile_bodies_are_read_in_bounded_time() {
+    let most = 65_536;
+    for piece in [
+        "> ",
+        "- ",
+        "[",
+        "![",
+        "`",
+        "*a ",
+        "**",
+        "_a",
+        "<",
+        "<!--",
+        "[a](",
+        "|a",
+        "\n|-",
+        "~",
+        "\\",
+        "&#",
+        "[^a]",
+        "[a]: b\n",
+        "/promote prod `",
+        "1. ",
+    ] {
+        let body = piece.repeat(most / piece.len());
+        parse(&body);
+        parse(&format!("{body}\n\n/promote prod"));
+    }
+}
+
 const PIECES: &[&str] = &[
     "/promote prod",
     "/trunkline retry",

@@ -52,27 +52,33 @@ impl Walk<'_> {
 
     fn record(&mut self, at: &str, node: &Node, keys: &'static [Key]) {
         let Some(map) = self.map(at, node) else { return };
+        let mut meant = Vec::new();
         for (key, value) in map.iter() {
             match keys.iter().find(|known| known.name == key.text) {
                 Some(known) => self.value(&below(at, known.name), value, &known.kind),
-                None => self.unknown(at, key, keys),
+                None => meant.extend(self.unknown(at, key, keys)),
             }
         }
-        for missing in keys.iter().filter(|key| key.required && map.get(key.name).is_none()) {
+        // A slip in a key is one mistake, not an unknown key and a missing one.
+        let missing = |key: &&Key| key.required && map.get(key.name).is_none() && !meant.contains(&key.name);
+        for missing in keys.iter().filter(missing) {
             let message = format!("{} has no `{}`", place(at), missing.name);
             let help = format!("add `{}`. {}", sample(missing), missing.about);
             self.problems.push(problem(node.span.location(), message, help));
         }
     }
 
-    fn unknown(&mut self, at: &str, key: &node::Key, keys: &[Key]) {
+    /// Tells of an unknown key, and returns the one that was probably meant.
+    fn unknown(&mut self, at: &str, key: &node::Key, keys: &[Key]) -> Option<&'static str> {
         let names = keys.iter().map(|key| key.name);
-        let help = match nearest(&key.text, names.clone()) {
+        let near = nearest(&key.text, names.clone());
+        let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("the keys here are {}", listed(names, "and")),
         };
         let message = format!("unknown key `{}` in {}", shown(&key.text), place(at));
         self.problems.push(problem(key.span.location(), message, help));
+        near
     }
 
     fn named(&mut self, at: &str, node: &Node, of: &'static [Key], count: std::ops::RangeInclusive<usize>) {

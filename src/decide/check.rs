@@ -62,7 +62,8 @@ fn output(snapshot: &Snapshot, pull: &Pull, plan: &mut Plan) -> Option<CheckOutp
         Ok(evaluation) => evaluation,
         Err(_) if snapshot.common.config == Configuration::Missing => return None,
         Err(why) => {
-            let verdict = Verdict::no("conflict", why).next("merge or rebase the base branch into this one, and resolve it");
+            let verdict =
+                Verdict::no("conflict", why).next("merge or rebase the base branch into this one, and resolve it");
             let mode = mode(snapshot);
             return Some(input(&Evaluation::default(), Some(&verdict), mode));
         }
@@ -77,8 +78,11 @@ fn output(snapshot: &Snapshot, pull: &Pull, plan: &mut Plan) -> Option<CheckOutp
                 evaluation.findings.extend(problems.iter().map(|problem| problem_finding(problem, Delta::Existing)));
             }
             let verdict = (!evaluation.touches_rules).then(|| {
-                Verdict::no("no-configuration", "the configuration on the default branch has problems, so nothing can be judged")
-                    .next("merge a pull request that repairs `.github/trunkline.yaml`")
+                Verdict::no(
+                    "no-configuration",
+                    "the configuration on the default branch has problems, so nothing can be judged",
+                )
+                .next("merge a pull request that repairs `.github/trunkline.yaml`")
             });
             Some(input(&evaluation, verdict.as_ref(), Mode::Enforce))
         }

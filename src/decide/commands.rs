@@ -10,7 +10,9 @@ use crate::model::id::{Key, Oid};
 use crate::model::ledger::{Entry, Hold, Request};
 use crate::model::pipeline::{App, Environment, Mode, Pipeline, Takes};
 use crate::model::plan::{Effect, Need, Plan};
-use crate::model::snapshot::{Comment, Configuration, Holding, Holdings, PipelineFacts, PullSubject, Reaction, Snapshot};
+use crate::model::snapshot::{
+    Comment, Configuration, Holding, Holdings, PipelineFacts, PullSubject, Reaction, Snapshot,
+};
 use crate::model::verdict::{Answer, Verdict};
 use crate::model::version::Version;
 use crate::report::verdict;
@@ -121,7 +123,9 @@ impl Run<'_, '_> {
             Command::Promote { environment, version, force } => {
                 self.promote(pipeline, (environment, app), version.as_deref(), force.as_deref())
             }
-            Command::Rollback { environment, version } => self.rollback(pipeline, (environment, app), version.as_deref()),
+            Command::Rollback { environment, version } => {
+                self.rollback(pipeline, (environment, app), version.as_deref())
+            }
             Command::Hold { environment, reason } => self.hold(pipeline, (environment, app), reason.as_deref()),
             Command::Unhold { environment } => self.unhold(pipeline, (environment, app)),
         }
@@ -160,7 +164,9 @@ impl Run<'_, '_> {
             return Ok(facts);
         }
         Err(match self.snapshot.facts.unmet.get(&need) {
-            Some(why) => Outcome::Refused(Verdict::no("pipeline", format!("the versions of {} cannot be read: {why}", app.name))),
+            Some(why) => {
+                Outcome::Refused(Verdict::no("pipeline", format!("the versions of {} cannot be read: {why}", app.name)))
+            }
             None => {
                 self.plan.needs.push(need);
                 Outcome::Unknown
@@ -169,12 +175,18 @@ impl Run<'_, '_> {
     }
 
     /// The application and environment a command is about.
-    fn target<'b>(&self, pipeline: &'b Pipeline, (environment, app): Target<'_>) -> Result<(&'b App, &'b Environment), Outcome> {
+    fn target<'b>(
+        &self,
+        pipeline: &'b Pipeline,
+        (environment, app): Target<'_>,
+    ) -> Result<(&'b App, &'b Environment), Outcome> {
         let environment = pipeline
             .environment(environment)
             .ok_or_else(|| Outcome::Refused(texts::unknown_environment(pipeline, environment)))?;
         let app = match (app, pipeline.apps.as_slice()) {
-            (Some(name), _) => pipeline.app(name).ok_or_else(|| Outcome::Refused(texts::unknown_app(pipeline, name)))?,
+            (Some(name), _) => {
+                pipeline.app(name).ok_or_else(|| Outcome::Refused(texts::unknown_app(pipeline, name)))?
+            }
             (None, [only]) => only,
             (None, _) => return Err(Outcome::Refused(texts::which_app(pipeline))),
         };
@@ -222,7 +234,13 @@ impl Run<'_, '_> {
         Outcome::Done(None)
     }
 
-    fn promote(&mut self, pipeline: &Pipeline, target: Target<'_>, version: Option<&str>, force: Option<&str>) -> Outcome {
+    fn promote(
+        &mut self,
+        pipeline: &Pipeline,
+        target: Target<'_>,
+        version: Option<&str>,
+        force: Option<&str>,
+    ) -> Outcome {
         let (app, environment) = match self.target(pipeline, target) {
             Ok(target) => target,
             Err(outcome) => return outcome,
@@ -257,7 +275,10 @@ impl Run<'_, '_> {
         };
         let request = self.request(&version, commit);
         let hold = self.held(&format!("rollback to {version}"));
-        let why = format!("{} takes {} in {} back to {version}, and holds it", self.comment.author.login, app.name, environment.name);
+        let why = format!(
+            "{} takes {} in {} back to {version}, and holds it",
+            self.comment.author.login, app.name, environment.name
+        );
         self.record(pipeline, app, environment, why, |entry| {
             entry.rollbacks.push(request);
             entry.holds.push(hold);
@@ -287,7 +308,10 @@ impl Run<'_, '_> {
             return Outcome::Done(None);
         }
         if entry.holds.is_empty() {
-            return Outcome::Refused(Verdict::no("not-held", format!("nothing holds {} in {}", app.name, environment.name)));
+            return Outcome::Refused(Verdict::no(
+                "not-held",
+                format!("nothing holds {} in {}", app.name, environment.name),
+            ));
         }
         let me = self.comment.author.login.clone();
         let mine = entry.holds.iter().any(|hold| hold.by.eq_ignore_ascii_case(&me));
@@ -369,9 +393,9 @@ fn newest_or(
     let holdings = facts.environments.get(&environment.name).unwrap_or(&nothing);
     let Some(version) = version else {
         let found = versions::wanted(app, environment, source, holdings, &Default::default());
-        return found.map(|candidate| (candidate.version.clone(), Some(candidate.commit))).map_err(|verdict| {
-            Verdict { answer: Answer::No, ..verdict }
-        });
+        return found
+            .map(|candidate| (candidate.version.clone(), Some(candidate.commit)))
+            .map_err(|verdict| Verdict { answer: Answer::No, ..verdict });
     };
     if environment.takes == Takes::Trunk {
         let tip = source.trunk.as_ref().filter(|tip| version.len() >= 7 && tip.id.to_string().starts_with(version));
@@ -391,7 +415,8 @@ fn newest_or(
         if wanted <= held {
             let relation = if wanted == held { "the same as" } else { "higher than" };
             let text = format!("{} holds {held}, which is {relation} {wanted}", environment.name);
-            return Err(Verdict::no("lower", text).next(format!("to go back, comment `/rollback {} {wanted}`", environment.name)));
+            return Err(Verdict::no("lower", text)
+                .next(format!("to go back, comment `/rollback {} {wanted}`", environment.name)));
         }
     }
     if !tag.reachable {
@@ -399,7 +424,10 @@ fn newest_or(
         return Err(Verdict::no("not-on-trunk", text));
     }
     if environment.takes == Takes::Releases && wanted.as_ref().is_some_and(Version::is_prerelease) {
-        return Err(Verdict::no("not-taken", format!("{} takes releases, and {} is a pre-release", environment.name, tag.name)));
+        return Err(Verdict::no(
+            "not-taken",
+            format!("{} takes releases, and {} is a pre-release", environment.name, tag.name),
+        ));
     }
     Ok((wanted.map_or_else(|| tag.name.clone(), |v| v.to_string()), Some(tag.commit)))
 }
@@ -411,7 +439,11 @@ fn passed_before(holdings: Option<&Holdings>, version: Option<&str>) -> Option<(
     let mut before = holdings.history.iter().skip(1).filter(|old| old.commit.is_some() && old.tags != now.tags);
     let wanted = |old: &&Holding| {
         let Some(version) = version else { return old.version.is_some() };
-        old.version.as_deref().is_some_and(|held| held == version || held.strip_prefix('v') == Some(version) || held.starts_with(version) && version.len() >= 7)
+        old.version.as_deref().is_some_and(|held| {
+            held == version
+                || held.strip_prefix('v') == Some(version)
+                || held.starts_with(version) && version.len() >= 7
+        })
     };
     let found = before.find(wanted)?;
     let name = found.version.clone()?;

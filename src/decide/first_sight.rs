@@ -11,7 +11,14 @@ use crate::model::version::Version;
 pub(super) const MAX_EARLIER_TAGS: usize = 50;
 
 /// Records what stands, so that installing Trunkline on an old repository starts nothing.
-pub fn record(snapshot: &Snapshot, app: &App, environment: &Environment, source: &Source, held: &Holdings, draft: &mut Draft) {
+pub fn record(
+    snapshot: &Snapshot,
+    app: &App,
+    environment: &Environment,
+    source: &Source,
+    held: &Holdings,
+    draft: &mut Draft,
+) {
     let now = held.history.first();
     let holds = now.and_then(|holding| holding.version.clone());
     let held_version = holds.as_deref().and_then(Version::parse);
@@ -30,6 +37,11 @@ pub fn record(snapshot: &Snapshot, app: &App, environment: &Environment, source:
         Some(version) => format!("first sight of {} in {}: it holds {version}", app.name, environment.name),
         None => format!("first sight of {} in {}", app.name, environment.name),
     };
-    let first = FirstSight { at: snapshot.common.now, holds, trunk, earlier: earlier.into_iter().map(|(_, name)| name).collect() };
+    let first = FirstSight {
+        at: snapshot.common.now,
+        holds,
+        trunk,
+        earlier: earlier.into_iter().map(|(_, name)| name).collect(),
+    };
     draft.change(&app.name, &environment.name, text, |entry| entry.first_sight = Some(first));
 }

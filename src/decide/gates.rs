@@ -50,7 +50,10 @@ impl Entering<'_> {
 pub fn all(entering: &Entering<'_>, pull: Option<&Pull>, needs: &mut Vec<Need>) -> Vec<Verdict> {
     let mut gates = vec![pinned(entering), built(entering, needs)];
     if entering.candidate.is_rollback() {
-        gates.push(Verdict::yes("rollback", "a rollback to a version that passed here before skips order, soak and four eyes"));
+        gates.push(Verdict::yes(
+            "rollback",
+            "a rollback to a version that passed here before skips order, soak and four eyes",
+        ));
     } else if let Some(why) = entering.candidate.forced() {
         gates.push(Verdict::yes("forced", format!("order, ships, soak and windows are passed over: {why}")));
         gates.extend(holds(entering));
@@ -87,19 +90,29 @@ pub fn pinned(entering: &Entering<'_>) -> Verdict {
 pub fn built(entering: &Entering<'_>, needs: &mut Vec<Need>) -> Verdict {
     let (repo, commit) = (entering.source.repo.id, entering.candidate.commit);
     let Some(checks) = entering.snapshot.facts.checks.get(&(repo, commit)) else {
-        return unknown(entering.snapshot, needs, Need::Checks { repo, commit }, "built", "the checks of the source commit");
+        return unknown(
+            entering.snapshot,
+            needs,
+            Need::Checks { repo, commit },
+            "built",
+            "the checks of the source commit",
+        );
     };
     // Our own check says nothing about a build, and in a monorepo it would wait for itself.
     let others: Vec<_> = checks.iter().filter(|check| check.app != entering.snapshot.common.bot.slug).collect();
-    let named = |state| others.iter().filter(|c| c.state == state).map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
+    let named =
+        |state| others.iter().filter(|c| c.state == state).map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
     let short = commit.short();
     match others.iter().map(|check| check.state).max() {
         None => Verdict::wait("not-built", format!("no check has reported on {short} yet"))
             .next("it goes on by itself once a build reports success"),
         Some(CheckState::Failed) => {
-            Verdict::no("build-failed", format!("{} failed on {short}", named(CheckState::Failed))).next("fix the build, or re-run it")
+            Verdict::no("build-failed", format!("{} failed on {short}", named(CheckState::Failed)))
+                .next("fix the build, or re-run it")
         }
-        Some(CheckState::Pending) => Verdict::wait("building", format!("{} is still running on {short}", named(CheckState::Pending))),
+        Some(CheckState::Pending) => {
+            Verdict::wait("building", format!("{} is still running on {short}", named(CheckState::Pending)))
+        }
         Some(CheckState::Passed) => Verdict::yes("built", format!("the checks on {short} have passed")),
     }
 }
@@ -107,9 +120,13 @@ pub fn built(entering: &Entering<'_>, needs: &mut Vec<Need>) -> Verdict {
 /// The upstream environment holds, or has held, this commit or one that follows it.
 fn after(entering: &Entering<'_>, upstream: &str) -> Verdict {
     match passed(entering, upstream, false) {
-        Some(holding) => Verdict::yes("after", format!("{upstream} has held this commit since {}", date(holding.since))),
-        None => Verdict::wait("after", format!("{upstream} has not held commit {} yet", entering.candidate.commit.short()))
-            .next(format!("promote it to {upstream} first")),
+        Some(holding) => {
+            Verdict::yes("after", format!("{upstream} has held this commit since {}", date(holding.since)))
+        }
+        None => {
+            Verdict::wait("after", format!("{upstream} has not held commit {} yet", entering.candidate.commit.short()))
+                .next(format!("promote it to {upstream} first"))
+        }
     }
 }
 
@@ -129,10 +146,11 @@ fn ships(entering: &Entering<'_>) -> Option<Verdict> {
         (_, None) => Verdict::wait("ships", format!("{upstream} has not held exactly commit {short}"))
             .next(format!("tag the commit that was tested in {upstream}, or promote this one there")),
         (ShipsMatch::Commit, Some(_)) => Verdict::yes("ships", format!("commit {short} was tested in {upstream}")),
-        (ShipsMatch::Digest, Some(_)) => {
-            Verdict::no("ships-digest", "`match: digest` needs a look into the image registry, which this version cannot do")
-                .next("use `match: commit` in `ships`")
-        }
+        (ShipsMatch::Digest, Some(_)) => Verdict::no(
+            "ships-digest",
+            "`match: digest` needs a look into the image registry, which this version cannot do",
+        )
+        .next("use `match: commit` in `ships`"),
     })
 }
 
@@ -191,10 +209,14 @@ fn approved(entering: &Entering<'_>, wanted: &Approvals, pull: Option<&Pull>, ne
     let mut because = Vec::new();
     for review in pull.reviews.iter().filter(|review| review.state == ReviewState::Approved && !review.author.bot) {
         match counts(entering.snapshot, wanted, review, pull, needs) {
-            Some(reason) => because.push(Verdict::no("approval", format!("{}'s approval does not count: {reason}", review.author.login))),
+            Some(reason) => because
+                .push(Verdict::no("approval", format!("{}'s approval does not count: {reason}", review.author.login))),
             None if involved.contains(&review.author.login.to_lowercase()) => because.push(Verdict::no(
                 "four-eyes",
-                format!("{}'s approval does not count: they tagged, wrote or asked for this version", review.author.login),
+                format!(
+                    "{}'s approval does not count: they tagged, wrote or asked for this version",
+                    review.author.login
+                ),
             )),
             None => good.push(review.author.login.as_str()),
         }
@@ -214,7 +236,13 @@ fn approved(entering: &Entering<'_>, wanted: &Approvals, pull: Option<&Pull>, ne
 }
 
 /// Why a review does not count, or `None` when it does.
-fn counts(snapshot: &Snapshot, wanted: &Approvals, review: &Review, pull: &Pull, needs: &mut Vec<Need>) -> Option<String> {
+fn counts(
+    snapshot: &Snapshot,
+    wanted: &Approvals,
+    review: &Review,
+    pull: &Pull,
+    needs: &mut Vec<Need>,
+) -> Option<String> {
     if review.commit != Some(pull.brief.head) {
         return Some("it is for an older commit".to_owned());
     }
@@ -241,7 +269,8 @@ fn counts(snapshot: &Snapshot, wanted: &Approvals, review: &Review, pull: &Pull,
 fn involved(entering: &Entering<'_>, pull: &Pull, needs: &mut Vec<Need>) -> Result<(BTreeSet<String>, bool), Verdict> {
     let candidate = entering.candidate;
     let mut people: BTreeSet<String> = BTreeSet::new();
-    let people_of = |actors: &[Actor]| actors.iter().filter(|a| !a.bot).map(|a| a.login.to_lowercase()).collect::<Vec<_>>();
+    let people_of =
+        |actors: &[Actor]| actors.iter().filter(|a| !a.bot).map(|a| a.login.to_lowercase()).collect::<Vec<_>>();
     people.extend(people_of(&pull.commit_authors));
     if let Cause::Asked(request) | Cause::Rollback(request) = &candidate.cause {
         people.insert(request.by.to_lowercase());
@@ -252,8 +281,10 @@ fn involved(entering: &Entering<'_>, pull: &Pull, needs: &mut Vec<Need>) -> Resu
         let need = Need::Changelog { app: key.0, from, to: candidate.commit };
         return Err(unknown(entering.snapshot, needs, need, "approvals", "who wrote this version"));
     };
-    people.extend(changelog.changes.iter().filter_map(|change| change.login.as_ref()).map(|login| login.to_lowercase()));
-    let pin = candidate.tag.as_ref().and_then(|tag| entering.entry().tags.get(&tag.name).and_then(|pin| pin.pusher.clone()));
+    people
+        .extend(changelog.changes.iter().filter_map(|change| change.login.as_ref()).map(|login| login.to_lowercase()));
+    let pin =
+        candidate.tag.as_ref().and_then(|tag| entering.entry().tags.get(&tag.name).and_then(|pin| pin.pusher.clone()));
     let pusher = pin.or_else(|| candidate.tag.as_ref().and_then(|tag| tag.pusher.clone()));
     let pusher_unknown = candidate.tag.is_some() && pusher.is_none();
     people.extend(pusher.map(|login| login.to_lowercase()));

@@ -29,7 +29,9 @@ pub fn plan(snapshot: &Snapshot, subject: &PullSubject, pipeline: &Pipeline, pla
     }
     let mut because: Vec<Verdict> = ways.iter().map(|way| way.verdict.clone()).collect();
     if evaluation.blocks() {
-        because.push(Verdict::no("findings", "new findings at error stand in the way").next("fix them on trunk and tag again"));
+        because.push(
+            Verdict::no("findings", "new findings at error stand in the way").next("fix them on trunk and tag again"),
+        );
     }
     if subject.checked_at.is_none() {
         because.push(Verdict::wait("check", "the check has not reported on this commit yet"));
@@ -38,7 +40,9 @@ pub fn plan(snapshot: &Snapshot, subject: &PullSubject, pipeline: &Pipeline, pla
         because.push(Verdict::wait("draft", "it is a draft").next("mark it as ready for review"));
     }
     if pull.mergeable == Some(false) {
-        because.push(Verdict::no("conflict", "it conflicts with its base branch").next("close it; Trunkline opens a fresh one"));
+        because.push(
+            Verdict::no("conflict", "it conflicts with its base branch").next("close it; Trunkline opens a fresh one"),
+        );
     }
     let verdict = Verdict::all("merge", format!("merge #{}", pull.brief.number), because);
     let auto = ways.iter().all(|way| way.environment.merge == Merge::Auto);

@@ -98,10 +98,15 @@ impl Pass<'_> {
     fn obstacle(&self) -> Option<Verdict> {
         let key = (self.app.name.clone(), self.environment.name.clone());
         if let Some(problem) = self.snapshot.common.ledger.problems.get(&key) {
-            return Some(Verdict::no("ledger-broken", problem).next("revert the last change to that file on the ledger branch"));
+            return Some(
+                Verdict::no("ledger-broken", problem).next("revert the last change to that file on the ledger branch"),
+            );
         }
         let Some(holdings) = self.facts.environments.get(&self.environment.name) else {
-            return Some(Verdict::no("not-here", format!("{} has no place in {}", self.app.name, self.environment.name)));
+            return Some(Verdict::no(
+                "not-here",
+                format!("{} has no place in {}", self.app.name, self.environment.name),
+            ));
         };
         let problem = holdings.problems.first()?;
         let place = problem.location.as_ref().map(|at| format!(" ({at})")).unwrap_or_default();
@@ -133,8 +138,12 @@ impl Pass<'_> {
     fn headline(&self, candidate: &Candidate) -> String {
         match &candidate.cause {
             Cause::Newest => format!("{} wants into {}", candidate.version, self.environment.name),
-            Cause::Asked(by) => format!("{} wants into {}: {} asked for it", candidate.version, self.environment.name, by.by),
-            Cause::Rollback(by) => format!("{} goes back to {}: {} asked for it", self.environment.name, candidate.version, by.by),
+            Cause::Asked(by) => {
+                format!("{} wants into {}: {} asked for it", candidate.version, self.environment.name, by.by)
+            }
+            Cause::Rollback(by) => {
+                format!("{} goes back to {}: {} asked for it", self.environment.name, candidate.version, by.by)
+            }
         }
     }
 
@@ -152,7 +161,9 @@ impl Pass<'_> {
         let candidate = match versions::wanted(self.app, self.environment, self.source, holdings, &entry) {
             Ok(candidate) => candidate,
             Err(verdict) => {
-                effects.extend(open.iter().map(|pull| Effect::Close { number: pull.number, comment: texts::moot(&verdict) }));
+                effects.extend(
+                    open.iter().map(|pull| Effect::Close { number: pull.number, comment: texts::moot(&verdict) }),
+                );
                 return verdict;
             }
         };
@@ -160,11 +171,14 @@ impl Pass<'_> {
         let headline = self.headline(&candidate);
         if let Some(pull) = open.iter().find(|pull| pull.branch == branch) {
             let older = open.iter().filter(|other| other.branch != branch);
-            effects.extend(older.map(|other| Effect::Close { number: other.number, comment: texts::superseded(pull, &candidate) }));
+            effects.extend(
+                older.map(|other| Effect::Close { number: other.number, comment: texts::superseded(pull, &candidate) }),
+            );
             let gates = gates::all(&self.entering(&candidate), None, needs);
             return Verdict::all("promoting", format!("{headline}, in #{}", pull.number), gates);
         }
-        let mut before = vec![gates::pinned(&self.entering(&candidate)), gates::built(&self.entering(&candidate), needs)];
+        let mut before =
+            vec![gates::pinned(&self.entering(&candidate)), gates::built(&self.entering(&candidate), needs)];
         if !candidate.is_rollback() {
             before.extend(gates::holds(&self.entering(&candidate)));
         }
@@ -212,7 +226,9 @@ impl Pass<'_> {
         let pull = pulls.iter().filter(ended).max_by_key(|pull| pull.number)?;
         let again = format!("comment `/promote {} {}` to ask for it again", self.environment.name, candidate.version);
         let text = match (pull.state, &pull.closed_by) {
-            (PullState::Merged, _) => format!("{} entered with #{} and was replaced since", candidate.version, pull.number),
+            (PullState::Merged, _) => {
+                format!("{} entered with #{} and was replaced since", candidate.version, pull.number)
+            }
             (_, Some(who)) => format!("{} closed #{}, so {} is rejected", who.login, pull.number, candidate.version),
             (_, None) => format!("#{} was closed, so {} is rejected", pull.number, candidate.version),
         };
@@ -225,7 +241,8 @@ impl Pass<'_> {
         let from = holdings.history.first().and_then(|holding| holding.commit);
         let key = (self.app.name.clone(), from, candidate.commit);
         let need = Need::Changelog { app: key.0.clone(), from, to: candidate.commit };
-        let changelog = match (self.snapshot.facts.changelogs.get(&key), self.snapshot.facts.unmet.contains_key(&need)) {
+        let changelog = match (self.snapshot.facts.changelogs.get(&key), self.snapshot.facts.unmet.contains_key(&need))
+        {
             (Some(changelog), _) => changelog.clone(),
             (None, true) => Default::default(),
             (None, false) => return needs.push(need),
@@ -233,7 +250,8 @@ impl Pass<'_> {
         let Some(base) = self.snapshot.common.repo.tip else { return };
         if let Some(tag) = &candidate.tag {
             let pin = TagPin { commit: tag.commit, pusher: tag.pusher.clone(), at: self.snapshot.common.now };
-            let why = format!("{} {} for {}: commit {}", self.app.name, tag.name, self.environment.name, tag.commit.short());
+            let why =
+                format!("{} {} for {}: commit {}", self.app.name, tag.name, self.environment.name, tag.commit.short());
             if !self.snapshot.common.ledger.entry(&self.app.name, &self.environment.name).tags.contains_key(&tag.name) {
                 draft.change(&self.app.name, &self.environment.name, why, |entry| {
                     entry.tags.entry(tag.name.clone()).or_insert(pin);

@@ -152,7 +152,9 @@ pub(super) fn status(
     if plan {
         let steps: Vec<(&str, &Verdict)> = standings
             .iter()
-            .filter(|standing| standing.candidate.is_some() || standing.verdict.answer != crate::model::verdict::Answer::Yes)
+            .filter(|standing| {
+                standing.candidate.is_some() || standing.verdict.answer != crate::model::verdict::Answer::Yes
+            })
             .map(|standing| (standing.environment.name.as_str(), &standing.verdict))
             .collect();
         return reply::plan(&steps);
@@ -221,8 +223,10 @@ fn app_names(pipeline: &Pipeline) -> String {
 pub(super) fn nothing_to_go_back_to(environment: &Environment, version: Option<&str>) -> Verdict {
     let name = &environment.name;
     match version {
-        Some(version) => Verdict::no("never-passed", format!("`{version}` has not run in {name}, as far as git remembers"))
-            .next("go back to a version that did, or promote this one"),
+        Some(version) => {
+            Verdict::no("never-passed", format!("`{version}` has not run in {name}, as far as git remembers"))
+                .next("go back to a version that did, or promote this one")
+        }
         None => Verdict::no("never-passed", format!("no earlier version of this application has run in {name}")),
     }
 }

@@ -75,7 +75,8 @@ pub fn wanted(
     entry: &Entry,
 ) -> Result<Candidate, Verdict> {
     if let Some(rollback) = open_request(entry.rollbacks.last(), holdings) {
-        return candidate_of(app, source, rollback).map(|c| Candidate { cause: Cause::Rollback(rollback.clone()), ..c });
+        return candidate_of(app, source, rollback)
+            .map(|c| Candidate { cause: Cause::Rollback(rollback.clone()), ..c });
     }
     if let Some(asked) = open_request(entry.requests.last(), holdings) {
         return candidate_of(app, source, asked).map(|c| Candidate { cause: Cause::Asked(asked.clone()), ..c });
@@ -104,8 +105,10 @@ fn candidate_of(app: &App, source: &Source, request: &Request) -> Result<Candida
         (None, Some(commit)) if commit.to_string().starts_with(&request.version) => {
             Ok(Candidate { version: commit.short(), commit, tag: None, cause: Cause::Newest })
         }
-        _ => Err(Verdict::no("tag-gone", format!("the tag {} that @{} asked for is gone", request.version, request.by))
-            .next("push the tag again, or ask for another version")),
+        _ => {
+            Err(Verdict::no("tag-gone", format!("the tag {} that @{} asked for is gone", request.version, request.by))
+                .next("push the tag again, or ask for another version"))
+        }
     }
 }
 
@@ -148,16 +151,21 @@ fn newest_tag(
         return Err(Verdict::no("version-twice", text).next("delete one of the two tags"));
     }
     match held {
-        Some(held) if *version == held => return Err(Verdict::yes("up-to-date", format!("it holds the newest version, {held}"))),
+        Some(held) if *version == held => {
+            return Err(Verdict::yes("up-to-date", format!("it holds the newest version, {held}")));
+        }
         Some(held) if *version < held => {
-            let text = format!("{version} is lower than {held}, which it holds; a lower version never promotes by itself");
+            let text =
+                format!("{version} is lower than {held}, which it holds; a lower version never promotes by itself");
             return Err(Verdict::yes("lower", text).next("to go back, comment `/rollback`"));
         }
         _ => {}
     }
     if !tag.reachable {
         let text = format!("the tag {} is on a commit that neither trunk nor a release branch reaches", tag.name);
-        return Err(Verdict::no("not-on-trunk", text).next("merge the commit, or list its branch under `release-branches`"));
+        return Err(
+            Verdict::no("not-on-trunk", text).next("merge the commit, or list its branch under `release-branches`")
+        );
     }
     Ok(Candidate { version: version.to_string(), tag: Some((*tag).clone()), commit: tag.commit, cause: Cause::Newest })
 }
@@ -169,7 +177,8 @@ pub fn version_of(app: &App, tag: &Tag) -> Option<Version> {
 
 /// Whether `text`, as a person writes it, names this tag: its name or its version.
 pub fn names(app: &App, tag: &Tag, text: &str) -> bool {
-    tag.name == text || version_of(app, tag).is_some_and(|version| version.as_str() == text || version.without_v() == text)
+    tag.name == text
+        || version_of(app, tag).is_some_and(|version| version.as_str() == text || version.without_v() == text)
 }
 
 /// Whether `descendant` is `ancestor` or comes after it.

@@ -21,7 +21,9 @@ pub struct WayIn<'a> {
 
 /// Whether a pull request is a promotion that we opened.
 pub fn is_promotion(snapshot: &Snapshot, pull: &Pull) -> bool {
-    snapshot.common.bot.is(&pull.brief.author) && !pull.brief.fork && versions::read_branch(&pull.brief.branch).is_some()
+    snapshot.common.bot.is(&pull.brief.author)
+        && !pull.brief.fork
+        && versions::read_branch(&pull.brief.branch).is_some()
 }
 
 /// The gates of every version change a pull request makes in a gated environment.
@@ -93,7 +95,10 @@ fn judge(
     let mut because = gates::all(&entering, Some(pull), needs);
     if is_promotion(snapshot, pull) && pull.commit_authors.iter().any(|author| !snapshot.common.bot.is(author)) {
         let text = "somebody else's commits are on this branch, so Trunkline will not merge it";
-        because.push(Verdict::no("foreign-commits", text).next("close this pull request and open your own, or remove the commits"));
+        because.push(
+            Verdict::no("foreign-commits", text)
+                .next("close this pull request and open your own, or remove the commits"),
+        );
     }
     Verdict::all("entering", format!("{} into {}", candidate.version, environment.name), because)
 }
@@ -123,7 +128,12 @@ fn candidate(
     };
     let tagged = source.tags.iter().filter_map(|tag| {
         let version = versions::version_of(app, tag)?;
-        Some(Candidate { version: version.to_string(), commit: tag.commit, tag: Some(tag.clone()), cause: Cause::Newest })
+        Some(Candidate {
+            version: version.to_string(),
+            commit: tag.commit,
+            tag: Some(tag.clone()),
+            cause: Cause::Newest,
+        })
     });
     let on_trunk = source.trunk.iter().map(|tip| Candidate {
         version: tip.id.short(),
@@ -148,8 +158,11 @@ fn candidate(
     let held = holdings.history.first().and_then(|now| now.version.as_deref()).and_then(Version::parse);
     if let (Some(held), Some(version)) = (held, found.tag.as_ref().and_then(|tag| versions::version_of(app, tag))) {
         if version < held {
-            return Err(Verdict::no("lower", format!("{version} is lower than {held}, which {} holds", environment.name))
-                .next(format!("to go back, comment `/rollback {} {version}`", environment.name)));
+            return Err(Verdict::no(
+                "lower",
+                format!("{version} is lower than {held}, which {} holds", environment.name),
+            )
+            .next(format!("to go back, comment `/rollback {} {version}`", environment.name)));
         }
     }
     Ok(found)

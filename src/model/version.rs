@@ -40,12 +40,10 @@ impl Version {
             None => (rest, None),
         };
         let mut numbers = [0; 3];
-        let mut count = 0;
-        for part in core.split('.') {
-            let plain =
-                !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) && (part == "0" || !part.starts_with('0'));
-            *numbers.get_mut(count)? = part.parse().ok().filter(|_| plain)?;
-            count += 1;
+        for (n, part) in core.split('.').enumerate() {
+            let digits = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+            let plain = digits && (part == "0" || !part.starts_with('0'));
+            *numbers.get_mut(n)? = part.parse().ok().filter(|_| plain)?;
         }
         let pre = match pre {
             None => Vec::new(),

@@ -68,7 +68,8 @@ spec:
             packs: &[],
         };
         let line = |finding: &Finding| finding.location.as_ref().map_or(0, |location| location.line);
-        let show = |finding: &Finding| format!("{} {} {}: {}", line(finding), finding.severity, finding.rule, finding.message);
+        let show =
+            |finding: &Finding| format!("{} {} {}: {}", line(finding), finding.severity, finding.rule, finding.message);
         check(&input).iter().map(show).collect::<Vec<_>>().join("\n")
     };
     insta::assert_snapshot!(said(Class::Prod), @r"
@@ -96,7 +97,12 @@ fn page() -> String {
     let word = |severity: Option<Severity>| severity.map_or("–".to_owned(), |severity| severity.to_string());
     for rule in RULES {
         let [dev, stage, prod] = rule.severities.map(word);
-        page.push_str(&format!("| [{0}](#{1}) | {2} | {dev} | {stage} | {prod} |\n", rule.id, rule.id.to_lowercase(), rule.title));
+        page.push_str(&format!(
+            "| [{0}](#{1}) | {2} | {dev} | {stage} | {prod} |\n",
+            rule.id,
+            rule.id.to_lowercase(),
+            rule.title
+        ));
     }
     for rule in RULES {
         page.push_str(&section(rule));
@@ -106,7 +112,9 @@ fn page() -> String {
 
 fn section(rule: &Rule) -> String {
     let Rule { id, title, why, fix, good, bad, .. } = rule;
-    format!("\n## {id}\n\n{title}\n\n**Why:** {why}\n\n**Fix:** {fix}\n\nBad:\n\n```yaml\n{bad}```\n\nGood:\n\n```yaml\n{good}```\n")
+    format!(
+        "\n## {id}\n\n{title}\n\n**Why:** {why}\n\n**Fix:** {fix}\n\nBad:\n\n```yaml\n{bad}```\n\nGood:\n\n```yaml\n{good}```\n"
+    )
 }
 
 const HEAD: &str = "# Policies

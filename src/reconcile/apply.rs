@@ -13,7 +13,12 @@ use crate::render::versions::{self, NewVersion};
 
 impl Reconciler {
     /// Makes one effect so, and returns the number GitHub gave what it created.
-    pub(super) async fn apply(&self, snapshot: &Snapshot, effect: &Effect, notes: &[Note]) -> Result<Option<u64>, Trouble> {
+    pub(super) async fn apply(
+        &self,
+        snapshot: &Snapshot,
+        effect: &Effect,
+        notes: &[Note],
+    ) -> Result<Option<u64>, Trouble> {
         let Some(listing) = self.directory.find(snapshot.common.repo.id) else {
             return Err(Trouble::bug("the repository left the directory in the middle of a pass"));
         };
@@ -22,7 +27,9 @@ impl Reconciler {
         tracing::info!(repo = %at.name, write = effect.natural_key(), "writing");
         match effect {
             Effect::Wake(key) => self.wake(snapshot, key, notes).await.map(|()| None),
-            Effect::PutCheck { head, existing, output } => Ok(Some(github.put_check(at, *head, *existing, output).await?)),
+            Effect::PutCheck { head, existing, output } => {
+                Ok(Some(github.put_check(at, *head, *existing, output).await?))
+            }
             Effect::PutComment { number, existing, body } => {
                 Ok(Some(github.put_comment(at, *number, *existing, body).await?))
             }
@@ -31,7 +38,9 @@ impl Reconciler {
                 github.react(at, *comment, *reaction).await?;
                 Ok(None)
             }
-            Effect::Record { files, message, expected } => self.record(at, files, message, *expected).await.map(|()| None),
+            Effect::Record { files, message, expected } => {
+                self.record(at, files, message, *expected).await.map(|()| None)
+            }
             Effect::Promote(promotion) => Ok(Some(self.promote(at, branch, promotion).await?)),
             Effect::Commit { base, edit, message } => {
                 let files = self.edits(at, *base, edit).await?;
@@ -87,7 +96,8 @@ impl Reconciler {
         message: &str,
         expected: Option<Oid>,
     ) -> Result<(), Trouble> {
-        let files: Vec<(RepoPath, Vec<u8>)> = files.iter().map(|(path, text)| (path.clone(), text.clone().into_bytes())).collect();
+        let files: Vec<(RepoPath, Vec<u8>)> =
+            files.iter().map(|(path, text)| (path.clone(), text.clone().into_bytes())).collect();
         match expected {
             Some(head) => self.parts.github.commit(at, (LEDGER_BRANCH, head), &files, message).await?,
             None => self.parts.github.create_ledger(at, &files, message).await?,
@@ -125,7 +135,11 @@ impl Reconciler {
             .blocking(move |repo| {
                 let objects = repo.objects();
                 let tree = Tree::new(repo.tree_of(base)?, &*objects);
-                let new = |(image, tag): &(String, String)| NewVersion { image: image.clone(), tag: tag.clone(), digest: None };
+                let new = |(image, tag): &(String, String)| NewVersion {
+                    image: image.clone(),
+                    tag: tag.clone(),
+                    digest: None,
+                };
                 let tags: Vec<_> = edit.tags.iter().map(new).collect();
                 Ok(versions::version_edits(&tree, &edit.folder, &tags))
             })

@@ -39,7 +39,8 @@ impl Directory {
     /// How to reach a repository by name, within one installation only: a source must be in the same one.
     pub(super) fn find_named(&self, installation: InstallationId, name: &RepoName) -> Option<RepoListing> {
         let same = |listing: &&RepoListing| {
-            listing.at.installation == installation && listing.at.name.to_string().eq_ignore_ascii_case(&name.to_string())
+            listing.at.installation == installation
+                && listing.at.name.to_string().eq_ignore_ascii_case(&name.to_string())
         };
         self.lock().repos.values().find(same).cloned()
     }

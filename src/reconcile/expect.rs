@@ -52,8 +52,12 @@ impl Expectations {
             Effect::PutCheck { head, existing: None, output } if output.conclusion.is_some() => {
                 Effect::PutCheck { head, existing: None, output }
             }
-            Effect::PutCheck { head, existing: None, output } => Effect::PutCheck { head, existing: written.id, output },
-            Effect::PutComment { number, existing: None, body } => Effect::PutComment { number, existing: written.id, body },
+            Effect::PutCheck { head, existing: None, output } => {
+                Effect::PutCheck { head, existing: written.id, output }
+            }
+            Effect::PutComment { number, existing: None, body } => {
+                Effect::PutComment { number, existing: written.id, body }
+            }
             other => other,
         })
     }

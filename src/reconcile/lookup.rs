@@ -98,7 +98,8 @@ impl Reconciler {
             let rules = repo.tree_of(rules)?;
             let objects = repo.objects();
             let tree = Tree::new(rules, &*objects);
-            let config = config::FILE.parse().ok().and_then(|path| tree.entry(&path).ok().flatten()).map(|entry| entry.id);
+            let config =
+                config::FILE.parse().ok().and_then(|path| tree.entry(&path).ok().flatten()).map(|entry| entry.id);
             let policies = files::list(&tree, &folders);
             Ok((repo.tree_of(base)?, repo.merge_preview(base, head)?, config, policies))
         });
@@ -122,7 +123,13 @@ impl Reconciler {
         Sha256::new().chain_update(self.parts.mask_secret).chain_update(base.0).chain_update(head.0).finalize().into()
     }
 
-    async fn changelog(&self, snapshot: &Snapshot, app: &str, from: Option<Oid>, to: Oid) -> Result<Changelog, Trouble> {
+    async fn changelog(
+        &self,
+        snapshot: &Snapshot,
+        app: &str,
+        from: Option<Oid>,
+        to: Oid,
+    ) -> Result<Changelog, Trouble> {
         let Configuration::Valid(pipeline) = &snapshot.common.config else { return Ok(Changelog::default()) };
         let source = pipeline.app(app).and_then(|app| app.source.clone()).unwrap_or(snapshot.common.repo.name.clone());
         let Some(listing) = self.directory.find_named(snapshot.common.repo.installation, &source) else {

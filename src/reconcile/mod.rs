@@ -153,13 +153,17 @@ impl Reconciler {
             // One installation in trouble never holds up another.
             match self.parts.github.repositories(installation).await {
                 Ok(listings) => self.directory.replace(installation, listings),
-                Err(error) => tracing::warn!(installation = installation.0, %error, "its repositories cannot be listed"),
+                Err(error) => {
+                    tracing::warn!(installation = installation.0, %error, "its repositories cannot be listed")
+                }
             }
         }
         let now = self.parts.clock.now();
         let all = self.directory.all();
         self.read_routes(&all).await;
-        let wake = |at: crate::github::RepoAt| (Wake { key: Key::Repo(at.id), installation: at.installation, note: None }, now);
+        let wake = |at: crate::github::RepoAt| {
+            (Wake { key: Key::Repo(at.id), installation: at.installation, note: None }, now)
+        };
         self.parts.queue.wake(all.into_iter().map(wake).collect()).await?;
         Ok(())
     }

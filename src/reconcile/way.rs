@@ -12,9 +12,7 @@ use crate::model::id::Oid;
 use crate::model::ledger::Ledger;
 use crate::model::path::RepoPath;
 use crate::model::pipeline::{App, Pipeline};
-use crate::model::snapshot::{
-    Commit, Common, Holding, Holdings, PipelineFacts, PullBrief, Source, Tag,
-};
+use crate::model::snapshot::{Commit, Common, Holding, Holdings, PipelineFacts, PullBrief, Source, Tag};
 use crate::model::tree::Tree;
 use crate::queue::Note;
 use crate::render::versions::{self, VersionField};
@@ -39,9 +37,11 @@ impl Reconciler {
         let ours = |pull: &&PullBrief| {
             bot.is(&pull.author)
                 && !pull.fork
-                && pull.branch.strip_prefix("trunkline/").and_then(|b| b.split_once('/')).is_some_and(|(_, rest)| {
-                    rest.rsplit_once('/').is_some_and(|(name, _)| name == app.name)
-                })
+                && pull
+                    .branch
+                    .strip_prefix("trunkline/")
+                    .and_then(|b| b.split_once('/'))
+                    .is_some_and(|(_, rest)| rest.rsplit_once('/').is_some_and(|(name, _)| name == app.name))
         };
         facts.promotions = open.iter().filter(ours).cloned().collect();
         let source = match self.source(common, here, app, notes).await {
@@ -165,7 +165,9 @@ impl Reconciler {
         }
         let shorts: BTreeSet<String> = held.history.iter().flat_map(|h| h.tags.values().cloned()).collect();
         let commits = at_source
-            .blocking(move |repo| Ok(shorts.into_iter().filter_map(|s| repo.find_commit(&s).map(|id| (s, id))).collect()))
+            .blocking(move |repo| {
+                Ok(shorts.into_iter().filter_map(|s| repo.find_commit(&s).map(|id| (s, id))).collect())
+            })
             .await?;
         holdings::name_versions(app, source, &commits, &mut held.history);
         Ok(held)
@@ -180,8 +182,11 @@ impl Reconciler {
         app: &str,
         at_source: &Fetched,
     ) -> Result<BTreeMap<Oid, Vec<Oid>>, Trouble> {
-        let held: BTreeSet<Oid> =
-            facts.environments.values().flat_map(|held| held.history.iter().filter_map(|holding| holding.commit)).collect();
+        let held: BTreeSet<Oid> = facts
+            .environments
+            .values()
+            .flat_map(|held| held.history.iter().filter_map(|holding| holding.commit))
+            .collect();
         let asked = ledger.entries.iter().filter(|((name, _), _)| name == app);
         let asked = asked.flat_map(|(_, entry)| entry.requests.last().into_iter().chain(entry.rollbacks.last()));
         let wanting: BTreeSet<Oid> = source
@@ -210,7 +215,8 @@ impl From<Trouble> for SourceTrouble {
 
 /// Adds one older step to a history: equal tags only move the beginning back.
 fn merge_step(history: &mut Vec<Holding>, by: Oid, at: Timestamp, fields: &[VersionField]) {
-    let tags: BTreeMap<String, String> = fields.iter().map(|field| (field.image.clone(), field.value.clone())).collect();
+    let tags: BTreeMap<String, String> =
+        fields.iter().map(|field| (field.image.clone(), field.value.clone())).collect();
     match history.last_mut() {
         Some(newer) if newer.tags == tags => (newer.since, newer.by) = (at, by),
         _ => history.push(Holding { tags, version: None, commit: None, since: at, by }),
@@ -220,7 +226,9 @@ fn merge_step(history: &mut Vec<Holding>, by: Oid, at: Timestamp, fields: &[Vers
 /// Who pushed this very tag, when a delivery said so.
 fn pusher(notes: &[Note], tag: &str, object: Oid, commit: Oid) -> Option<String> {
     notes.iter().rev().find_map(|note| match note {
-        Note::TagPushed { tag: name, commit_or_object, pusher } if name == tag && [object, commit].contains(commit_or_object) => {
+        Note::TagPushed { tag: name, commit_or_object, pusher }
+            if name == tag && [object, commit].contains(commit_or_object) =>
+        {
             Some(pusher.clone())
         }
         Note::TagPushed { .. } => None,

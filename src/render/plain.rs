@@ -28,7 +28,8 @@ pub(super) fn build(source: &mut Source<'_>, folder: &RepoPath) -> Option<Vec<Ob
         };
         count += entries.len();
         if count > MAX_ENTRIES || depth > MAX_DEPTH {
-            let message = format!("this folder holds more than {MAX_ENTRIES} files, or {MAX_DEPTH} folders inside each other");
+            let message =
+                format!("this folder holds more than {MAX_ENTRIES} files, or {MAX_DEPTH} folders inside each other");
             let help = "Add a kustomization.yaml that lists what belongs to the environment.";
             source.problem(Location { path: folder.clone(), line: 0, column: 0 }, message, help);
             return None;
@@ -43,7 +44,11 @@ pub(super) fn build(source: &mut Source<'_>, folder: &RepoPath) -> Option<Vec<Ob
                 EntryKind::File | EntryKind::Executable if is_yaml(&entry.name) => found.push((path, EntryKind::File)),
                 EntryKind::Submodule => {
                     let message = format!("`{path}` is a git submodule, which Trunkline does not follow");
-                    source.problem(Location { path, line: 0, column: 0 }, message, "Copy the manifests into this repository.");
+                    source.problem(
+                        Location { path, line: 0, column: 0 },
+                        message,
+                        "Copy the manifests into this repository.",
+                    );
                 }
                 // Flux packs no symbolic links into what it applies, so they are not part of the environment.
                 EntryKind::File | EntryKind::Executable | EntryKind::Symlink => {}

@@ -21,7 +21,11 @@ pub fn closure_touches(reads: &BTreeSet<RepoPath>, changed: &[RepoPath]) -> bool
             above = above.parent();
         };
         // Everything below `path` sorts from it on; only the first can tell, apart from names such as `a-b` beside `a/b`.
-        within || reads.range(path.clone()..).take_while(|read| read.as_str().starts_with(path.as_str())).any(|read| read.is_within(path))
+        within
+            || reads
+                .range(path.clone()..)
+                .take_while(|read| read.as_str().starts_with(path.as_str()))
+                .any(|read| read.is_within(path))
     })
 }
 
@@ -32,7 +36,8 @@ mod tests {
     #[test]
     fn folders_reach_below_files_only_themselves() {
         let path = |text: &str| text.parse::<RepoPath>().unwrap();
-        let reads: BTreeSet<RepoPath> = ["env/prod/kustomization.yaml", "base/a.yaml", "plain", "link/x"].map(path).into();
+        let reads: BTreeSet<RepoPath> =
+            ["env/prod/kustomization.yaml", "base/a.yaml", "plain", "link/x"].map(path).into();
         for (changed, touches) in [
             ("env/prod/kustomization.yaml", true),
             ("env/prod/README.md", false),

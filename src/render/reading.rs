@@ -91,7 +91,9 @@ fn is_old_bool(word: &str) -> bool {
 fn whole(value: Value) -> Value {
     match value {
         // Up to 2^53 a float is exactly its integer.
-        Value::Float(number) if number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0 => Value::Int(number as i64),
+        Value::Float(number) if number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0 => {
+            Value::Int(number as i64)
+        }
         value => value,
     }
 }
@@ -103,7 +105,8 @@ fn key_text(key: Key, bytes: &[u8]) -> Result<Key, Refusal> {
         Some(word) => word == key.text,
         None => false,
     };
-    let number = || key.text.parse::<f64>().is_ok() && key.text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
+    let number =
+        || key.text.parse::<f64>().is_ok() && key.text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
     let truth = ["true", "false", "null", "~", ""].contains(&key.text.to_lowercase().as_str());
     if plain && (truth || number()) {
         return Err(Box::new((key.span, "Kustomize takes only text as a key, and fails on this one")));

@@ -109,7 +109,11 @@ impl<'s> Source<'s> {
         let bytes = self.bytes(path)?;
         let documents = if self.loaded.len() >= MAX_FILES {
             let message = format!("this environment reads more than {MAX_FILES} files");
-            self.problem(Location { path: path.clone(), line: 1, column: 0 }, message, "Split it into several environments.");
+            self.problem(
+                Location { path: path.clone(), line: 1, column: 0 },
+                message,
+                "Split it into several environments.",
+            );
             None
         } else {
             self.read(path, &bytes, reading)

@@ -18,7 +18,8 @@ fn rendered(files: &[(&str, &str)]) -> Rendered {
 
 /// Everything that is said about a kustomization and the files beside it.
 fn said(kustomization: &str, files: &[(&str, &str)]) -> String {
-    let mut all = vec![("env/kustomization.yaml", kustomization), ("env/a.yaml", CONFIG_MAP), ("env/web.yaml", DEPLOYMENT)];
+    let mut all =
+        vec![("env/kustomization.yaml", kustomization), ("env/a.yaml", CONFIG_MAP), ("env/web.yaml", DEPLOYMENT)];
     all.extend(files);
     let rendered = rendered(&all);
     assert!(!rendered.ok && rendered.objects.is_empty(), "it rendered");
@@ -80,7 +81,10 @@ fn a_plain_folder_is_all_its_yaml() {
         ("env/README.md", "# text"),
     ]);
     let names: Vec<String> = all.objects.iter().map(|object| object.name().to_string()).collect();
-    assert_eq!((names, all.problems), (vec!["Namespace b".into(), "ConfigMap a".into(), "ConfigMap app-a".into()], vec![]));
+    assert_eq!(
+        (names, all.problems),
+        (vec!["Namespace b".into(), "ConfigMap a".into(), "ConfigMap app-a".into()], vec![])
+    );
     assert!(reach::closure_touches(&all.reads, &[path("env/deep/new.yaml")]));
     let broken = rendered(&[("env/a.yaml", CONFIG_MAP), ("env/values.yaml", "replicas: 3\n")]);
     assert_eq!(broken.problems[0].location.as_ref().unwrap().to_string(), "env/values.yaml:1:1");
@@ -179,11 +183,14 @@ fn t13_t14_nothing_leads_out_of_the_repository() {
     ]);
     let rendered = render(&Tree::new(root, &objects), &path("env"));
     let messages: Vec<&str> = rendered.problems.iter().map(|problem| problem.message.as_str()).collect();
-    assert_eq!(messages, [
-        "`env/out.yaml` is a symbolic link that points outside the repository",
-        "`env/abs` is a symbolic link that points outside the repository",
-        "`env/loop` is a symbolic link that leads in a circle",
-    ]);
+    assert_eq!(
+        messages,
+        [
+            "`env/out.yaml` is a symbolic link that points outside the repository",
+            "`env/abs` is a symbolic link that points outside the repository",
+            "`env/loop` is a symbolic link that leads in a circle",
+        ]
+    );
     assert!(rendered.reads.contains(&path("base/a.yaml")) && rendered.reads.contains(&path("env/in.yaml")));
 }
 
@@ -206,7 +213,11 @@ fn t11_circles_bombs_and_towers_end() {
     assert!(circle.starts_with("b/kustomization.yaml:1:13: `../env` goes in a circle"), "{circle}");
     assert!(said("resources: [..]\n", &[("kustomization.yaml", "resources: [env]\n")]).contains("goes in a circle"));
     assert!(said("resources: [.]\n", &[]).contains("goes in a circle"));
-    let bomb: String = (0..9).map(|i| format!("a{i}: &a{i} [{}]\n", vec![if i == 0 { "x".into() } else { format!("*a{}", i - 1) }; 9].join(","))).collect();
+    let bomb: String = (0..9)
+        .map(|i| {
+            format!("a{i}: &a{i} [{}]\n", vec![if i == 0 { "x".into() } else { format!("*a{}", i - 1) }; 9].join(","))
+        })
+        .collect();
     let bomb = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: b}}\n{bomb}");
     assert!(said("resources: [b.yaml]\n", &[("env/b.yaml", &bomb)]).contains("more than 250000 values"));
     // Each level uses the one below twice: 2^40 renders without a limit.
@@ -217,16 +228,25 @@ fn t11_circles_bombs_and_towers_end() {
         })
         .collect();
     let sides: Vec<(String, String)> = (1..=40)
-        .flat_map(|i| ["a", "b"].map(|side| (format!("t/{i}/{side}/kustomization.yaml"), format!("namePrefix: {side}\nresources: [../../{}/a, ../../{}/b]\n", i + 1, i + 1))))
+        .flat_map(|i| {
+            ["a", "b"].map(|side| {
+                (
+                    format!("t/{i}/{side}/kustomization.yaml"),
+                    format!("namePrefix: {side}\nresources: [../../{}/a, ../../{}/b]\n", i + 1, i + 1),
+                )
+            })
+        })
         .collect();
-    let files: Vec<(&str, &str)> = tower.iter().chain(&sides).map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let files: Vec<(&str, &str)> =
+        tower.iter().chain(&sides).map(|(path, text)| (path.as_str(), text.as_str())).collect();
     let said = said("resources: [../t/1/a]\n", &files);
     assert!(said.contains("inside each other"), "{said}");
 }
 
 #[test]
 fn t11_patches_cannot_multiply_without_end() {
-    let many: String = (0..1000).map(|i| format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: m{i}}}\n")).collect();
+    let many: String =
+        (0..1000).map(|i| format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: m{i}}}\n")).collect();
     let big: String = (0..6000).map(|i| format!("  k{i}: v\n")).collect();
     let patch = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x}}\ndata:\n{big}");
     let said = said(
@@ -234,7 +254,10 @@ fn t11_patches_cannot_multiply_without_end() {
         &[("env/many.yaml", &many), ("env/p.yaml", &patch)],
     );
     assert!(said.contains("more than 5000000 values"), "{said}");
-    let regex = self::said("resources: [a.yaml]\npatches:\n  - path: a.yaml\n    target: {name: \"((a{1000}){1000}){1000}\"}\n", &[]);
+    let regex = self::said(
+        "resources: [a.yaml]\npatches:\n  - path: a.yaml\n    target: {name: \"((a{1000}){1000}){1000}\"}\n",
+        &[],
+    );
     assert!(regex.contains("no regular expression"), "{regex}");
 }
 
@@ -242,18 +265,43 @@ fn t11_patches_cannot_multiply_without_end() {
 fn t42_t43_nothing_is_fetched_and_nothing_is_run() {
     let said = said(
         "resources:\n  - https://169.254.169.254/latest/meta-data\n  - git@github.com:acme/x.git\n  - github.com/acme/x//deploy?ref=main\ngenerators:\n  - exec.yaml\nvalidators: [v.yaml]\nopenapi: {path: x.json}\npatches:\n  - path: http://localhost/p.yaml\n",
-        &[("env/exec.yaml", "apiVersion: x/v1\nkind: Exec\nmetadata:\n  name: e\n  annotations: {config.kubernetes.io/function: \"exec: {path: ./run.sh}\"}\n")],
+        &[(
+            "env/exec.yaml",
+            "apiVersion: x/v1\nkind: Exec\nmetadata:\n  name: e\n  annotations: {config.kubernetes.io/function: \"exec: {path: ./run.sh}\"}\n",
+        )],
     );
     for name in ["`generators`", "`validators`", "`openapi`"] {
         assert!(said.contains(&format!("{name} is not supported")), "{said}");
     }
-    let remote = self::said("resources:\n  - https://169.254.169.254/latest/meta-data\n  - git@github.com:acme/x.git\n  - github.com/acme/x//deploy?ref=main\n", &[]);
+    let remote = self::said(
+        "resources:\n  - https://169.254.169.254/latest/meta-data\n  - git@github.com:acme/x.git\n  - github.com/acme/x//deploy?ref=main\n",
+        &[],
+    );
     assert_eq!(remote.matches("is on the network, and nothing is fetched").count(), 3, "{remote}");
 }
 
 #[test]
 fn hostile_kustomizations_never_panic() {
-    for text in ["", "[]", "a", "resources: 1", "resources: [1, [], {}]", "images: [a]", "patches: [null]", "labels: {}", "- a\n- b", "---\n---\n", "replicas: [{name: a, count: a}]", "sortOptions: 3", "namespace: [x]", "patches: [{patch: \"\\t\"}]", "patchesStrategicMerge: [\"\\n\"]", "configMapGenerator: [{}]", "resources: [\"\"]", "components: [a.yaml]"] {
+    for text in [
+        "",
+        "[]",
+        "a",
+        "resources: 1",
+        "resources: [1, [], {}]",
+        "images: [a]",
+        "patches: [null]",
+        "labels: {}",
+        "- a\n- b",
+        "---\n---\n",
+        "replicas: [{name: a, count: a}]",
+        "sortOptions: 3",
+        "namespace: [x]",
+        "patches: [{patch: \"\\t\"}]",
+        "patchesStrategicMerge: [\"\\n\"]",
+        "configMapGenerator: [{}]",
+        "resources: [\"\"]",
+        "components: [a.yaml]",
+    ] {
         let files = [("env/kustomization.yaml", text), ("env/a.yaml", CONFIG_MAP)];
         let _ = rendered(&files);
     }

@@ -60,7 +60,11 @@ pub struct NewVersion {
 ///
 /// # Errors
 /// Why it does not, for each image of which no version is set in the environment's own kustomizations.
-pub fn version_fields(tree: &Tree<'_>, folder: &RepoPath, images: &[String]) -> Result<Vec<VersionField>, Vec<Problem>> {
+pub fn version_fields(
+    tree: &Tree<'_>,
+    folder: &RepoPath,
+    images: &[String],
+) -> Result<Vec<VersionField>, Vec<Problem>> {
     let survey = Survey::take(tree, folder)?;
     let mut fields = Vec::new();
     let mut missing = Vec::new();
@@ -140,7 +144,9 @@ impl Survey {
             for field in ["resources", "bases", "components"] {
                 let names = documents.iter().flat_map(|node| node.list_at(&[field])).filter_map(Node::as_str);
                 let paths = names.filter_map(|name| here.join(name).ok());
-                open.extend(paths.filter(|path| tree.is_folder(path)).filter_map(|path| Some(tree.resolve(&path).ok()?.0)));
+                open.extend(
+                    paths.filter(|path| tree.is_folder(path)).filter_map(|path| Some(tree.resolve(&path).ok()?.0)),
+                );
             }
             let list = if here.is_within(&home) { &mut survey.own } else { &mut survey.shared };
             list.push((file, bytes));
@@ -207,7 +213,9 @@ fn explain(tree: &Tree<'_>, folder: &RepoPath, survey: &Survey, images: &[&Strin
                 let there = span.file.parent();
                 (format!("the tag of {image} is set in {there}, which other environments share"), add)
             }
-            Some(span) => (format!("the tag of {image} is part of the manifest {}, not a field of its own", span.file), add),
+            Some(span) => {
+                (format!("the tag of {image} is part of the manifest {}, not a field of its own", span.file), add)
+            }
             None if rendered.ok => {
                 let help = "Check `images` of the app in .github/trunkline.yaml.".to_owned();
                 (format!("nothing in {folder} uses the image {image}"), help)
@@ -263,7 +271,10 @@ fn next_edit(entry: &Node, bytes: &[u8], version: &NewVersion) -> Result<Option<
     };
     for name in ["newTag", "digest", "newName", "name"] {
         if entry.get(name).is_some() && line(bytes, at(name).line).contains("$imagepolicy") {
-            let message = format!("this line is written by Flux (`$imagepolicy`), so the version of {} is left to it", version.image);
+            let message = format!(
+                "this line is written by Flux (`$imagepolicy`), so the version of {} is left to it",
+                version.image
+            );
             return Err(problem(&at(name), message, "Remove the marker comment if Trunkline shall set the version."));
         }
     }
@@ -271,11 +282,18 @@ fn next_edit(entry: &Node, bytes: &[u8], version: &NewVersion) -> Result<Option<
         let message = format!("a `newTag` would silence the `tagSuffix` of {}", version.image);
         return Err(problem(&at("tagSuffix"), message, "Make the suffix part of the tag, and remove `tagSuffix`."));
     }
-    let failed = |error: EditError| problem(&entry.span, format!("the version of {} cannot be written: {error}", version.image), "Write `name` and `newTag` on lines of their own.");
+    let failed = |error: EditError| {
+        problem(
+            &entry.span,
+            format!("the version of {} cannot be written: {error}", version.image),
+            "Write `name` and `newTag` on lines of their own.",
+        )
+    };
     let key = |name: &str| entry.as_map().and_then(|map| map.key(name)).map(|key| key.span.clone());
     let place = |names: &[&str]| names.iter().find_map(|name| key(name)).unwrap_or_else(|| entry.span.clone());
     let set = |name: &str, new: &str| set_scalars(bytes, &[(at(name), new.to_owned())]).map(Some).map_err(failed);
-    let insert = |names: &[&str], name, new: &str| insert_after(bytes, &place(names), name, new).map(Some).map_err(failed);
+    let insert =
+        |names: &[&str], name, new: &str| insert_after(bytes, &place(names), name, new).map(Some).map_err(failed);
     match (text("newTag"), text("digest"), &version.digest) {
         // Pinned to a digest alone, and a digest is known: the tag is not the author's way.
         (None, Some(old), Some(new)) if old != new => set("digest", new),

@@ -35,7 +35,10 @@ pub fn is_ours(body: &str) -> bool {
 /// The comment's text, marker included, within GitHub's limits.
 pub fn comment(input: &CommentInput<'_>) -> String {
     let place = Place { repo_url: input.repo_url, head: input.head };
-    let mut sections = vec![Section::whole(0, head(input)), table(input.evaluation)];
+    let mut sections = vec![Section::whole(0, head(input))];
+    if !input.evaluation.environments.is_empty() {
+        sections.push(table(input.evaluation));
+    }
     if let Some(verdict) = input.verdict {
         sections.push(Section::whole(1, gates(verdict)));
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::redact::redact;
+use super::redact::redact_json;
 
 use crate::model::finding::{Delta, Evaluation, Severity};
 
@@ -18,7 +18,7 @@ pub fn json(evaluation: &Evaluation) -> Value {
             "fixed": number(severity, Delta::Fixed),
         })
     };
-    masked(json!({
+    redact_json(json!({
         "version": 1,
         "blocks": evaluation.blocks(),
         "errors": by_delta(Severity::Error),
@@ -27,14 +27,4 @@ pub fn json(evaluation: &Evaluation) -> Value {
         "environments": evaluation.environments,
         "findings": evaluation.findings,
     }))
-}
-
-/// The same value, its texts without what has the shape of a credential.
-fn masked(value: Value) -> Value {
-    match value {
-        Value::String(text) => redact(&text).into_owned().into(),
-        Value::Array(items) => items.into_iter().map(masked).collect(),
-        Value::Object(map) => Value::Object(map.into_iter().map(|(key, value)| (key, masked(value))).collect()),
-        other => other,
-    }
 }

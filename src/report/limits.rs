@@ -24,6 +24,8 @@ pub struct Section {
     pub open: String,
     /// The items, most important first.
     pub items: Vec<String>,
+    /// Items that follow these and were not even made, because they could not fit.
+    pub unmade: usize,
     /// What stands after them.
     pub close: String,
     /// What one item is called.
@@ -34,6 +36,21 @@ impl Section {
     /// A section that stays whole or goes whole.
     pub fn whole(rank: u8, text: impl Into<String>) -> Self {
         Self { rank, open: text.into(), ..Self::default() }
+    }
+
+    /// The section with one item for each thing, made only while `room` bytes are left: a report may be of megabytes.
+    #[must_use]
+    pub fn fill<T>(mut self, things: &[T], room: &mut usize, show: impl Fn(&T) -> String) -> Self {
+        for thing in things {
+            if *room == 0 {
+                break;
+            }
+            let item = show(thing);
+            *room = room.saturating_sub(item.len());
+            self.items.push(item);
+        }
+        self.unmade = things.len() - self.items.len();
+        self
     }
 }
 
@@ -47,12 +64,12 @@ pub fn fit(sections: &[Section], limit: usize, elsewhere: &str) -> String {
         let section = &sections[index];
         let total: usize = section.items.iter().map(String::len).sum();
         let frame = section.open.len() + section.close.len();
-        let notice = if frame + total <= room { 0 } else { NOTICE_BYTES };
+        let notice = if section.unmade == 0 && frame + total <= room { 0 } else { NOTICE_BYTES };
         let Some(mut left) = room.checked_sub(frame + notice) else { continue };
         let fits = |item: &&String| left.checked_sub(item.len()).map(|rest| left = rest).is_some();
         let items = section.items.iter().take_while(fits).count();
         // A frame around nothing tells nothing.
-        if items > 0 || section.items.is_empty() {
+        if items > 0 || section.items.len() + section.unmade == 0 {
             kept[index] = Some(items);
             room = left;
         }
@@ -66,13 +83,14 @@ fn assemble(sections: &[Section], kept: &[Option<usize>], elsewhere: &str) -> St
     for (section, kept) in sections.iter().zip(kept) {
         let Some(kept) = kept else {
             let what = if section.noun.is_empty() { "section" } else { section.noun };
-            gone.push(super::words::count(section.items.len().max(1), what));
+            gone.push(super::words::count((section.items.len() + section.unmade).max(1), what));
             continue;
         };
         out.push_str(&section.open);
         section.items[..*kept].iter().for_each(|item| out.push_str(item));
-        if *kept < section.items.len() {
-            let more = super::words::count(section.items.len() - kept, section.noun);
+        let missing = section.items.len() + section.unmade - kept;
+        if missing > 0 {
+            let more = super::words::count(missing, section.noun);
             out.push_str(&format!("\n*{more} left out here: {elsewhere}*\n\n"));
         }
         out.push_str(&section.close);

@@ -163,6 +163,7 @@ fn changelog(input: &PromotionInput<'_>) -> Section {
         items: shown,
         close: format!("{more}\n"),
         noun: "commit",
+        ..Section::default()
     }
 }
 

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
+use serde_json::Value;
 
 /// Shapes and what they are; a first group is kept.
 const SHAPES: &[(&str, &str)] = &[
@@ -62,6 +63,16 @@ pub(super) fn redact(text: &str) -> Cow<'_, str> {
         }
     }
     out
+}
+
+/// The same value, its texts without what has the shape of a credential.
+pub(super) fn redact_json(value: Value) -> Value {
+    match value {
+        Value::String(text) => redact(&text).into_owned().into(),
+        Value::Array(items) => items.into_iter().map(redact_json).collect(),
+        Value::Object(map) => Value::Object(map.into_iter().map(|(key, value)| (key, redact_json(value))).collect()),
+        other => other,
+    }
 }
 
 #[cfg(test)]

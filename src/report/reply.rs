@@ -60,6 +60,7 @@ pub fn status(rows: &[StatusRow<'_>], repo_url: &str) -> String {
         items: lines.collect(),
         close: "\n".to_owned(),
         noun: "environment",
+        ..Section::default()
     };
     let reasons =
         rows.iter().filter_map(|row| Some((row, row.verdict?))).filter(|(_, root)| root.answer != Answer::Yes);
@@ -118,9 +119,9 @@ pub fn help(rows: &[HelpRow]) -> String {
     let bare: Vec<String> =
         rows.iter().filter(|row| row.info.bare).map(|row| code(&format!("/{}", row.info.name))).collect();
     if !bare.is_empty() {
-        out.push_str(&format!("\n{} also work without `/trunkline`.", bare.join(" and ")));
+        out.push_str(&format!("\n{} also work without `/trunkline`.\n", bare.join(" and ")));
     }
-    out.push_str(" A command stands at the start of a line of a new comment, outside code and quotes. Approvals are GitHub's own reviews.\n");
+    out.push_str("\nA command stands at the start of a line of a new comment, outside code and quotes. Approvals are GitHub's own reviews.\n");
     out
 }
 

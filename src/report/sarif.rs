@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::markdown::{line, path_in_url};
+use super::redact::redact_json;
 use super::sections::Told;
 use crate::model::finding::{Delta, Evaluation, Severity};
 
@@ -23,7 +24,7 @@ pub fn sarif(evaluation: &Evaluation, version: &str) -> Value {
     let order: Vec<&str> = rules.keys().copied().collect();
     let results: Vec<Value> = told.iter().map(|told| result(told, &order)).collect();
     let rules: Vec<Value> = rules.values().map(|told| rule(told)).collect();
-    json!({
+    redact_json(json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
         "runs": [{
@@ -31,7 +32,7 @@ pub fn sarif(evaluation: &Evaluation, version: &str) -> Value {
             "columnKind": "unicodeCodePoints",
             "results": results,
         }],
-    })
+    }))
 }
 
 fn rule(told: &Told<'_>) -> Value {

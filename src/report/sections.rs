@@ -1,6 +1,6 @@
 //! The parts that comment and check share: the table, the findings, the diffs.
 
-use super::limits::{DIFF_BYTES, Section, whole_lines};
+use super::limits::{CHECK_BYTES, DIFF_BYTES, Section, whole_lines};
 use super::markdown::{block, cell_code, code, html, link, path_in_url, prose};
 use super::words::{count, listed, sentence};
 use crate::model::finding::{
@@ -78,6 +78,7 @@ pub(super) fn table(evaluation: &Evaluation) -> Section {
         items: rows.collect(),
         close: "\n".to_owned(),
         noun: "environment",
+        ..Section::default()
     }
 }
 
@@ -124,14 +125,18 @@ pub(super) fn findings(evaluation: &Evaluation, place: &Place<'_>) -> Vec<Sectio
     let existing = told(evaluation, Delta::Existing);
     let fixed = told(evaluation, Delta::Fixed);
     let mut sections = Vec::new();
+    let mut room = CHECK_BYTES;
     if !new.is_empty() {
-        sections.push(Section {
-            rank: 2,
-            open: "#### New findings\n\n".to_owned(),
-            items: new.iter().map(|told| item(told, place)).collect(),
-            close: "\n".to_owned(),
-            noun: "finding",
-        });
+        sections.push(
+            Section {
+                rank: 2,
+                open: "#### New findings\n\n".to_owned(),
+                close: "\n".to_owned(),
+                noun: "finding",
+                ..Section::default()
+            }
+            .fill(&new, &mut room, |told| item(told, place)),
+        );
     }
     if !fixed.is_empty() {
         let names: Vec<String> = fixed
@@ -146,13 +151,16 @@ pub(super) fn findings(evaluation: &Evaluation, place: &Place<'_>) -> Vec<Sectio
     }
     if !existing.is_empty() {
         let summary = format!("{} that the base already has", count(existing.len(), "finding"));
-        sections.push(Section {
-            rank: 6,
-            open: format!("<details><summary>{summary}</summary>\n\n"),
-            items: existing.iter().map(|told| item(told, place)).collect(),
-            close: "\n</details>\n\n".to_owned(),
-            noun: "finding",
-        });
+        sections.push(
+            Section {
+                rank: 6,
+                open: format!("<details><summary>{summary}</summary>\n\n"),
+                close: "\n</details>\n\n".to_owned(),
+                noun: "finding",
+                ..Section::default()
+            }
+            .fill(&existing, &mut room, |told| item(told, place)),
+        );
     }
     sections
 }
@@ -182,23 +190,28 @@ fn item(told: &Told<'_>, place: &Place<'_>) -> String {
     if !finding.fix.is_empty() {
         lines.push(format!("*Fix:* {}", prose(&finding.fix)));
     }
-    format!("- {}\n", lines.join("<br>\n  "))
+    // GitHub breaks at line ends in comments and does not elsewhere; a `<br>` within one line is read alike.
+    format!("- {}\n", lines.join("<br>"))
 }
 
 /// The diffs, folded, one an object, by environment.
 pub(super) fn diffs(evaluation: &Evaluation, place: &Place<'_>) -> Vec<Section> {
     let changed = evaluation.environments.iter().filter(|env| !env.changes.is_empty());
+    let mut room = CHECK_BYTES;
     changed
-        .map(|env| Section {
-            rank: 5,
-            open: format!(
-                "<details><summary><code>{}</code>: {}</summary>\n\n",
-                html(&env.environment),
-                count(env.changes.len(), "changed object")
-            ),
-            items: env.changes.iter().map(|change| diff(change, place)).collect(),
-            close: "</details>\n\n".to_owned(),
-            noun: "object",
+        .map(|env| {
+            Section {
+                rank: 5,
+                open: format!(
+                    "<details><summary><code>{}</code>: {}</summary>\n\n",
+                    html(&env.environment),
+                    count(env.changes.len(), "changed object")
+                ),
+                close: "</details>\n\n".to_owned(),
+                noun: "object",
+                ..Section::default()
+            }
+            .fill(&env.changes, &mut room, |change| diff(change, place))
         })
         .collect()
 }

@@ -18,12 +18,14 @@ pub(crate) struct Cx<'a> {
     pub(crate) actor: Actor,
     /// Deliveries this act set off, by their number in the log.
     pub(crate) sent: Vec<u64>,
+    /// Whether a mutation went through.
+    pub(crate) wrote: bool,
 }
 
 impl<'a> Cx<'a> {
     /// Opens the world for one act.
     pub(crate) fn new(inner: &'a Inner, world: &'a mut World, actor: Actor) -> Self {
-        Self { inner, world, now: inner.options.clock.now(), actor, sent: Vec::new() }
+        Self { inner, world, now: inner.options.clock.now(), actor, sent: Vec::new(), wrote: false }
     }
 
     /// A repository by its number.

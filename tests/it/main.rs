@@ -3,5 +3,6 @@
 mod manifest;
 mod queue;
 mod receiver;
+mod schema;
 mod tidy;
 mod worker;

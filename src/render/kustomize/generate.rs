@@ -83,7 +83,12 @@ fn unquoted(value: &str) -> &str {
 }
 
 /// The bytes of a file an entry names, and where they are.
-fn file(source: &mut Source<'_>, folder: &RepoPath, path: &str, entry: &Text) -> Option<(RepoPath, std::sync::Arc<[u8]>)> {
+fn file(
+    source: &mut Source<'_>,
+    folder: &RepoPath,
+    path: &str,
+    entry: &Text,
+) -> Option<(RepoPath, std::sync::Arc<[u8]>)> {
     let there = match folder.join(path) {
         Ok(there) => there,
         Err(error) => {
@@ -184,7 +189,8 @@ fn object(entry: &Generator, name: &Text, kind: Kind, data: &Data) -> Node {
         map.push_new(key(name, span), text_node(&text, span));
     }
     if kind == Kind::Secret {
-        let word = entry.kind.as_ref().map_or_else(|| text_node("Opaque", here), |kind| text_node(&kind.value, &kind.span));
+        let word =
+            entry.kind.as_ref().map_or_else(|| text_node("Opaque", here), |kind| text_node(&kind.value, &kind.span));
         object.push_new(key("type", here), word);
     }
     if kind == Kind::Secret || !plain.is_empty() {

@@ -63,7 +63,8 @@ fn pointer(operation: &Node, field: &str) -> Result<Vec<String>, Refusal> {
 }
 
 fn index(part: &str, length: usize) -> Result<usize, String> {
-    let number: usize = part.parse().map_err(|_| format!("`{part}` is no place in a list: use a number, or `-` to append"))?;
+    let number: usize =
+        part.parse().map_err(|_| format!("`{part}` is no place in a list: use a number, or `-` to append"))?;
     if number < length { Ok(number) } else { Err(format!("the list has {length} items, so there is no item {number}")) }
 }
 
@@ -149,9 +150,17 @@ mod tests {
         for (object, patch, expected) in [
             ("{a: 1}", "[{op: add, path: /b, value: 2}]", r#"{"a":1,"b":2}"#),
             ("{a: [1]}", "[{op: add, path: /a/-, value: 2}, {op: add, path: /a/0, value: 0}]", r#"{"a":[0,1,2]}"#),
-            ("{a: {b/c: 1, d~e: 2}}", "[{op: remove, path: /a/b~1c}, {op: replace, path: /a/d~0e, value: 3}]", r#"{"a":{"d~e":3}}"#),
+            (
+                "{a: {b/c: 1, d~e: 2}}",
+                "[{op: remove, path: /a/b~1c}, {op: replace, path: /a/d~0e, value: 3}]",
+                r#"{"a":{"d~e":3}}"#,
+            ),
             ("{a: 1}", "[{op: move, from: /a, path: /b}]", r#"{"b":1}"#),
-            ("{a: {x: 1}}", "[{op: copy, from: /a, path: /b}, {op: test, path: /b/x, value: 1}]", r#"{"a":{"x":1},"b":{"x":1}}"#),
+            (
+                "{a: {x: 1}}",
+                "[{op: copy, from: /a, path: /b}, {op: test, path: /b/x, value: 1}]",
+                r#"{"a":{"x":1},"b":{"x":1}}"#,
+            ),
         ] {
             assert_eq!(patched(object, patch).unwrap(), expected, "{patch}");
         }

@@ -48,7 +48,10 @@ fn forbid_unknown_directives(patch: &Node) -> Result<(), Refusal> {
                     let known = ["$setElementOrder", "$deleteFromPrimitiveList", "$retainKeys"];
                     if known.iter().any(|directive| key.text.starts_with(directive)) {
                         let at = Node::new(Value::Null, key.span.clone());
-                        return refuse(&at, format!("Kustomize does not act on `{}`, it would keep it as a field", key.text));
+                        return refuse(
+                            &at,
+                            format!("Kustomize does not act on `{}`, it would keep it as a field", key.text),
+                        );
                     }
                     open.push(value);
                 }
@@ -61,7 +64,8 @@ fn forbid_unknown_directives(patch: &Node) -> Result<(), Refusal> {
 
 /// Merges one node. Recursion is bounded by the reader's depth limit.
 fn walk(dest: Option<Node>, origin: Option<&Node>, known: Known) -> Result<Option<Node>, Refusal> {
-    let present = |node: Option<&Node>| node.filter(|node| !node.is_null()).map(|node| std::mem::discriminant(&node.value));
+    let present =
+        |node: Option<&Node>| node.filter(|node| !node.is_null()).map(|node| std::mem::discriminant(&node.value));
     let kind = present(dest.as_ref()).or(present(origin));
     let known = with_embedded_kind(known, dest.as_ref(), origin);
     let lead = dest.as_ref().filter(|node| !node.is_null()).or(origin);
@@ -109,9 +113,10 @@ fn with_embedded_kind(known: Known, dest: Option<&Node>, origin: Option<&Node>) 
     if known.of.is_some() || known.keys.is_some() {
         return known;
     }
-    let of = [dest, origin].into_iter().flatten().find_map(|node| {
-        merge_keys::of_kind(node.str_at(&["apiVersion"])?, node.str_at(&["kind"])?)
-    });
+    let of = [dest, origin]
+        .into_iter()
+        .flatten()
+        .find_map(|node| merge_keys::of_kind(node.str_at(&["apiVersion"])?, node.str_at(&["kind"])?));
     Known { of, ..known }
 }
 
@@ -186,12 +191,7 @@ fn walk_field(dest: Option<Node>, origin: Option<&Node>, name: &str, known: Know
 /// One item's values for the merge keys; empty where it has none.
 type Values = Vec<String>;
 
-fn merge_list(
-    dest: Option<Node>,
-    origin: Option<&Node>,
-    known: Known,
-    keys: &[&str],
-) -> Result<Option<Node>, Refusal> {
+fn merge_list(dest: Option<Node>, origin: Option<&Node>, known: Known, keys: &[&str]) -> Result<Option<Node>, Refusal> {
     let span = match (&dest, origin) {
         (Some(dest), _) => dest.span.clone(),
         (None, Some(origin)) => origin.span.clone(),
@@ -266,7 +266,8 @@ fn by_keys(patch: &[Node], mut base: Vec<Node>, keys: &[&str], known: Known) -> 
         let (at, origin) = (find(&base, &valid, &wanted), find(patch, &valid, &wanted));
         let dest = at.map(|at| base[at].clone());
         let item = walk(dest, origin.map(|at| &patch[at]), Known { of: known.of, keys: None })?;
-        let Some(mut item) = item.filter(|item| !item.is_null() && item.as_map().is_none_or(|map| !map.is_empty())) else {
+        let Some(mut item) = item.filter(|item| !item.is_null() && item.as_map().is_none_or(|map| !map.is_empty()))
+        else {
             set(&mut base, &valid, &wanted, None);
             continue;
         };

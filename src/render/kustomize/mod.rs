@@ -96,7 +96,8 @@ pub(super) fn build_list(source: &mut Source<'_>, paths: &[(RepoPath, EntryKind)
 fn finish(source: &mut Source<'_>, mut all: Vec<Resource>, sort: &spec::Sort) -> Option<Vec<Object>> {
     for resource in all.iter_mut().filter(|resource| resource.hashed) {
         let name = format!("{}-{}", resource.name(), generate::hash(&resource.node));
-        let span = resource.node.at(&["metadata", "name"]).map_or_else(|| resource.node.span.clone(), |n| n.span.clone());
+        let span =
+            resource.node.at(&["metadata", "name"]).map_or_else(|| resource.node.span.clone(), |n| n.span.clone());
         resource.remember();
         transform::set_name(resource, &name, &span);
     }
@@ -124,7 +125,9 @@ fn tidy_annotations(source: &mut Source<'_>, resource: &mut Resource) {
     let Some(annotations) = metadata.get_mut("annotations").and_then(Node::as_map_mut) else { return };
     for (_, value) in annotations.iter_mut() {
         match (&value.value, resource::scalar_text(value)) {
-            (Value::Float(_), _) => source.wrong(&value.span, "an annotation is text, not a number", "Put it in quotes."),
+            (Value::Float(_), _) => {
+                source.wrong(&value.span, "an annotation is text, not a number", "Put it in quotes.")
+            }
             (Value::Int(_) | Value::Bool(_), Some(text)) => value.value = Value::String(text),
             _ => {}
         }
@@ -202,7 +205,11 @@ impl Build<'_, '_> {
             })
         };
         let [node] = &*documents else {
-            let message = if documents.is_empty() { "this kustomization is empty" } else { "only the first document of this file counts for Kustomize" };
+            let message = if documents.is_empty() {
+                "this kustomization is empty"
+            } else {
+                "only the first document of this file counts for Kustomize"
+            };
             self.source.problem(here, message, "Write one document that lists `resources`.");
             return None;
         };
@@ -238,7 +245,13 @@ impl Build<'_, '_> {
         }
     }
 
-    fn accumulate(&mut self, folder: &RepoPath, spec: &Spec, seed: Vec<Resource>, text: &[u8]) -> Option<Vec<Resource>> {
+    fn accumulate(
+        &mut self,
+        folder: &RepoPath,
+        spec: &Spec,
+        seed: Vec<Resource>,
+        text: &[u8],
+    ) -> Option<Vec<Resource>> {
         let (mut all, mut sound) = (seed, true);
         for entry in &spec.resources {
             let more = match self.locate(folder, entry) {
@@ -360,7 +373,10 @@ impl Build<'_, '_> {
             let best = entries.iter().map(|entry| (score(&entry.name), &entry.name)).max_by(|a, b| a.0.total_cmp(&b.0));
             best.filter(|(score, _)| *score >= 0.85).map(|(_, name)| path.parent().child(name))
         };
-        near().map_or_else(|| "Remove the entry, or add what it names.".to_owned(), |near| format!("Did you mean `{near}`?"))
+        near().map_or_else(
+            || "Remove the entry, or add what it names.".to_owned(),
+            |near| format!("Did you mean `{near}`?"),
+        )
     }
 
     /// Renders a folder that an entry names, unless that would go in circles.
@@ -408,7 +424,8 @@ impl Build<'_, '_> {
             Ok(()) => true,
             Err(taken) => {
                 let (id, span) = *taken;
-                let first = all.iter().find(|resource| resource.id() == id).map(|resource| resource.node.span.location());
+                let first =
+                    all.iter().find(|resource| resource.id() == id).map(|resource| resource.node.span.location());
                 let first = first.map_or_else(String::new, |place| format!(", first at {place}"));
                 self.source.wrong(&span, format!("{id} exists twice{first}"), "Keep one, or rename one with a prefix.");
                 false

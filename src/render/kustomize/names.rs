@@ -30,7 +30,8 @@ struct Index {
 
 impl Index {
     fn new(all: &[Resource]) -> Self {
-        let mut index = Self { candidates: Vec::with_capacity(all.len()), by_name: HashMap::new(), kinds: HashSet::new() };
+        let mut index =
+            Self { candidates: Vec::with_capacity(all.len()), by_name: HashMap::new(), kinds: HashSet::new() };
         for (at, resource) in all.iter().enumerate() {
             for name in resource.earlier_names().collect::<HashSet<_>>() {
                 index.by_name.entry(name.to_owned()).or_default().push(at);
@@ -42,7 +43,8 @@ impl Index {
                 id: resource.id(),
                 earlier,
                 name: metadata("name").unwrap_or_else(|| Node::new(Value::Null, resource.node.span.clone())),
-                written_namespace: metadata("namespace").filter(|node| node.as_str().is_some_and(|text| !text.is_empty())),
+                written_namespace: metadata("namespace")
+                    .filter(|node| node.as_str().is_some_and(|text| !text.is_empty())),
                 prefixes: resource.prefixes.clone(),
                 suffixes: resource.suffixes.clone(),
             });
@@ -58,12 +60,8 @@ pub(super) fn follow(all: &mut [Resource]) -> Result<(), Failure> {
         let original = resource.original_id().gvk;
         let Some(references) = REFERENCES.get(original.kind.as_str()) else { continue };
         let gvk = Gvk::of(&resource.node);
-        let referrer = Referrer {
-            at,
-            index: &index,
-            role: role(&resource.node),
-            subjects: subject_namespaces(&resource.node),
-        };
+        let referrer =
+            Referrer { at, index: &index, role: role(&resource.node), subjects: subject_namespaces(&resource.node) };
         let here = resource.node.span.clone();
         for reference in references {
             if !index.kinds.contains(reference.target.2) || !reference.field.applies(&original) {
@@ -143,7 +141,12 @@ impl Referrer<'_> {
             (Some(wanted), _) => candidate.id.namespace == *wanted && wanted != NO_NAMESPACE,
         };
         let found = self.select(&old, reference, fits)?;
-        let both = |c: &Candidate| (c.name.as_str().map(str::to_owned), c.written_namespace.as_ref().and_then(|n| n.as_str().map(str::to_owned)));
+        let both = |c: &Candidate| {
+            (
+                c.name.as_str().map(str::to_owned),
+                c.written_namespace.as_ref().and_then(|n| n.as_str().map(str::to_owned)),
+            )
+        };
         let same = found.windows(2).all(|pair| both(pair[0]) == both(pair[1]));
         let Some(candidate) = found.first() else { return Ok(()) };
         if !same {
@@ -198,9 +201,10 @@ impl Referrer<'_> {
         let own = &self.index.candidates[self.at];
         let is_role = reference.field.path.ends_with("roleRef/name");
         let in_role = |candidate: &Candidate| match &self.role {
-            Some((group, kind)) if is_role => candidate.earlier.iter().any(|id| {
-                (kind.is_empty() || id.gvk.kind == *kind) && (group.is_empty() || id.gvk.group == *group)
-            }),
+            Some((group, kind)) if is_role => candidate
+                .earlier
+                .iter()
+                .any(|id| (kind.is_empty() || id.gvk.kind == *kind) && (group.is_empty() || id.gvk.group == *group)),
             _ => true,
         };
         let near = |candidate: &Candidate| {

@@ -44,7 +44,13 @@ pub(super) fn strategic(source: &mut Source<'_>, place: &Place<'_>, spec: &Spec,
 }
 
 /// `patches`, or `patchesJson6902` when `legacy`.
-pub(super) fn targeted(source: &mut Source<'_>, place: &Place<'_>, patch: &Patch, legacy: bool, all: &mut Vec<Resource>) {
+pub(super) fn targeted(
+    source: &mut Source<'_>,
+    place: &Place<'_>,
+    patch: &Patch,
+    legacy: bool,
+    all: &mut Vec<Resource>,
+) {
     let documents = match (&patch.path, &patch.inline) {
         (Some(path), _) => file(source, place, path),
         (None, Some(text)) => inline(source, place, text),
@@ -58,7 +64,11 @@ pub(super) fn targeted(source: &mut Source<'_>, place: &Place<'_>, patch: &Patch
     match (body(source, &documents, &patch.span), selector) {
         (Some(Body::Json(operations)), Some(selector)) => json(source, &operations, (&selector, legacy), all),
         (Some(Body::Json(_)), None) => {
-            source.wrong(&patch.span, "a JSON patch needs a `target`", "Add `target:` with the kind and name of the object.");
+            source.wrong(
+                &patch.span,
+                "a JSON patch needs a `target`",
+                "Add `target:` with the kind and name of the object.",
+            );
         }
         (Some(Body::Strategic(_)), _) if legacy => {
             source.wrong(&patch.span, "`patchesJson6902` takes JSON patches only", "Use `patches` for this one.");
@@ -222,7 +232,11 @@ fn sound(source: &mut Source<'_>, patch: &Node, entry: &Span) -> bool {
     });
     let Some(field) = missing else { return true };
     let span = if patch.as_map().is_some() { &patch.span } else { entry };
-    source.wrong(span, format!("this patch has no `{field}`"), "A patch names the object it is for, like the object itself.");
+    source.wrong(
+        span,
+        format!("this patch has no `{field}`"),
+        "A patch names the object it is for, like the object itself.",
+    );
     false
 }
 
@@ -238,7 +252,9 @@ fn named(source: &mut Source<'_>, patch: &Node, (rename, change_kind): (bool, bo
                 Some(near) if near.id().namespace != id.namespace => {
                     format!("There is {}: write its namespace into the patch, or use `target`.", near.id())
                 }
-                Some(_) => "An object of this kind and name has another apiVersion: write the same one here.".to_owned(),
+                Some(_) => {
+                    "An object of this kind and name has another apiVersion: write the same one here.".to_owned()
+                }
                 None => "It must have the kind, name and namespace of an object in `resources`.".to_owned(),
             };
             source.wrong(&patch.span, format!("this patch is for {id}, which is not there"), &help);
@@ -269,7 +285,12 @@ fn selected(source: &mut Source<'_>, patch: &Node, (selector, entry): (&Selector
 }
 
 /// Lays a patch over one object, which goes away when the patch deletes it. Kind, name and namespace stay unless allowed.
-fn lay(source: &mut Source<'_>, patch: &Node, (rename, change_kind): (bool, bool), (at, all): (usize, &mut Vec<Resource>)) {
+fn lay(
+    source: &mut Source<'_>,
+    patch: &Node,
+    (rename, change_kind): (bool, bool),
+    (at, all): (usize, &mut Vec<Resource>),
+) {
     if !source.afford(weigh(patch, WEIGH_LIMIT), &patch.span.location()) {
         return;
     }
@@ -339,7 +360,9 @@ fn json(source: &mut Source<'_>, operations: &Node, (selector, legacy): (&Select
             return source.wrong(&refusal.0, message, "");
         }
         let empty = |node: &Node| node.as_map().is_some_and(|map| map.is_empty());
-        if noted && missing && resource.node.at(&["metadata", "annotations"]).is_some_and(empty)
+        if noted
+            && missing
+            && resource.node.at(&["metadata", "annotations"]).is_some_and(empty)
             && let Some(metadata) = resource.node.as_map_mut().and_then(|map| map.get_mut("metadata"))
             && let Some(metadata) = metadata.as_map_mut()
         {

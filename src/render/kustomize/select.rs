@@ -93,7 +93,8 @@ impl Requirement {
 
 fn requirements(text: Option<&Text>) -> Result<Vec<Requirement>, Mistake> {
     let Some(text) = text else { return Ok(Vec::new()) };
-    let mistake = || Box::new((text.span.clone(), "this is no selector, such as `app=shop,tier in (web, api)`".to_owned()));
+    let mistake =
+        || Box::new((text.span.clone(), "this is no selector, such as `app=shop,tier in (web, api)`".to_owned()));
     split(&text.value).iter().map(|part| requirement(part).ok_or_else(mistake)).collect()
 }
 

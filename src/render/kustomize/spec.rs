@@ -113,20 +113,58 @@ pub(super) enum Sort {
 
 /// Every field there is; those this program acts on come first.
 const FIELDS: &[&str] = &[
-    "apiVersion", "kind", "metadata", "resources", "bases", "components", "namespace", "namePrefix", "nameSuffix",
-    "labels", "commonLabels", "commonAnnotations", "images", "imageTags", "replicas", "patches",
-    "patchesStrategicMerge", "patchesJson6902", "configMapGenerator", "secretGenerator", "generatorOptions",
-    "sortOptions", "replacements", "vars", "crds", "openapi", "configurations", "generators", "transformers",
-    "validators", "buildMetadata", "helmCharts", "helmGlobals", "helmChartInflationGenerator",
+    "apiVersion",
+    "kind",
+    "metadata",
+    "resources",
+    "bases",
+    "components",
+    "namespace",
+    "namePrefix",
+    "nameSuffix",
+    "labels",
+    "commonLabels",
+    "commonAnnotations",
+    "images",
+    "imageTags",
+    "replicas",
+    "patches",
+    "patchesStrategicMerge",
+    "patchesJson6902",
+    "configMapGenerator",
+    "secretGenerator",
+    "generatorOptions",
+    "sortOptions",
+    "replacements",
+    "vars",
+    "crds",
+    "openapi",
+    "configurations",
+    "generators",
+    "transformers",
+    "validators",
+    "buildMetadata",
+    "helmCharts",
+    "helmGlobals",
+    "helmChartInflationGenerator",
 ];
 
 /// Fields that are refused, each with what to do instead.
 const REFUSED: &[(&str, &str)] = &[
     ("helmCharts", "Charts are not rendered here. Commit the rendered manifests, or let Flux apply a HelmRelease."),
     ("helmGlobals", "Charts are not rendered here. Commit the rendered manifests, or let Flux apply a HelmRelease."),
-    ("helmChartInflationGenerator", "Charts are not rendered here. Commit the rendered manifests, or let Flux apply a HelmRelease."),
-    ("generators", "Programs are never run. Use `configMapGenerator` or `secretGenerator`, or commit what it generates."),
-    ("transformers", "Programs are never run, and built-in transformers in files are not read yet. Use the field of the same purpose, such as `labels` or `images`."),
+    (
+        "helmChartInflationGenerator",
+        "Charts are not rendered here. Commit the rendered manifests, or let Flux apply a HelmRelease.",
+    ),
+    (
+        "generators",
+        "Programs are never run. Use `configMapGenerator` or `secretGenerator`, or commit what it generates.",
+    ),
+    (
+        "transformers",
+        "Programs are never run, and built-in transformers in files are not read yet. Use the field of the same purpose, such as `labels` or `images`.",
+    ),
     ("validators", "Programs are never run. Write the rule as a policy instead."),
     ("replacements", "Replacements are not rendered yet. A patch in the overlay does the same for one value."),
     ("vars", "Vars are not rendered yet, and Kustomize is giving them up. A patch does the same for one value."),
@@ -165,7 +203,8 @@ pub(super) fn read(node: &Node, problems: &mut Vec<Problem>) -> Spec {
         all.iter_mut().for_each(|generator| generator.options.add_shared(&shared));
         all
     };
-    let (config_maps, secrets) = (generators(&mut form, "configMapGenerator"), generators(&mut form, "secretGenerator"));
+    let (config_maps, secrets) =
+        (generators(&mut form, "configMapGenerator"), generators(&mut form, "secretGenerator"));
     let mut images: Vec<Image> = each(&mut form, "images", read_image).into_iter().flatten().collect();
     images.extend(each(&mut form, "imageTags", read_image).into_iter().flatten());
     let patches = each(&mut form, "patches", read_patch);
@@ -173,8 +212,22 @@ pub(super) fn read(node: &Node, problems: &mut Vec<Problem>) -> Spec {
     let replicas = each(&mut form, "replicas", read_replicas).into_iter().flatten().collect();
     let sort = sort(&mut form);
     Spec {
-        component, resources, components, namespace, prefix, suffix, labels, annotations, strategic, patches,
-        json_patches, config_maps, secrets, images, replicas, sort,
+        component,
+        resources,
+        components,
+        namespace,
+        prefix,
+        suffix,
+        labels,
+        annotations,
+        strategic,
+        patches,
+        json_patches,
+        config_maps,
+        secrets,
+        images,
+        replicas,
+        sort,
     }
 }
 
@@ -249,7 +302,8 @@ fn read_generator(form: &mut Form<'_>, node: &Node) -> Generator {
         note(form.problems, &node.span, format!("`{}` needs a `name`", form.what), "");
     }
     let behavior = form.text("behavior");
-    if let Some(word) = behavior.as_ref().filter(|word| !matches!(word.value.as_str(), "create" | "merge" | "replace")) {
+    if let Some(word) = behavior.as_ref().filter(|word| !matches!(word.value.as_str(), "create" | "merge" | "replace"))
+    {
         note(form.problems, &word.span, "`behavior` is `create`, `merge` or `replace`".to_owned(), "");
     }
     let mut envs = form.texts("envs");
@@ -293,7 +347,12 @@ fn read_image(form: &mut Form<'_>, node: &Node) -> Option<Image> {
     form.only(&["name", "newName", "newTag", "tagSuffix", "digest"]);
     let name = form.text("name");
     if name.is_none() {
-        note(form.problems, &node.span, format!("`{}` needs a `name`: the image as the manifests write it", form.what), "");
+        note(
+            form.problems,
+            &node.span,
+            format!("`{}` needs a `name`: the image as the manifests write it", form.what),
+            "",
+        );
     }
     Some(Image {
         name: name?,
@@ -317,10 +376,28 @@ fn read_replicas(form: &mut Form<'_>, node: &Node) -> Option<Replicas> {
 
 /// Kinds that others need, in the order Kustomize has always put them first.
 const FIRST: &[&str] = &[
-    "Namespace", "ResourceQuota", "StorageClass", "CustomResourceDefinition", "ServiceAccount", "PodSecurityPolicy",
-    "Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding", "ConfigMap", "Secret", "Endpoints", "Service",
-    "LimitRange", "PriorityClass", "PersistentVolume", "PersistentVolumeClaim", "Deployment", "StatefulSet",
-    "CronJob", "PodDisruptionBudget",
+    "Namespace",
+    "ResourceQuota",
+    "StorageClass",
+    "CustomResourceDefinition",
+    "ServiceAccount",
+    "PodSecurityPolicy",
+    "Role",
+    "ClusterRole",
+    "RoleBinding",
+    "ClusterRoleBinding",
+    "ConfigMap",
+    "Secret",
+    "Endpoints",
+    "Service",
+    "LimitRange",
+    "PriorityClass",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "Deployment",
+    "StatefulSet",
+    "CronJob",
+    "PodDisruptionBudget",
 ];
 const LAST: &[&str] = &["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
 

@@ -175,7 +175,8 @@ pub(super) fn replicas(all: &mut [Resource], replicas: &Replicas) -> Result<(), 
     if found {
         return Ok(());
     }
-    let message = format!("no Deployment, StatefulSet, ReplicaSet or ReplicationController is called `{}`", replicas.name.value);
+    let message =
+        format!("no Deployment, StatefulSet, ReplicaSet or ReplicationController is called `{}`", replicas.name.value);
     fail(&replicas.name.span, message)
 }
 

@@ -29,12 +29,15 @@ fn edited(overlay: &str, tag: &str, digest: Option<&str>) -> Result<String, Stri
     let new = NewVersion { image: WEB.into(), tag: tag.into(), digest: digest.map(Into::into) };
     plain_base(overlay, |tree| version_edits(tree, &path("env/prod"), &[new]))
         .map(|files| files.into_iter().map(|(_, bytes)| String::from_utf8(bytes).unwrap()).collect())
-        .map_err(|problems| problems.iter().map(|p| format!("{}: {}", p.location.as_ref().unwrap(), p.message)).collect())
+        .map_err(|problems| {
+            problems.iter().map(|p| format!("{}: {}", p.location.as_ref().unwrap(), p.message)).collect()
+        })
 }
 
 #[test]
 fn the_tag_is_found_and_written_where_it_stands() {
-    let overlay = "resources: [../base]\nimages:\n  # the web\n  - name: ghcr.io/acme/web   # here\n    newTag: v1.0  # now\n";
+    let overlay =
+        "resources: [../base]\nimages:\n  # the web\n  - name: ghcr.io/acme/web   # here\n    newTag: v1.0  # now\n";
     let fields = plain_base(overlay, |tree| version_fields(tree, &path("env/prod"), &[WEB.into()])).unwrap();
     assert_eq!(fields.len(), 1);
     assert_eq!((fields[0].kind, fields[0].value.as_str(), fields[0].location.line), (VersionKind::NewTag, "v1.0", 5));
@@ -78,7 +81,8 @@ fn lines_that_flux_writes_are_left_to_it() {
 #[test]
 fn a_version_in_a_shared_base_is_explained() {
     let ask = |overlay: &str, base: &str, image: &str| {
-        let problems = with(overlay, base, |tree| version_fields(tree, &path("env/prod"), &[image.to_owned()])).unwrap_err();
+        let problems =
+            with(overlay, base, |tree| version_fields(tree, &path("env/prod"), &[image.to_owned()])).unwrap_err();
         let [one] = problems.as_slice() else { panic!("{problems:?}") };
         let place = one.location.as_ref().map_or_else(String::new, ToString::to_string);
         format!("{place}: {}. {}", one.message, one.help.as_deref().unwrap_or_default())
@@ -87,11 +91,15 @@ fn a_version_in_a_shared_base_is_explained() {
     let add = "Add an `images:` entry with `name: ghcr.io/acme/web` and `newTag` to env/prod/kustomization.yaml.";
     assert_eq!(
         ask(overlay, "resources: [web.yaml]\nimages:\n  - {name: ghcr.io/acme/web, newTag: v1}\n", WEB),
-        format!("env/base/kustomization.yaml:3:38: the tag of ghcr.io/acme/web is set in env/base, which other environments share. {add}")
+        format!(
+            "env/base/kustomization.yaml:3:38: the tag of ghcr.io/acme/web is set in env/base, which other environments share. {add}"
+        )
     );
     assert_eq!(
         ask(overlay, "resources: [web.yaml]\n", WEB),
-        format!("env/base/web.yaml:9:18: the tag of ghcr.io/acme/web is set in env/base, which other environments share. {add}")
+        format!(
+            "env/base/web.yaml:9:18: the tag of ghcr.io/acme/web is set in env/base, which other environments share. {add}"
+        )
     );
     assert_eq!(
         ask(overlay, "resources: [web.yaml]\n", "ghcr.io/acme/other"),

@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use comrak::nodes::NodeValue;
 use comrak::{Arena, Options, parse_document};
 use proptest::prelude::*;
@@ -117,8 +119,10 @@ const OUR_TAGS: &str = r"</?(details|summary|code|sub)>|<br>|<!-- trunkline:v1 [
 fn intruders(markdown: &str) -> Vec<String> {
     let arena = Arena::new();
     let root = parse_document(&arena, markdown, &github_options());
-    let ours = Regex::new(OUR_TAGS).unwrap();
-    let mention = Regex::new(r"(?i)@[a-z0-9]|#[0-9]|\bgh-[0-9]|://|\bwww\.").unwrap();
+    static OURS: LazyLock<Regex> = LazyLock::new(|| Regex::new(OUR_TAGS).unwrap());
+    static MENTION: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"(?i)@[a-z0-9]|#[0-9]|\bgh-[0-9]|://|\bwww\.").unwrap());
+    let (ours, mention) = (&*OURS, &*MENTION);
     let mut found = Vec::new();
     let mut html = |literal: &str| {
         let rest = ours.replace_all(literal, "");

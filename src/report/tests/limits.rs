@@ -98,6 +98,7 @@ fn what_matters_most_stays() {
         items: (0..n).map(item).collect(),
         close: "[/]\n".into(),
         noun,
+        ..Section::default()
     };
     let sections = [section(5, "diff", 5), section(1, "finding", 8), Section::whole(0, "footer\n")];
     insta::assert_snapshot!(fit(&sections, 1_500, "look there"), @r#"
@@ -136,6 +137,7 @@ proptest! {
             items: items.iter().map(|n| "i".repeat(*n)).collect(),
             close: "c".repeat(*close),
             noun: "thing",
+                    ..Section::default()
         }).collect();
         prop_assert!(fit(&sections, limit, "elsewhere").len() <= limit);
     }

@@ -18,7 +18,7 @@ fn check_of(evaluation: &Evaluation, verdict: Option<&Verdict>, mode: Mode, queu
 #[test]
 fn the_comment_on_a_change_with_findings() {
     insta::assert_snapshot!(comment_on(&world(), None, Mode::Enforce), @r#"
-    <!-- trunkline:v1 sticky 3332cb84fa5de889 -->
+    <!-- trunkline:v1 sticky d1835731b2caf93f -->
     ### 1 new error in stage and prod, and 1 warning
 
     This change alters 4 objects in `stage` and `prod`. The check fails until what is new is fixed.
@@ -30,19 +30,14 @@ fn the_comment_on_a_change_with_findings() {
 
     #### New findings
 
-    - **error** `IMG-001` · `Deployment shop/frontend` · `stage` and `prod` · [`base/frontend.yaml:21`](https://github.com/acme/environments/blob/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/base/frontend.yaml#L21)<br>
-      the image `ghcr.io/acme/shop-frontend` has the tag `latest`<br>
-      *Why:* A tag that moves means two nodes can run different code.<br>
-      *Fix:* Name a version: `newTag: v1.1`.
-    - **warning** `main.warn` · `Deployment shop/frontend` · `stage` and `prod`<br>
-      no owner label
+    - **error** `IMG-001` · `Deployment shop/frontend` · `stage` and `prod` · [`base/frontend.yaml:21`](https://github.com/acme/environments/blob/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/base/frontend.yaml#L21)<br>the image `ghcr.io/acme/shop-frontend` has the tag `latest`<br>*Why:* A tag that moves means two nodes can run different code.<br>*Fix:* Name a version: `newTag: v1.1`.
+    - **warning** `main.warn` · `Deployment shop/frontend` · `stage` and `prod`<br>no owner label
 
     **Fixed here:** `SEC-004` in `Deployment shop/frontend`.
 
     <details><summary>1 finding that the base already has</summary>
 
-    - **warning** `RES-001` · `Deployment shop/frontend` · `stage` and `prod` · [`base/frontend.yaml:21`](https://github.com/acme/environments/blob/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/base/frontend.yaml#L21)<br>
-      the container `web` has no memory limit
+    - **warning** `RES-001` · `Deployment shop/frontend` · `stage` and `prod` · [`base/frontend.yaml:21`](https://github.com/acme/environments/blob/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/base/frontend.yaml#L21)<br>the container `web` has no memory limit
 
     </details>
 
@@ -207,8 +202,28 @@ fn a_broken_overlay_says_so() {
 
     #### New findings
 
-    - **error** `render` · `dev` · [`base/frontend.yaml:21`](https://github.com/acme/environments/blob/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/base/frontend.yaml#L21)<br>
+    - **error** `render` · `dev` · [`base/frontend.yaml:21`](https://github.com/acme/environments/blob/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/base/frontend.yaml#L21)<br>`resources` names `../bsae`, which does not exist
     "#);
+}
+
+#[test]
+fn a_broken_configuration_is_a_finding_like_any_other() {
+    let parsed = crate::config::parse(&crate::config::FILE.parse().unwrap(), "version: 1\nenvironmets: {}\n");
+    let findings = parsed.problems.iter().map(|problem| crate::report::problem_finding(problem, Delta::New)).collect();
+    let evaluation = Evaluation { environments: Vec::new(), findings };
+    insta::assert_snapshot!(comment_on(&evaluation, None, Mode::Enforce), @r#"
+    <!-- trunkline:v1 sticky 0e10c81c496d2d0c -->
+    ### 1 new error
+
+    This change touches no environment. The check fails until what is new is fixed.
+
+    #### New findings
+
+    - **error** `configuration` · [`.github/trunkline.yaml:2`](https://github.com/acme/environments/blob/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/.github/trunkline.yaml#L2)<br>unknown key `environmets` in this file<br>*Fix:* did you mean `environments`?
+
+    <sub>Checked at [`aaaaaaa`](https://github.com/acme/environments/commit/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa). You can say `/trunkline plan`, `/trunkline help`.</sub>
+    "#);
+    assert_eq!(check_of(&evaluation, None, Mode::Enforce, false).conclusion, Some(Conclusion::Failure));
 }
 
 #[test]
@@ -230,10 +245,7 @@ fn e46_checks_conclude_on_every_head() {
         |evaluation: &Evaluation, verdict: Option<&Verdict>| told(check_of(evaluation, verdict, Mode::Enforce, false));
     assert_eq!(enforce(&Evaluation::default(), None), (Some(Success), "Touches no environment".into()));
     assert_eq!(enforce(&calm(), None), (Some(Success), "No new findings in dev".into()));
-    assert_eq!(
-        enforce(&world(), None),
-        (Some(Failure), "1 new error in stage and prod, and 1 warning".into())
-    );
+    assert_eq!(enforce(&world(), None), (Some(Failure), "1 new error in stage and prod, and 1 warning".into()));
     let wait = waiting();
     let title = "Waits: it has been in stage for 3 hours of 24 (and 1 more)".to_owned();
     assert_eq!(enforce(&calm(), Some(&wait)), (None, title.clone()));
@@ -241,10 +253,7 @@ fn e46_checks_conclude_on_every_head() {
     assert_eq!(enforce(&world(), Some(&wait)).0, Some(Failure));
     assert_eq!(told(check_of(&calm(), Some(&wait), Mode::Enforce, true)), (Some(Failure), title));
     let moved = Verdict::no("tag-moved", "the tag `v1.0` moved from aaaaaaa to bbbbbbb.");
-    assert_eq!(
-        enforce(&calm(), Some(&moved)),
-        (Some(Failure), "The tag v1.0 moved from aaaaaaa to bbbbbbb".into())
-    );
+    assert_eq!(enforce(&calm(), Some(&moved)), (Some(Failure), "The tag v1.0 moved from aaaaaaa to bbbbbbb".into()));
     let observed = told(check_of(&world(), Some(&wait), Mode::Observe, false));
     assert_eq!(observed, (Some(Neutral), "Observing: 1 new error in stage and prod, and 1 warning".into()));
 }
@@ -443,7 +452,9 @@ fn answers_to_commands() {
     | `/trunkline rollback <env> [version] [--app name] [--sha commit]` | opens a pull request with the last version that passed there, and holds the environment | the environment's `rollback` teams | no |
     | `/trunkline retry [--sha commit]` | looks at this pull request again | writers | no |
 
-    `/promote` and `/rollback` also work without `/trunkline`. A command stands at the start of a line of a new comment, outside code and quotes. Approvals are GitHub's own reviews.
+    `/promote` and `/rollback` also work without `/trunkline`.
+
+    A command stands at the start of a line of a new comment, outside code and quotes. Approvals are GitHub's own reviews.
     "#);
     let said = command::parse("/trunkline promte prod\n/promote\n/trunkline approve\n/promote prod");
     let answers: Vec<String> = said.iter().filter_map(reply::misread).collect();

@@ -15,6 +15,7 @@ use super::http::{Answer, Call};
 use super::refusal::Refusal;
 
 pub(crate) use git::annotate;
+pub(crate) use repos::resolve;
 
 pub(crate) type Result = std::result::Result<Answer, Refusal>;
 
