@@ -10,6 +10,8 @@ use std::sync::Arc;
 use granit_parser::{Event, Marker, Parser, ScalarStyle, Span as Range, StructureStyle};
 
 use super::node::{Key, Map, Node, Span, Value};
+use super::places::{after_tab, back_to, open_end};
+use super::readable::readable;
 use super::scalar;
 use crate::model::finding::{Location, Problem};
 use crate::model::path::RepoPath;
@@ -52,6 +54,7 @@ pub fn load(file: &RepoPath, bytes: &[u8]) -> Loaded {
         file: Arc::new(file.clone()),
         loaded: Loaded::default(),
         nodes: 0,
+        open_end: usize::MAX,
         aliased: 0,
         active: Vec::new(),
         sound: true,
@@ -71,42 +74,14 @@ pub fn load(file: &RepoPath, bytes: &[u8]) -> Loaded {
     loader.loaded
 }
 
-/// Checks what is checked on bytes; a refusal carries the offset, what is wrong, and what to do.
-fn readable(bytes: &[u8]) -> Result<&str, (usize, String, String)> {
-    let refuse = |at, message: String, help: &str| Err((at, message, help.to_owned()));
-    if bytes.len() as u64 > MAX_BLOB_BYTES {
-        let message = format!("this file has {} bytes, more than the {MAX_BLOB_BYTES} that are read", bytes.len());
-        return refuse(0, message, "Split it into smaller files.");
-    }
-    let text = match std::str::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => return refuse(error.valid_up_to(), "this is not UTF-8 text".into(), "Save the file as UTF-8."),
-    };
-    let control = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}');
-    // One pass over bytes finds candidates; only C0, DEL, and the lead bytes of C1 and U+2028/9 are looked at closer.
-    for (at, byte) in bytes.iter().enumerate() {
-        if !matches!(byte, 0..=0x08 | 0x0b | 0x0c | 0x0e..=0x1f | 0x7f | 0xc2 | 0xe2) {
-            continue;
-        }
-        let Some(c) = text[at..].chars().next() else { break };
-        if control(c) {
-            let message = format!("control character U+{:04X}: YAML allows none", c as u32);
-            return refuse(at, message, "Remove it, or write it as an escape in double quotes.");
-        }
-        if matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}') {
-            let message = format!("U+{:04X} ends the line for some YAML readers and not for others", c as u32);
-            return refuse(at, message, "Write a plain line break, or an escape in double quotes.");
-        }
-    }
-    Ok(text)
-}
-
 /// A document as it was written: flat, aliases unexpanded.
 #[derive(Default)]
 struct Draft<'a> {
     nodes: Vec<Raw<'a>>,
     open: Vec<(usize, bool)>,
     anchors: HashMap<usize, usize>,
+    /// Where the document's text begins: its byte and its line.
+    begin: (usize, usize),
     /// Where the last event ended: what a block scalar's header is searched from.
     end: usize,
 }
@@ -135,6 +110,8 @@ struct Loader {
     file: Arc<RepoPath>,
     loaded: Loaded,
     nodes: usize,
+    /// A block scalar that reaches this byte has no final line break.
+    open_end: usize,
     aliased: usize,
     /// Anchors being expanded, to find one that contains itself; at most `MAX_DEPTH`.
     active: Vec<usize>,
@@ -159,10 +136,12 @@ impl Loader {
     fn read(&mut self, text: &str) {
         let options = granit_parser::options! {
             emit_comments: false,
+            emit_anchor_events: true,
             flow_nesting_limit: MAX_DEPTH,
             block_nesting_limit: MAX_DEPTH,
         };
         let mut parser = Parser::new_from_str_with_options(text, options);
+        self.open_end = open_end(text);
         let mut draft = Draft::default();
         let mut count = 0;
         while let Some(next) = parser.next_event() {
@@ -176,14 +155,28 @@ impl Loader {
                     }
                     continue;
                 }
-                Ok((Event::DocumentStart(..), range)) => {
-                    draft = Draft { end: offset(&range.end), ..Draft::default() };
+                Ok((Event::DocumentStart(explicit, _), range)) => {
+                    let end = offset(&range.end);
+                    draft = Draft { begin: (end, range.end.line()), end, ..Draft::default() };
                     self.sound = true;
                     count += 1;
+                    if count > 1 && !explicit {
+                        let message = "this document has no `---` before it: kubectl and kustomize do not read it";
+                        self.fault(&self.span(&range), message.to_owned(), "Write `---` above it.");
+                    }
                     let limit = || Limit(self.span(&range), format!("more than {MAX_DOCUMENTS} documents in one file"));
                     if count > MAX_DOCUMENTS { Err(limit()) } else { Ok(()) }
                 }
-                Ok((Event::DocumentEnd, _)) => self.finish(&draft, count - 1),
+                Ok((Event::DocumentEnd, range)) => {
+                    if let Some(span) = draft.stray_tab(text, self.span(&range)) {
+                        self.fault(
+                            &span,
+                            "a tab on an otherwise empty line".into(),
+                            "Remove it: kustomize stops there.",
+                        );
+                    }
+                    self.finish(&draft, count - 1)
+                }
                 Ok((event, range)) => self.take(&mut draft, text, event, &range),
             };
             if let Err(Limit(span, message)) = taken {
@@ -219,7 +212,7 @@ impl Loader {
                 let tag = tag.map(|tag| format!("{}{}", tag.handle(), tag.suffix()));
                 if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
                     back_to(text, draft.end, &['|', '>'], &mut span);
-                    if ends_without_break(text, span.end as usize) && value.ends_with('\n') {
+                    if span.end as usize >= self.open_end && value.ends_with('\n') {
                         value.to_mut().pop();
                     }
                 }
@@ -242,7 +235,14 @@ impl Loader {
                 (Kind::List(Vec::new()), anchor, Some(style))
             }
             Event::MappingStart(style, anchor, _) => (Kind::Map(Vec::new()), anchor, Some(style)),
-            Event::Alias(id) => (Kind::Alias(draft.anchors.get(&id).copied()), 0, None),
+            Event::Alias(id) => {
+                self.anchor_name(text.get(span.start as usize + 1..span.end as usize).unwrap_or_default(), &span);
+                (Kind::Alias(draft.anchors.get(&id).copied()), 0, None)
+            }
+            Event::Anchor(_, name) => {
+                self.anchor_name(&name, &span);
+                return Ok(());
+            }
             Event::SequenceEnd | Event::MappingEnd => {
                 draft.close(span.end);
                 return Ok(());
@@ -250,7 +250,8 @@ impl Loader {
             _ => return Ok(()),
         };
         draft.end = draft.end.max(span.end as usize);
-        if !draft.in_flow() && after_tab(text, span.start as usize, flow == Some(StructureStyle::Block)) {
+        let indents = flow == Some(StructureStyle::Block) || draft.in_list();
+        if !draft.in_flow() && after_tab(text, span.start as usize, indents) {
             self.fault(&span, "a tab indents this line".into(), "Indent with spaces; YAML allows no tabs there.");
         }
         if self.nodes + draft.nodes.len() / 2 > MAX_NODES {
@@ -261,6 +262,14 @@ impl Loader {
         }
         draft.add(Raw { kind, span }, anchor, flow);
         Ok(())
+    }
+
+    /// `&a: b` is an anchor called `a:` for YAML 1.2 and a null key for go-yaml.
+    fn anchor_name(&mut self, name: &str, span: &Span) {
+        if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
+            let message = "YAML readers disagree where this anchor's name ends".to_owned();
+            self.fault(span, message, "Use only letters, digits, `-` and `_` in it, and a space behind it.");
+        }
     }
 
     fn finish(&mut self, draft: &Draft<'_>, index: usize) -> Result<(), Limit> {
@@ -438,8 +447,37 @@ impl<'a> Draft<'a> {
         self.end = self.end.max(end as usize);
     }
 
+    /// A line of blanks with a tab, or a comment behind a tab, that is part of no text and no brackets.
+    fn stray_tab(&self, text: &str, end: Span) -> Option<Span> {
+        let document = text.get(self.begin.0..end.start as usize).filter(|document| document.contains('\t'))?;
+        let mut nodes = self.nodes.iter().peekable();
+        let (mut covered, mut at) = (self.begin.0, self.begin.0);
+        for (index, line) in document.split_inclusive('\n').enumerate() {
+            let rest = line.trim_start_matches([' ', '\t']);
+            let blanks = &line[..line.len() - rest.len()];
+            if index > 0 && blanks.contains('\t') && (rest.trim().is_empty() || rest.starts_with('#')) {
+                // Nodes stand in the order written, so one walk along them serves all lines.
+                while let Some(node) = nodes.next_if(|node| node.span.start as usize <= at) {
+                    let flow = text[node.span.start as usize..].starts_with(['[', '{']);
+                    let covers = flow || matches!(node.kind, Kind::Scalar { .. });
+                    covered = covered.max(if covers { node.span.end as usize } else { 0 });
+                }
+                if at >= covered {
+                    let line = (self.begin.1 + index) as u32;
+                    return Some(Span { line, column: 1, start: at as u32, end: at as u32, ..end });
+                }
+            }
+            at += line.len();
+        }
+        None
+    }
+
     fn in_map(&self) -> bool {
         self.open.last().is_some_and(|(id, _)| matches!(self.nodes[*id].kind, Kind::Map(_)))
+    }
+
+    fn in_list(&self) -> bool {
+        self.open.last().is_some_and(|(id, _)| matches!(self.nodes[*id].kind, Kind::List(_)))
     }
 
     fn in_flow(&self) -> bool {
@@ -459,38 +497,4 @@ impl<'a> Draft<'a> {
 fn offset(marker: &Marker) -> usize {
     // Text inputs always carry byte offsets; the fallback cannot be reached.
     marker.byte_offset().unwrap_or_default()
-}
-
-/// Moves a span's start back to an indicator that its event leaves out: a block scalar's `|`, a list's first `-`.
-fn back_to(text: &str, from: usize, indicators: &[char], span: &mut Span) {
-    let gap = text.get(from..span.start as usize).unwrap_or_default();
-    let (mut comment, mut before) = (false, ' ');
-    for (at, c) in gap.char_indices() {
-        match c {
-            '\n' | '\r' => comment = false,
-            '#' if before.is_whitespace() => comment = true,
-            c if indicators.contains(&c) && !comment && before.is_whitespace() => {
-                let line = text[..from + at].rfind(['\n', '\r']).map_or(0, |end| end + 1);
-                span.line -= gap[at..].replace("\r\n", "\n").matches(['\n', '\r']).count() as u32;
-                span.column = text[line..from + at].trim_start_matches('\u{feff}').chars().count() as u32 + 1;
-                span.start = (from + at) as u32;
-                return;
-            }
-            _ => {}
-        }
-        before = c;
-    }
-}
-
-/// Whether a tab indents what stands at `at`: go-yaml refuses that, the parser does not. A block collection is indented
-/// by what stands before it on its line, dashes included; anything else only when it comes first.
-fn after_tab(text: &str, at: usize, block: bool) -> bool {
-    let blank = text[..at].bytes().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-    let (line, blanks) = text[..at].split_at(at - blank);
-    blanks.contains('\t') && (block || line.is_empty() || line.ends_with(['\n', '\r']))
-}
-
-/// Whether the file ends inside a line of text: then a block scalar there has no final line break for go-yaml.
-fn ends_without_break(text: &str, end: usize) -> bool {
-    text[end..].trim_end_matches(' ').is_empty() && !text.trim_end_matches(' ').ends_with(['\n', '\r'])
 }

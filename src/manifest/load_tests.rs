@@ -53,6 +53,8 @@ fn t12_scalars_mean_what_the_api_server_reads() {
         ("1.0", "1"),
         ("1.10", "1.1"),
         (".5", "0.5"),
+        (".9_9", "0.99"),
+        ("._9", r#""._9""#),
         ("1.", "1"),
         ("-.5e-1", "-0.05"),
         (".", r#"".""#),
@@ -144,6 +146,25 @@ fn t12_what_readers_disagree_on_is_refused() {
     insta::assert_snapshot!(shown(b"a: 1\nb: \xff\n"), @"2:4 this is not UTF-8 text");
     insta::assert_snapshot!(shown("a: 1\nb: \0\n"), @"2:4 control character U+0000: YAML allows none");
     insta::assert_snapshot!(shown("a: 1 # x\u{2028}kind: Secret\n"), @"1:9 U+2028 ends the line for some YAML readers and not for others");
+    insta::assert_snapshot!(shown("a: 1\rb: 2\n"), @"1:5 U+000D ends the line for some YAML readers and not for others");
+    insta::assert_snapshot!(shown("--- {a: 1}\n--- # fine\nb: 2\n--- {c: 3}\n"), @"
+    4:1 text stands on the same line as `---`, where kustomize refuses it and kubectl ignores it
+    ");
+    insta::assert_snapshot!(shown("a: 1\n...\nb: 2\n"), @r#"
+    {"a":1}
+    3:1 this document has no `---` before it: kubectl and kustomize do not read it
+    "#);
+    insta::assert_snapshot!(shown("a: 1\n\t\nb: 2\n---\nb: [\n\t\n]\nc: |\n  x\n  \t\n  y\n---\nd: 1\n \t# e\n---\n-\tf\n"), @r#"
+    {"b":[],"c":"x\n\t\ny\n"}
+    2:1 a tab on an otherwise empty line
+    14:1 a tab on an otherwise empty line
+    16:3 a tab indents this line
+    "#);
+    insta::assert_snapshot!(shown("- &a:\n  b: 1\n---\na: &b.c 1\nd: *b.c\n"), @"
+    1:3 YAML readers disagree where this anchor's name ends
+    4:4 YAML readers disagree where this anchor's name ends
+    5:4 YAML readers disagree where this anchor's name ends
+    ");
     insta::assert_snapshot!(shown("a: {b:}\n---\n-\tc: 1\n"), @"
     1:7 some YAML readers take this colon for a part of the key
     3:3 a tab indents this line

@@ -65,22 +65,25 @@ impl Masker<'_> {
     fn map(&self, map: &mut Map) {
         let text = |map: &Map, key: &str| map.get(key).and_then(Node::as_str).unwrap_or_default().to_owned();
         let kind = text(map, "kind");
-        let secret = kind.eq_ignore_ascii_case("Secret") && map.get("apiVersion").is_some();
+        let secret =
+            kind.eq_ignore_ascii_case("Secret") && (map.get("apiVersion").is_some() || map.get("data").is_some());
         let sops = map.get("sops").is_some_and(|sops| sops.get("mac").is_some());
         let config = kind == "ConfigMap";
         let named_secret = secret_name(&text(map, "name"));
         for (key, value) in map.iter_mut() {
             let key = key.text.as_str();
+            let scalar = value.as_map().is_none() && value.as_list().is_none();
             let whole = match key {
-                "apiVersion" | "kind" | "type" | "immutable" => continue,
+                "apiVersion" | "kind" | "type" | "immutable" if scalar => false,
                 "metadata" => false,
                 "stringData" | "binaryData" | LAST_APPLIED => true,
+                _ if secret || sops => true,
                 "value" => named_secret,
                 "data" if config => {
                     self.config(value);
                     continue;
                 }
-                _ => secret || sops,
+                _ => false,
             };
             if whole { self.whole(value) } else { self.node(value, key) }
         }
@@ -223,8 +226,12 @@ mod tests {
             object("ConfigMap", "data:\n  e: ENC[AES256_GCM,data:c4n4ryV4lu3,iv:x]\n"),
             object("ConfigMap", "data:\n  e: |\n    a: ENC[AES256_GCM,data:c4n4ryV4lu3]\n"),
             object("Other", "spec: {a: c4n4ryV4lu3, n: 1}\nsops: {mac: x, age: [{enc: c4n4ryV4lu3}]}\n"),
+            object("ConfigMap", "data: {a: c4n4ryV4lu3}\nsops: {mac: x}\n"),
+            object("Secret", "value: c4n4ryV4lu3\n"),
+            object("Schema", "properties: {type: {password: c4n4ryV4lu3}}\n"),
             object("SopsSecret", "spec: {templates: [{stringData: {a: c4n4ryV4lu3}}]}\n"),
             object("Wrapper", "spec: {objects: [{apiVersion: v1, kind: Secret, data: {a: c4n4ryV4lu3}}]}\n"),
+            object("Wrapper", "spec: {kind: Secret, data: {a: c4n4ryV4lu3}}\n"),
             object("Deployment", "spec: {containers: [{env: [{name: DB_PASSWORD, value: c4n4ryV4lu3}]}]}\n"),
             object("Deployment", "spec: {containers: [{args: ['--password=c4n4ryV4lu3']}]}\n"),
             object("HelmRelease", "spec: {values: {auth: {password: c4n4ryV4lu3, apiKey: c4n4ryV4lu3}}}\n"),
@@ -244,6 +251,29 @@ mod tests {
         ] {
             let out = masked(&object("Any", &format!("spec: {{x: [\"a {token} b\"]}}\n")));
             assert!(!out.contains(&token[4..]) && out.contains("a «masked, fingerprint "), "{out}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn t35_no_shape_of_a_secret_lets_its_values_through(
+            keys in proptest::collection::vec("data|stringData|Data|spec|a|items|value|name", 1..6),
+            lists in proptest::collection::vec(proptest::bool::ANY, 6),
+            before in "c4n4ry[a-z ]{0,20}",
+            after in "c4n4ry[a-z\n]{0,20}",
+        ) {
+            let secret = |value: &str| {
+                let mut json = serde_json::json!(value);
+                for (key, list) in keys.iter().zip(&lists) {
+                    json = if *list { serde_json::json!({key: [json, value]}) } else { serde_json::json!({key: json}) };
+                }
+                let mut object = serde_json::json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x"}});
+                object.as_object_mut().unwrap().extend(json.as_object().unwrap().clone());
+                objects(&load(&RepoPath::root(), object.to_string().as_bytes())).0
+            };
+            for change in crate::manifest::changes(&secret(&before), &secret(&after), &MaskKey([3; 32])) {
+                proptest::prop_assert!(!change.diff.contains("c4n4ry") && change.diff.contains("masked"), "{}", change.diff);
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! YAML documents whose every node knows its file, line and column; object identity, semantic diff, format-preserving edits.
 
+pub mod at;
 pub mod diff;
 pub mod edit;
 pub mod emit;
@@ -8,6 +9,8 @@ pub mod load;
 pub mod mask;
 pub mod node;
 pub mod objects;
+mod places;
+mod readable;
 mod scalar;
 
 #[cfg(test)]

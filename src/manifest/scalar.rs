@@ -56,7 +56,8 @@ pub(crate) fn resolve(text: &str) -> Value {
         _ => {}
     }
     let number = match text.as_bytes()[0] {
-        b'.' => decimal(text),
+        // Here Go itself reads the number, and it wants underscores between digits.
+        b'.' if underscores_between_digits(text) => decimal(&text.replace('_', "")),
         b'+' | b'-' | b'0'..=b'9' => {
             let plain = text.replace('_', "");
             integer(&plain).or_else(|| decimal(&plain)).or_else(|| odd_binary(&plain))
@@ -64,6 +65,12 @@ pub(crate) fn resolve(text: &str) -> Value {
         _ => None,
     };
     number.unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+fn underscores_between_digits(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    bytes.iter().enumerate().all(|(at, byte)| *byte != b'_' || at > 0 && digit(at - 1) && digit(at + 1))
 }
 
 /// An integer in Go's notation: `0x`, `0o`, `0b`, and `0` for octal; larger than an `i64` only without sign.

@@ -23,7 +23,7 @@ fn huge() -> Evaluation {
             .collect();
         env
     });
-    Evaluation { environments: environments.collect(), findings: Vec::new() }
+    Evaluation { environments: environments.collect(), findings: Vec::new(), ..Evaluation::default() }
 }
 
 #[test]

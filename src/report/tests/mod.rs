@@ -57,6 +57,7 @@ fn environment(name: &str) -> EnvironmentEvaluation {
             },
         ],
         images: vec![ImageChange { name: "ghcr.io/acme/shop-frontend".into(), from: "v1.0".into(), to: "latest".into() }],
+        versions: Vec::new(),
         findings: vec![
             Finding {
                 why: "A tag that moves means two nodes can run different code.".into(),
@@ -73,7 +74,7 @@ fn environment(name: &str) -> EnvironmentEvaluation {
 }
 
 fn world() -> Evaluation {
-    Evaluation { environments: vec![environment("stage"), environment("prod")], findings: Vec::new() }
+    Evaluation { environments: vec![environment("stage"), environment("prod")], findings: Vec::new(), ..Evaluation::default() }
 }
 
 /// Everything fine: one object changes, nothing is found.
@@ -81,7 +82,7 @@ fn calm() -> Evaluation {
     let mut dev = environment("dev");
     dev.findings.clear();
     dev.changes.truncate(1);
-    Evaluation { environments: vec![dev], findings: Vec::new() }
+    Evaluation { environments: vec![dev], findings: Vec::new(), ..Evaluation::default() }
 }
 
 fn waiting() -> Verdict {

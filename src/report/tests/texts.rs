@@ -210,7 +210,7 @@ fn a_broken_overlay_says_so() {
 fn a_broken_configuration_is_a_finding_like_any_other() {
     let parsed = crate::config::parse(&crate::config::FILE.parse().unwrap(), "version: 1\nenvironmets: {}\n");
     let findings = parsed.problems.iter().map(|problem| crate::report::problem_finding(problem, Delta::New)).collect();
-    let evaluation = Evaluation { environments: Vec::new(), findings };
+    let evaluation = Evaluation { findings, ..Evaluation::default() };
     insta::assert_snapshot!(comment_on(&evaluation, None, Mode::Enforce), @r#"
     <!-- trunkline:v1 sticky 0e10c81c496d2d0c -->
     ### 1 new error
