@@ -2,6 +2,7 @@
 
 use super::ways_in;
 use crate::model::finding::{Delta, Evaluation};
+use crate::model::id::Key;
 use crate::model::pipeline::Mode;
 use crate::model::plan::{CheckOutput, Conclusion, Effect, Need, Plan};
 use crate::model::snapshot::{Configuration, HeadSubject, Pull, Snapshot};
@@ -13,7 +14,7 @@ use crate::report::problem_finding;
 const RENEW_AFTER_HOURS: i64 = 7 * 24;
 
 /// Plans the check on one head.
-pub fn plan(snapshot: &Snapshot, subject: &HeadSubject, plan: &mut Plan) {
+pub(super) fn plan(snapshot: &Snapshot, subject: &HeadSubject, plan: &mut Plan) {
     let mut outputs = Vec::new();
     for pull in &subject.pulls {
         if let Some(output) = output(snapshot, pull, plan) {
@@ -29,7 +30,15 @@ pub fn plan(snapshot: &Snapshot, subject: &HeadSubject, plan: &mut Plan) {
     }) else {
         return;
     };
+    let concluded = output.conclusion.is_some();
+    let before = plan.effects.len();
     put(snapshot, subject, output, plan);
+    // A promotion merges once its check stands, and GitHub tells nobody about our own checks.
+    if concluded && plan.effects.len() > before {
+        let promotions = subject.pulls.iter().filter(|pull| ways_in::is_promotion(snapshot, pull));
+        let repo = snapshot.common.repo.id;
+        plan.effects.extend(promotions.map(|pull| Effect::Wake(Key::Pull(repo, pull.brief.number))));
+    }
 }
 
 /// Writes the check when it says something new: a run that waits is updated, a concluded one is replaced.

@@ -21,7 +21,7 @@ use crate::report::verdict;
 const FRESH: SignedDuration = SignedDuration::from_hours(1);
 
 /// Plans what the comments ask for, oldest first, one decision a pass so that each is judged on the ledger the one before it left.
-pub fn plan(snapshot: &Snapshot, subject: &PullSubject, plan: &mut Plan) {
+pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, plan: &mut Plan) {
     if snapshot.common.config == Configuration::Missing {
         return;
     }

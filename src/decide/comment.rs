@@ -9,7 +9,7 @@ use crate::report::comment::{CommentInput, comment, is_ours};
 use crate::report::marker::says_the_same;
 
 /// Plans the sticky comment.
-pub fn plan(snapshot: &Snapshot, subject: &PullSubject, plan: &mut Plan) {
+pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, plan: &mut Plan) {
     let Some(pull) = subject.pull.as_ref().filter(|pull| pull.brief.state == PullState::Open) else { return };
     // A branch that conflicts says so in its check; the comment keeps what was last true.
     let Some(evaluation) = evaluation(snapshot, subject, plan) else { return };

@@ -6,7 +6,7 @@ use crate::model::ledger::{Entry, Ledger};
 use crate::model::plan::Effect;
 
 /// Ledger entries as they should become.
-pub struct Draft<'a> {
+pub(super) struct Draft<'a> {
     ledger: &'a Ledger,
     changed: BTreeMap<(String, String), Entry>,
     messages: Vec<String>,
@@ -14,12 +14,12 @@ pub struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     /// Nothing changed yet.
-    pub fn new(ledger: &'a Ledger) -> Self {
+    pub(super) fn new(ledger: &'a Ledger) -> Self {
         Self { ledger, changed: BTreeMap::new(), messages: Vec::new() }
     }
 
     /// Changes the entry of an (app, environment), with a word why.
-    pub fn change(&mut self, app: &str, environment: &str, why: String, change: impl FnOnce(&mut Entry)) {
+    pub(super) fn change(&mut self, app: &str, environment: &str, why: String, change: impl FnOnce(&mut Entry)) {
         let entry = self
             .changed
             .entry((app.to_owned(), environment.to_owned()))
@@ -29,7 +29,7 @@ impl<'a> Draft<'a> {
     }
 
     /// The one write that makes it so; `None` when nothing changed.
-    pub fn effect(self) -> Option<Effect> {
+    pub(super) fn effect(self) -> Option<Effect> {
         let mut files = Vec::new();
         for ((app, environment), entry) in self.changed {
             if entry == self.ledger.entry(&app, &environment) {

@@ -11,7 +11,7 @@ use crate::model::version::Version;
 pub(super) const MAX_EARLIER_TAGS: usize = 50;
 
 /// Records what stands, so that installing Trunkline on an old repository starts nothing.
-pub fn record(
+pub(super) fn record(
     snapshot: &Snapshot,
     app: &App,
     environment: &Environment,

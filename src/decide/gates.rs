@@ -15,21 +15,21 @@ use crate::model::snapshot::{
 use crate::model::verdict::{Answer, Verdict};
 
 /// What the gates of one promotion are judged on.
-pub struct Entering<'a> {
+pub(super) struct Entering<'a> {
     /// The whole snapshot, for time, ledger and facts.
-    pub snapshot: &'a Snapshot,
+    pub(super) snapshot: &'a Snapshot,
     /// The configuration.
-    pub pipeline: &'a Pipeline,
+    pub(super) pipeline: &'a Pipeline,
     /// The application.
-    pub app: &'a App,
+    pub(super) app: &'a App,
     /// The environment it enters.
-    pub environment: &'a Environment,
+    pub(super) environment: &'a Environment,
     /// What is known of the application's way.
-    pub facts: &'a PipelineFacts,
+    pub(super) facts: &'a PipelineFacts,
     /// The source repository.
-    pub source: &'a Source,
+    pub(super) source: &'a Source,
     /// The version.
-    pub candidate: &'a Candidate,
+    pub(super) candidate: &'a Candidate,
 }
 
 impl Entering<'_> {
@@ -47,7 +47,7 @@ impl Entering<'_> {
 }
 
 /// Every gate of a promotion; `pull` is its pull request, once there is one.
-pub fn all(entering: &Entering<'_>, pull: Option<&Pull>, needs: &mut Vec<Need>) -> Vec<Verdict> {
+pub(super) fn all(entering: &Entering<'_>, pull: Option<&Pull>, needs: &mut Vec<Need>) -> Vec<Verdict> {
     let mut gates = vec![pinned(entering), built(entering, needs)];
     if entering.candidate.is_rollback() {
         gates.push(Verdict::yes(
@@ -72,7 +72,7 @@ pub fn all(entering: &Entering<'_>, pull: Option<&Pull>, needs: &mut Vec<Need>) 
 }
 
 /// The tag still names the commit it named when it first started something.
-pub fn pinned(entering: &Entering<'_>) -> Verdict {
+pub(super) fn pinned(entering: &Entering<'_>) -> Verdict {
     let candidate = entering.candidate;
     let Some(tag) = &candidate.tag else {
         return Verdict::yes("pinned", format!("commit {}", candidate.commit.short()));
@@ -87,7 +87,7 @@ pub fn pinned(entering: &Entering<'_>) -> Verdict {
 }
 
 /// The version exists: the checks on its source commit have passed.
-pub fn built(entering: &Entering<'_>, needs: &mut Vec<Need>) -> Verdict {
+pub(super) fn built(entering: &Entering<'_>, needs: &mut Vec<Need>) -> Verdict {
     let (repo, commit) = (entering.source.repo.id, entering.candidate.commit);
     let Some(checks) = entering.snapshot.facts.checks.get(&(repo, commit)) else {
         return unknown(
@@ -180,7 +180,7 @@ fn later(entering: &Entering<'_>) -> Vec<Verdict> {
 }
 
 /// Nobody holds this environment.
-pub fn holds(entering: &Entering<'_>) -> Vec<Verdict> {
+pub(super) fn holds(entering: &Entering<'_>) -> Vec<Verdict> {
     entering.entry().holds.iter().map(|hold| held(&entering.environment.name, hold)).collect()
 }
 
@@ -330,6 +330,6 @@ fn plural(count: u32, word: &str) -> String {
 }
 
 /// A time as people read it, always in UTC, so that the text does not change with the reader.
-pub fn date(at: Timestamp) -> String {
+pub(super) fn date(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }

@@ -7,7 +7,7 @@ use crate::model::snapshot::{PullState, PullSubject, ReviewState, Snapshot};
 use crate::model::verdict::{Answer, Verdict};
 
 /// Plans the merge of one of our promotions.
-pub fn plan(snapshot: &Snapshot, subject: &PullSubject, pipeline: &Pipeline, plan: &mut Plan) {
+pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, pipeline: &Pipeline, plan: &mut Plan) {
     let Some(pull) = &subject.pull else { return };
     if pull.brief.state != PullState::Open || pipeline.mode == Mode::Observe || !ways_in::is_promotion(snapshot, pull) {
         return;

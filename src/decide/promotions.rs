@@ -11,17 +11,17 @@ use crate::model::snapshot::{PipelineFacts, PipelineSubject, PullBrief, PullStat
 use crate::model::verdict::{Answer, Verdict};
 
 /// How one environment stands: what `/status` shows and the pipeline acts on.
-pub struct Standing<'a> {
+pub(super) struct Standing<'a> {
     /// The environment.
-    pub environment: &'a Environment,
+    pub(super) environment: &'a Environment,
     /// The version that wants in, if any.
-    pub candidate: Option<Candidate>,
+    pub(super) candidate: Option<Candidate>,
     /// Why it is in, waits, or stays out.
-    pub verdict: Verdict,
+    pub(super) verdict: Verdict,
 }
 
 /// Plans the promotions of one application.
-pub fn plan(snapshot: &Snapshot, subject: &PipelineSubject, pipeline: &Pipeline, plan: &mut Plan) {
+pub(super) fn plan(snapshot: &Snapshot, subject: &PipelineSubject, pipeline: &Pipeline, plan: &mut Plan) {
     let Some(app) = pipeline.app(&subject.app) else { return };
     let Some(source) = &subject.facts.source else {
         plan.verdicts.push(unreachable_source(&subject.facts));
@@ -45,7 +45,7 @@ pub fn plan(snapshot: &Snapshot, subject: &PipelineSubject, pipeline: &Pipeline,
 }
 
 /// How every environment of an application stands, without planning anything.
-pub fn standings<'a>(
+pub(super) fn standings<'a>(
     snapshot: &Snapshot,
     pipeline: &'a Pipeline,
     app: &App,

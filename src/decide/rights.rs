@@ -7,7 +7,7 @@ use crate::model::snapshot::{Permission, Snapshot};
 
 /// Whether somebody may.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Right {
+pub(super) enum Right {
     /// They may.
     Granted,
     /// They may not, and why.
@@ -17,7 +17,7 @@ pub enum Right {
 }
 
 /// Whether `login` may do `act` in `environment`.
-pub fn may(
+pub(super) fn may(
     snapshot: &Snapshot,
     login: &str,
     act: Act,

@@ -50,7 +50,8 @@ pub(super) fn promotion(
         .collect();
     let shown = now.and_then(|now| now.version.as_deref()).map(short_version);
     let wider = entering.source.repo.private && !entering.snapshot.common.repo.private;
-    let verdict = Verdict::all("entering", "gates", super::gates::all(entering, None, needs));
+    let headline = format!("{} into {}", candidate.version, entering.environment.name);
+    let verdict = Verdict::all("entering", headline, super::gates::all(entering, None, needs));
     let cause = cause(candidate);
     let input = PromotionInput {
         kind: if candidate.is_rollback() { PromotionKind::Rollback } else { PromotionKind::Promote },

@@ -11,20 +11,20 @@ use crate::model::version::Version;
 
 /// A version that may enter an environment.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Candidate {
+pub(super) struct Candidate {
     /// How people call it: the tag's version, or the short commit on trunk.
-    pub version: String,
+    pub(super) version: String,
     /// The git tag; `None` on trunk.
-    pub tag: Option<Tag>,
+    pub(super) tag: Option<Tag>,
     /// The commit it is pinned to.
-    pub commit: Oid,
+    pub(super) commit: Oid,
     /// Why it is wanted.
-    pub cause: Cause,
+    pub(super) cause: Cause,
 }
 
 /// Why a version is wanted.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Cause {
+pub(super) enum Cause {
     /// It is the newest.
     Newest,
     /// Somebody asked for it.
@@ -35,29 +35,33 @@ pub enum Cause {
 
 impl Candidate {
     /// The branch its promotion lives on.
-    pub fn branch(&self, app: &str, environment: &str) -> String {
-        format!("trunkline/{environment}/{app}/{}-{}", self.version, self.commit.short())
+    pub(super) fn branch(&self, app: &str, environment: &str) -> String {
+        let short = self.commit.short();
+        match &self.tag {
+            Some(_) => format!("trunkline/{environment}/{app}/{}-{short}", self.version),
+            None => format!("trunkline/{environment}/{app}/{short}"),
+        }
     }
 
     /// The image tags it means.
-    pub fn image_tags(&self, app: &App) -> Vec<(String, String)> {
+    pub(super) fn image_tags(&self, app: &App) -> Vec<(String, String)> {
         let version = self.tag.is_some().then_some(self.version.as_str());
         app.images.iter().map(|image| (image.name.clone(), image.tag_for(version, &self.commit))).collect()
     }
 
     /// Why its gates of order and time are passed over, when somebody with the bypass right said so.
-    pub fn forced(&self) -> Option<&str> {
+    pub(super) fn forced(&self) -> Option<&str> {
         if let Cause::Asked(request) = &self.cause { request.forced.as_deref() } else { None }
     }
 
     /// Whether it is a way back.
-    pub fn is_rollback(&self) -> bool {
+    pub(super) fn is_rollback(&self) -> bool {
         matches!(self.cause, Cause::Rollback(_))
     }
 }
 
 /// Reads what a promotion branch carries: environment, application, and `version-sha7`.
-pub fn read_branch(branch: &str) -> Option<(&str, &str, &str)> {
+pub(super) fn read_branch(branch: &str) -> Option<(&str, &str, &str)> {
     let (environment, rest) = branch.strip_prefix("trunkline/")?.split_once('/')?;
     let (app, version) = rest.split_once('/')?;
     (!version.is_empty() && !app.is_empty()).then_some((environment, app, version))
@@ -67,7 +71,7 @@ pub fn read_branch(branch: &str) -> Option<(&str, &str, &str)> {
 ///
 /// # Errors
 /// The verdict, when nothing should enter.
-pub fn wanted(
+pub(super) fn wanted(
     app: &App,
     environment: &Environment,
     source: &Source,
@@ -171,18 +175,18 @@ fn newest_tag(
 }
 
 /// The version a tag names for this application.
-pub fn version_of(app: &App, tag: &Tag) -> Option<Version> {
+pub(super) fn version_of(app: &App, tag: &Tag) -> Option<Version> {
     app.tags.version(&tag.name)
 }
 
 /// Whether `text`, as a person writes it, names this tag: its name or its version.
-pub fn names(app: &App, tag: &Tag, text: &str) -> bool {
+pub(super) fn names(app: &App, tag: &Tag, text: &str) -> bool {
     tag.name == text
         || version_of(app, tag).is_some_and(|version| version.as_str() == text || version.without_v() == text)
 }
 
 /// Whether `descendant` is `ancestor` or comes after it.
-pub fn is_or_follows(descendants: &BTreeMap<Oid, Vec<Oid>>, ancestor: Oid, descendant: Oid) -> bool {
+pub(super) fn is_or_follows(descendants: &BTreeMap<Oid, Vec<Oid>>, ancestor: Oid, descendant: Oid) -> bool {
     ancestor == descendant || descendants.get(&ancestor).is_some_and(|list| list.contains(&descendant))
 }
 

@@ -6,7 +6,7 @@ use crate::model::plan::{Effect, Plan};
 use crate::model::snapshot::{Configuration, RepoSubject, Snapshot};
 
 /// Plans the wakes of one repository.
-pub fn plan(snapshot: &Snapshot, subject: &RepoSubject, plan: &mut Plan) {
+pub(super) fn plan(snapshot: &Snapshot, subject: &RepoSubject, plan: &mut Plan) {
     let repo = snapshot.common.repo.id;
     let mut keys: Vec<Key> = subject.pipelines.iter().map(|(repo, app)| Key::Pipeline(*repo, app.clone())).collect();
     if snapshot.common.config != Configuration::Missing {

@@ -10,24 +10,24 @@ use crate::model::verdict::Verdict;
 use crate::model::version::Version;
 
 /// What a pull request brings into one environment.
-pub struct WayIn<'a> {
+pub(super) struct WayIn<'a> {
     /// The environment.
-    pub environment: &'a Environment,
+    pub(super) environment: &'a Environment,
     /// The application.
-    pub app: &'a App,
+    pub(super) app: &'a App,
     /// The gates.
-    pub verdict: Verdict,
+    pub(super) verdict: Verdict,
 }
 
 /// Whether a pull request is a promotion that we opened.
-pub fn is_promotion(snapshot: &Snapshot, pull: &Pull) -> bool {
+pub(super) fn is_promotion(snapshot: &Snapshot, pull: &Pull) -> bool {
     snapshot.common.bot.is(&pull.brief.author)
         && !pull.brief.fork
         && versions::read_branch(&pull.brief.branch).is_some()
 }
 
 /// The gates of every version change a pull request makes in a gated environment.
-pub fn all<'a>(
+pub(super) fn all<'a>(
     snapshot: &Snapshot,
     pipeline: &'a Pipeline,
     pull: &Pull,

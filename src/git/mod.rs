@@ -208,6 +208,11 @@ impl Cache {
         Ok(Self { folder: folder.to_owned(), open: Mutex::default() })
     }
 
+    /// Where the caches are.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Reads the refs of a remote and fetches what is wanted and missing.
     ///
     /// # Errors

@@ -261,11 +261,12 @@ impl CommitAuthorsNode {
     /// The authors; a bot only where GitHub itself signed, because anybody may write a bot's address into a commit.
     fn actors(self) -> Vec<Actor> {
         let signed = self.signature.is_some_and(|s| s.is_valid && s.was_signed_by_git_hub);
-        let actor = |author: GitActorNode| match author.user {
-            Some(user) => Actor { login: user.login, bot: false },
-            None => {
-                let bot = author.email.as_deref().filter(|_| signed).and_then(bot_of_address);
-                bot.map_or_else(|| actor(None), |login| Actor { login: login.to_owned(), bot: true })
+        let actor = |author: GitActorNode| {
+            let bot = author.email.as_deref().filter(|_| signed).and_then(bot_of_address);
+            match (bot, author.user) {
+                (Some(slug), _) => Actor { login: slug.to_owned(), bot: true },
+                (None, Some(user)) => Actor { login: user.login, bot: false },
+                (None, None) => actor(None),
             }
         };
         self.authors.into_vec().into_iter().map(actor).collect()

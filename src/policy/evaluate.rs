@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::files::{self, PolicyFiles};
+use super::version_changes::version_changes;
 use super::rules::{KUST_001, from_problem};
 use super::{CheckInput, Class, CompiledPolicies, EnvironmentInfo, Pack, check, compile, delta};
 use crate::config;
@@ -48,12 +49,20 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
     progress("the policies");
     let policies = compile(job.policies);
     let packs: Vec<Pack> = job.pipeline.policies.packs.iter().filter_map(|name| Pack::named(name)).collect();
-    let mut evaluation = Evaluation::default();
+    let rules = |path: &&RepoPath| {
+        path.as_str() == config::FILE || job.pipeline.policies.paths.iter().any(|folder| path.is_within(folder))
+    };
+    let touches_rules = changed.iter().any(|path| rules(&path));
+    let mut evaluation = Evaluation { touches_rules, ..Evaluation::default() };
     for environment in &job.pipeline.environments {
         for folder in environment.folders(&job.pipeline.apps) {
             progress(&format!("environment `{}`", environment.name));
             let info = EnvironmentInfo { name: environment.name.clone(), class: Class::of(environment.takes), folder };
-            evaluation.environments.extend(one(job, &info, &changed, (&policies, &packs)));
+            let folder = info.folder.clone();
+            if let Some(mut touched) = one(job, &info, &changed, (&policies, &packs)) {
+                touched.versions = version_changes(&job.base, &job.head, (environment, &folder), &job.pipeline.apps);
+                evaluation.environments.push(touched);
+            }
         }
     }
     progress("the configuration and policies of the change");
@@ -105,7 +114,7 @@ fn one(
         path: info.folder.clone(),
         changes,
         images,
-        versions: Vec::new(),
+        versions: Vec::new(), // filled by the caller, who knows the applications
         findings: delta::compare(had, found),
         objects: u32::try_from(after.objects.len()).unwrap_or(u32::MAX),
         rendered: after.ok,

@@ -10,7 +10,8 @@ mod fixture;
 pub mod rego;
 pub mod rules;
 mod scrub;
-pub mod world;
+pub mod version_changes;
+mod world;
 
 use crate::manifest::{Node, Object};
 use crate::model::finding::{Finding, Problem};

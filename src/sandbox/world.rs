@@ -178,6 +178,7 @@ pub(crate) struct Issue {
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
     pub(crate) closed_at: Option<Timestamp>,
+    pub(crate) closed_by: Option<String>,
 }
 
 #[derive(Debug, Clone)]

@@ -6,3 +6,5 @@ mod receiver;
 mod schema;
 mod tidy;
 mod worker;
+mod features;
+mod world;

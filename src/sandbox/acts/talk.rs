@@ -94,7 +94,7 @@ pub(crate) fn label(cx: &mut Cx<'_>, repo: u64, number: u64, names: &[&str]) -> 
             id,
             name: (*name).to_owned(),
             color: "ededed".into(),
-            description: None,
+            description: Some(String::new()),
         });
         let issue = found.issues.get_mut(&number).ok_or_else(Refusal::not_found)?;
         if issue.labels.insert(key.clone()) {

@@ -25,7 +25,13 @@ pub(super) fn route(cx: &mut Cx<'_>, call: &Call, repo: u64, path: &[&str]) -> R
             cx.allow(repo, "checks", Read)?;
             let sha = repos::resolve(cx, repo, &git_ref.join("/"))?;
             let ids = cx.repo(repo)?.suites.values().filter(|suite| suite.head_sha == sha).map(|suite| suite.id);
-            let rows: Vec<Value> = ids.map(|id| cx.suite(repo, id)).collect::<std::result::Result<_, _>>()?;
+            let whole = cx.minimal_repository(cx.repo(repo)?);
+            let with = |mut suite: Value| {
+                suite["repository"] = whole.clone();
+                suite
+            };
+            let rows = ids.map(|id| cx.suite(repo, id).map(with));
+            let rows: Vec<Value> = rows.collect::<std::result::Result<_, _>>()?;
             let mut answer = call.page(&cx.inner.options.base_url, rows.clone());
             answer.body = json!({ "total_count": rows.len(), "check_suites": answer.body });
             Ok(answer)
@@ -66,12 +72,7 @@ fn check_runs(cx: &mut Cx<'_>, call: &Call, repo: u64, (method, rest): (&str, &[
             let check = cx.repo(repo)?.checks.get(&id).ok_or_else(Refusal::not_found)?;
             if check.app != cx.inner.options.app.slug {
                 let id = cx.inner.options.app.id;
-                return Err(Refusal::new(
-                    403,
-                    format!(
-                        "Invalid app_id `{id}` - check run can only be modified by the GitHub App that created it."
-                    ),
-                ));
+                return Err(Refusal::new(403, format!("Invalid app_id `{id}` - check run can only be modified by the GitHub App that created it.")));
             }
             checks::update(cx, repo, id, &call.body)?;
             Ok(Answer::ok(cx.check(repo, id)?))

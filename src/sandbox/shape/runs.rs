@@ -47,7 +47,8 @@ impl Cx<'_> {
             "external_id": check.external_id,
             "url": api,
             "html_url": self.repo_html(repo, &format!("/runs/{}", check.id)),
-            "details_url": check.details_url,
+            // Without an own address it is the App's page.
+            "details_url": check.details_url.clone().unwrap_or_else(|| self.html(&format!("/apps/{}", check.app))),
             "status": check.status,
             "conclusion": check.conclusion,
             "started_at": iso(check.started_at),

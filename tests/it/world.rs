@@ -1,0 +1,372 @@
+//! A whole world in this process: the sandbox's GitHub, the bot, one manual clock, and a switch for faults on every call.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use axum::body::Body;
+use http::{Request, Response};
+use secrecy::SecretString;
+use tower::ServiceExt;
+use trunkline::clock::Clock;
+use trunkline::git;
+use trunkline::github::{Config, GitHub};
+use trunkline::queue::{Due, Queue};
+use trunkline::reconcile::{Parts, Reconciler};
+use trunkline::sandbox::seed::{self, ENVIRONMENTS, SHOP};
+use trunkline::sandbox::{AppSpec, Options, Sandbox};
+use trunkline::telemetry::metrics::Metrics;
+use trunkline::transport::{BoxError, HttpBody, HttpRequest, Transport};
+use trunkline::web::{Secrets, Us, WebState, public_router};
+use trunkline::worker::Worker;
+
+/// Where the example stands for people.
+const WEB: &str = "http://github.test";
+const SECRET: &str = "a webhook secret of enough bytes";
+/// Passes and deliveries in one settling: a story's step takes a few dozen.
+const MAX_ROUNDS: usize = 2_000;
+
+/// What goes wrong with one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The call never reaches GitHub.
+    Refuse,
+    /// GitHub does it; its answer is lost.
+    Lose,
+    /// The bot is killed before the answer comes, after GitHub did it.
+    Crash,
+    /// A read shows the world as it was before the last write.
+    Stale,
+}
+
+/// Which call goes wrong; counts calls from the moment it is set.
+#[derive(Debug, Default)]
+pub struct Faults {
+    calls: AtomicUsize,
+    plan: Mutex<Option<(usize, Fault)>>,
+    crashed: tokio::sync::Notify,
+}
+
+impl Faults {
+    /// Makes the `n`th call from now (from 0) go wrong.
+    pub fn set(&self, n: usize, fault: Fault) {
+        *self.plan.lock().unwrap() = Some((n, fault));
+        self.calls.store(0, Ordering::SeqCst);
+    }
+
+    /// How many calls were made since the last `set` or `count`.
+    pub fn count(&self) -> usize {
+        self.calls.swap(0, Ordering::SeqCst)
+    }
+
+    fn next(&self) -> Option<Fault> {
+        let n = self.calls.fetch_add(1, Ordering::SeqCst);
+        self.plan.lock().unwrap().filter(|(at, _)| *at == n).map(|(_, fault)| fault)
+    }
+}
+
+struct Bot {
+    reconciler: Arc<Reconciler>,
+    queue: Queue,
+    web: axum::Router,
+}
+
+/// The world.
+pub struct World {
+    pub github: Sandbox,
+    pub clock: Clock,
+    pub faults: Arc<Faults>,
+    pub example: Option<seed::Example>,
+    bot: Option<Bot>,
+    dir: tempfile::TempDir,
+    generation: usize,
+}
+
+/// Making an RSA key takes longer than a whole story: one serves all worlds of this run.
+fn app_key(dir: &std::path::Path) -> PathBuf {
+    dir.join("github/app.pem")
+}
+
+static APP_KEY: OnceLock<String> = OnceLock::new();
+
+impl World {
+    /// The example organisation, the bot installed and at rest.
+    pub async fn example() -> World {
+        World::with(&seed::environments()).await
+    }
+
+    /// The example organisation with other files in `acme/environments`.
+    pub async fn with(files: &[(&str, Vec<u8>)]) -> World {
+        let mut world = World::empty().await;
+        let example = seed::example(&world.github, files);
+        world.link(SHOP, &example.shop.path);
+        world.link(ENVIRONMENTS, &example.environments.path);
+        world.example = Some(example);
+        world.start().await;
+        world.settle().await;
+        world
+    }
+
+    /// A GitHub with nobody in it, and no bot yet.
+    pub async fn empty() -> World {
+        // `RUST_LOG=trunkline=debug cargo test … -- --nocapture` tells the story from the inside.
+        let filter = tracing_subscriber::EnvFilter::from_default_env();
+        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().without_time().try_init();
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Clock::manual("2026-11-02T09:00:00Z".parse().unwrap());
+        std::fs::create_dir_all(dir.path().join("github")).unwrap();
+        if let Some(pem) = APP_KEY.get() {
+            std::fs::write(app_key(dir.path()), pem).unwrap();
+        }
+        let app = AppSpec::from_manifest(include_str!("../../app-manifest.yml")).unwrap();
+        let github = Sandbox::start(Options {
+            dir: dir.path().join("github"),
+            clock: clock.clone(),
+            base_url: WEB.into(),
+            app,
+            webhook_secret: SECRET.into(),
+            deliver_to: None,
+        })
+        .await
+        .unwrap();
+        let _ = APP_KEY.set(github.app_private_key_pem());
+        let faults = Arc::new(Faults::default());
+        World { github, clock, faults, example: None, bot: None, dir, generation: 0 }
+    }
+
+    /// Makes a repository of the sandbox reachable for git by its name.
+    pub fn link(&self, name: &str, path: &std::path::Path) {
+        let link = self.dir.path().join("remotes").join(format!("{name}.git"));
+        std::fs::create_dir_all(link.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(path, link).unwrap();
+    }
+
+    fn transport(&self) -> Transport {
+        let (router, faults) = (self.github.router(), Arc::clone(&self.faults));
+        Transport::of(tower::service_fn(move |request: HttpRequest| {
+            let (router, faults) = (router.clone(), Arc::clone(&faults));
+            async move { call(router, faults, request).await }
+        }))
+    }
+
+    /// Starts the bot on the queue's file; a killed one is replaced, with nothing in memory.
+    pub async fn start(&mut self) {
+        if let Some(old) = self.bot.take() {
+            old.queue.close().await.unwrap();
+        }
+        self.generation += 1;
+        let transport = self.transport();
+        let config = Config {
+            api_url: format!("{WEB}/api/v3"),
+            graphql_url: format!("{WEB}/api/graphql"),
+            web_url: WEB.into(),
+            app_id: self.github.app_id(),
+            client_id: None,
+            private_key: SecretString::from(self.github.app_private_key_pem()),
+        };
+        let queue = Queue::open(&self.dir.path().join("queue.sqlite"), self.clock.clone()).await.unwrap();
+        let parts = Parts {
+            github: GitHub::new(&config, self.clock.clone(), &transport).unwrap(),
+            git: git::Cache::new(&self.dir.path().join("cache")).unwrap(),
+            remotes: git::Remotes::folder(WEB, &self.dir.path().join("remotes")),
+            queue: queue.clone(),
+            worker: Worker::in_process(),
+            mask_secret: [7; 32],
+            clock: self.clock.clone(),
+        };
+        // A start that meets a fault is tried again, as a supervisor would.
+        for _ in 0..5 {
+            let tried = tokio::select! {
+                tried = Reconciler::start(clone(&parts)) => tried.ok(),
+                () = self.faults.crashed.notified() => None,
+            };
+            if let Some(reconciler) = tried {
+                let secrets = Secrets::new(vec![("one".into(), SecretString::from(SECRET))]).unwrap();
+                let us = Us { app_id: self.github.app_id(), login: Some(format!("{}[bot]", reconciler.bot().slug)) };
+                let web = public_router(WebState::new(queue.clone(), secrets, us, Metrics::new()));
+                self.bot = Some(Bot { reconciler, queue, web });
+                return;
+            }
+        }
+        panic!("the bot did not start in five tries");
+    }
+
+    /// Throws away everything the bot has on disk and in memory, and starts it anew.
+    pub async fn lose_everything(&mut self) {
+        if let Some(old) = self.bot.take() {
+            old.queue.close().await.unwrap();
+        }
+        for name in ["queue.sqlite", "queue.sqlite-wal", "queue.sqlite-shm"] {
+            let _ = std::fs::remove_file(self.dir.path().join(name));
+        }
+        let _ = std::fs::remove_dir_all(self.dir.path().join("cache"));
+        self.start().await;
+    }
+
+    /// Delivers and passes until nothing is due, debounce and back-off included; far timers are left alone.
+    pub async fn settle(&mut self) {
+        for _ in 0..MAX_ROUNDS {
+            let delivered = self.deliver().await;
+            let Some(bot) = &self.bot else { return };
+            let (reconciler, queue) = (Arc::clone(&bot.reconciler), bot.queue.clone());
+            let stepped = tokio::select! {
+                stepped = reconciler.step() => Some(stepped.unwrap()),
+                () = self.faults.crashed.notified() => None,
+            };
+            match stepped {
+                None => {
+                    drop((reconciler, queue));
+                    self.start().await;
+                }
+                Some(0) if delivered == 0 => match queue.next_soon().await.unwrap() {
+                    Some(at) => self.clock.advance(between(&self.clock, at)),
+                    None => return,
+                },
+                Some(_) => {}
+            }
+        }
+        panic!("it does not settle:\n{}", self.sees());
+    }
+
+    /// Lets time pass and settles.
+    pub async fn advance(&mut self, by: Duration) {
+        self.clock.advance(by);
+        self.settle().await;
+        // What was planned for a moment inside this stretch is due now.
+        let Some(bot) = &self.bot else { return };
+        if let Some((at, Due::Later)) = bot.queue.next_due().await.unwrap() {
+            if at <= self.clock.now() {
+                self.settle().await;
+            }
+        }
+    }
+
+    /// Sweeps, as the bot does every quarter of an hour, and settles.
+    pub async fn sweep(&mut self) {
+        for _ in 0..5 {
+            let Some(bot) = &self.bot else { return };
+            let reconciler = Arc::clone(&bot.reconciler);
+            let swept = tokio::select! {
+                swept = reconciler.sweep() => swept.is_ok(),
+                () = self.faults.crashed.notified() => false,
+            };
+            if swept {
+                break;
+            }
+            drop(reconciler);
+            self.start().await;
+        }
+        self.settle().await;
+    }
+
+    async fn deliver(&self) -> usize {
+        let Some(bot) = &self.bot else { return 0 };
+        let deliveries = self.github.take_deliveries();
+        let count = deliveries.len();
+        for delivery in deliveries {
+            let mut request = Request::post("/webhook").header("content-type", "application/json");
+            for (name, value) in &delivery.headers {
+                if !name.eq_ignore_ascii_case("content-type") {
+                    request = request.header(name, value);
+                }
+            }
+            let request = request.body(Body::from(delivery.body)).unwrap();
+            let answer = bot.web.clone().oneshot(request).await.unwrap();
+            assert!(answer.status().is_success(), "{} was answered {}", delivery.event, answer.status());
+            self.github.mark_delivered(delivery.id, answer.status().as_u16());
+        }
+        count
+    }
+
+    /// Forgets the deliveries nobody took: GitHub was silent.
+    pub fn lose_deliveries(&self) -> usize {
+        self.github.take_deliveries().len()
+    }
+
+    /// The same without the texts of descriptions and comments, and with commits by their role instead of their id.
+    pub fn brief(&self) -> String {
+        let mut out = String::new();
+        let mut inside = false;
+        for line in self.sees().lines() {
+            let indent = line.len() - line.trim_start().len();
+            inside = inside && indent >= 6;
+            if !inside {
+                out.push_str(line);
+                out.push('\n');
+            }
+            inside |= line.trim_start() == "body:" || line.trim_start().starts_with("comment by");
+        }
+        out
+    }
+
+    /// The text of the newest comment by the bot on a pull request or issue.
+    pub fn said(&self, number: u64) -> String {
+        let dump = self.sees();
+        let start = format!("#{number} ");
+        let mut here = false;
+        let mut comments: Vec<String> = Vec::new();
+        let mut taking = false;
+        for line in dump.lines() {
+            let text = line.trim_start();
+            let indent = line.len() - text.len();
+            if indent == 2 {
+                here = text.contains(&start);
+                taking = false;
+            } else if here && indent == 4 {
+                taking = text.starts_with("comment by trunkline[bot]");
+                if taking {
+                    comments.push(String::new());
+                }
+            } else if let (true, Some(last)) = (taking, comments.last_mut()) {
+                last.push_str(line.get(6..).unwrap_or_default());
+                last.push('\n');
+            }
+        }
+        comments.pop().unwrap_or_default()
+    }
+
+    /// Everything a person could see on this GitHub.
+    pub fn sees(&self) -> String {
+        self.github.dump()
+    }
+}
+
+fn clone(parts: &Parts) -> Parts {
+    Parts {
+        github: parts.github.clone(),
+        git: git::Cache::new(parts.git.folder()).unwrap(),
+        remotes: parts.remotes.clone(),
+        queue: parts.queue.clone(),
+        worker: Worker::in_process(),
+        mask_secret: parts.mask_secret,
+        clock: parts.clock.clone(),
+    }
+}
+
+fn between(clock: &Clock, at: jiff::Timestamp) -> Duration {
+    Duration::try_from(at.duration_since(clock.now())).unwrap_or_default()
+}
+
+/// One call from the bot to GitHub, with whatever is to go wrong with it.
+async fn call(router: axum::Router, faults: Arc<Faults>, request: HttpRequest) -> Result<Response<HttpBody>, BoxError> {
+    use http_body_util::BodyExt;
+    let fault = faults.next();
+    let (mut parts, body) = request.into_parts();
+    if fault == Some(Fault::Refuse) {
+        return Err("the connection was refused".into());
+    }
+    if fault == Some(Fault::Stale) {
+        parts.headers.insert("x-sandbox-stale", http::HeaderValue::from_static("1"));
+    }
+    let request = Request::from_parts(parts, Body::new(body));
+    let answer = router.oneshot(request).await.unwrap_or_else(|never| match never {});
+    match fault {
+        Some(Fault::Lose) => Err("the connection broke before the answer".into()),
+        Some(Fault::Crash) => {
+            faults.crashed.notify_one();
+            std::future::pending().await
+        }
+        _ => Ok(answer.map(|body| body.map_err(BoxError::from).boxed_unsync())),
+    }
+}
