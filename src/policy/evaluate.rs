@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::files::{self, PolicyFiles};
-use super::version_changes::version_changes;
 use super::rules::{KUST_001, from_problem};
+use super::version_changes::version_changes;
 use super::{CheckInput, Class, CompiledPolicies, EnvironmentInfo, Pack, check, compile, delta};
 use crate::config;
 use crate::manifest::{MaskKey, Node, diff, load};
@@ -49,11 +49,10 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
     progress("the policies");
     let policies = compile(job.policies);
     let packs: Vec<Pack> = job.pipeline.policies.packs.iter().filter_map(|name| Pack::named(name)).collect();
-    let rules = |path: &&RepoPath| {
+    let rules = |path: &RepoPath| {
         path.as_str() == config::FILE || job.pipeline.policies.paths.iter().any(|folder| path.is_within(folder))
     };
-    let touches_rules = changed.iter().any(|path| rules(&path));
-    let mut evaluation = Evaluation { touches_rules, ..Evaluation::default() };
+    let mut evaluation = Evaluation { touches_rules: changed.iter().any(rules), ..Evaluation::default() };
     for environment in &job.pipeline.environments {
         for folder in environment.folders(&job.pipeline.apps) {
             progress(&format!("environment `{}`", environment.name));
@@ -65,10 +64,24 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
             }
         }
     }
+    spare(&mut evaluation);
     progress("the configuration and policies of the change");
     evaluation.findings.extend(configuration(job, &changed));
     evaluation.findings.extend(policy_changes(job, &changed, policies, !evaluation.environments.is_empty()));
     evaluation
+}
+
+/// Diffs kept in all; the largest report GitHub takes is a hundredth of it. Beyond, an object's change is told without its text.
+const MAX_DIFF_BYTES: usize = 8 << 20;
+
+fn spare(evaluation: &mut Evaluation) {
+    let mut left = MAX_DIFF_BYTES;
+    for change in evaluation.environments.iter_mut().flat_map(|environment| &mut environment.changes) {
+        match left.checked_sub(change.diff.len()) {
+            Some(rest) => left = rest,
+            None => change.diff.clear(),
+        }
+    }
 }
 
 fn unreadable(why: &str) -> Evaluation {
@@ -114,7 +127,7 @@ fn one(
         path: info.folder.clone(),
         changes,
         images,
-        versions: Vec::new(), // filled by the caller, who knows the applications
+        versions: Vec::new(),
         findings: delta::compare(had, found),
         objects: u32::try_from(after.objects.len()).unwrap_or(u32::MAX),
         rendered: after.ok,

@@ -1,10 +1,12 @@
 //! Example environments as text, for tests.
 
-use crate::manifest::{Node, Object, load, objects};
+use super::evaluate;
+use crate::manifest::{Node, Object};
 use crate::model::finding::Problem;
 use crate::model::id::Oid;
 use crate::model::path::RepoPath;
 use crate::model::tree::{MemoryObjects, Tree};
+use crate::render::render;
 
 /// Files after lines `# file: path`, held in memory.
 pub(super) struct Example {
@@ -36,19 +38,10 @@ impl Example {
         Tree::new(self.root, &self.store)
     }
 
-    /// The objects of the folder's files as they stand, the kustomizations among them, and what is wrong.
+    /// The rendered objects, the kustomizations behind them, and what is wrong.
     pub(super) fn read(&self) -> (Vec<Object>, Vec<Node>, Vec<Problem>) {
-        let (mut found, mut kustomizations, mut problems) = (Vec::new(), Vec::new(), Vec::new());
-        for (path, _) in self.tree().files(&self.folder).unwrap() {
-            let loaded = load(&path, &self.tree().read(&path).unwrap());
-            if path.name() == "kustomization.yaml" {
-                kustomizations.extend(loaded.documents.into_iter().map(|document| document.node));
-                continue;
-            }
-            let (objects, wrong) = objects(&loaded);
-            found.extend(objects);
-            problems.extend(loaded.problems.into_iter().chain(wrong));
-        }
-        (found, kustomizations, problems)
+        let rendered = render(&self.tree(), &self.folder);
+        let kustomizations = evaluate::kustomizations(&self.tree(), &rendered.reads);
+        (rendered.objects, kustomizations, rendered.problems)
     }
 }

@@ -89,10 +89,8 @@ pub struct CheckInput<'a> {
 /// Everything wrong with one environment. Problems of the policies themselves are not among it: they belong to no environment.
 pub fn check(input: &CheckInput) -> Vec<Finding> {
     let class = input.environment.class;
-    let world = world::World {
-        kustomizations: input.kustomizations,
-        ..world::World::new(class, &input.environment.folder, input.objects, input.tree)
-    };
+    let mut world = world::World::new(class, &input.environment.folder, input.objects, input.tree);
+    world.kustomizations = input.kustomizations;
     let secrets = scrub::Secrets::of(input.objects);
     let told = input.problems.iter().map(rules::from_render_problem);
     let told = told.chain(rego::evaluate(input.policies, input.environment, input.objects));
@@ -105,5 +103,9 @@ pub fn check(input: &CheckInput) -> Vec<Finding> {
     findings
 }
 
+#[cfg(test)]
+mod corpus_tests;
+#[cfg(test)]
+mod evaluate_tests;
 #[cfg(test)]
 mod shipped_tests;

@@ -88,7 +88,7 @@ impl Secrets {
 }
 
 /// Standard base64 with padding, white space allowed, as the API server reads `data`.
-fn decode(text: &str) -> Option<Vec<u8>> {
+pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
     let (mut bits, mut held, mut padding) = (0_u32, 0_u32, 0);
     for byte in text.bytes().filter(|byte| !byte.is_ascii_whitespace()) {

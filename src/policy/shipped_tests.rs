@@ -73,9 +73,9 @@ spec:
         check(&input).iter().map(show).collect::<Vec<_>>().join("\n")
     };
     insta::assert_snapshot!(said(Class::Prod), @r"
+    15 error databases.deny: Service `db` opens a database's port 5432 to the world outside the cluster
     9 error images.deny: image `nginx:1` comes from a registry that is not on the list
     3 warning owners.warn: Deployment `shop` has no label `app.kubernetes.io/part-of`
-    15 error databases.deny: Service `db` opens a database's port 5432 to the world outside the cluster
     26 error ingress.deny: host `c.example.org` of Ingress `web` has no TLS
     ");
     assert!(!said(Class::Dev).contains("TLS"));
@@ -130,7 +130,7 @@ Put `.rego` files into a folder that `.github/trunkline.yaml` names under `polic
 - An answer is a text, or an object with `msg` and, if you like, `why`, `fix`, and `path` (such as `[\"spec\", \"replicas\"]`), which points at the line.
 - `exception` rules name the rules an object is excused from.
 - YAML and JSON files are data, below the names of the folders between the policy folder and them: `images/allowed.yaml` is `data.images`.
-- `data.trunkline.environment` has `name` and `class` (`dev`, `stage` or `prod`); `data.trunkline.objects` has all objects of the environment.
+- `data.trunkline.environment` has `name`, `class` (`dev`, `stage` or `prod`) and `takes`; `data.trunkline.objects` has all objects of the environment.
 - A policy that does not parse or cannot be evaluated is a finding (`POLICY`) at its line, never a pass. What changes from run to run
   (`time.now_ns`, `http.send`, …) is refused. The policies of the default branch decide; those of a pull request are checked and shown.
 

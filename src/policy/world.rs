@@ -1,6 +1,6 @@
 //! What a rule sees: every object of one environment at once, and the few questions all rules ask of them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::manifest::{Node, Object, Value};
 use crate::model::finding::ObjectName;
@@ -23,6 +23,18 @@ pub struct World<'a> {
     pub workloads: Vec<Workload<'a>>,
     /// The environment's folder.
     pub folder: &'a RepoPath,
+    index: Index<'a>,
+}
+
+/// What is looked up once a reference, so that a thousand references to a thousand objects stay a thousand look-ups.
+struct Index<'a> {
+    objects: HashMap<(&'a str, &'a str), Vec<&'a Object>>,
+    /// The workloads (by place) whose pods carry a label.
+    labels: HashMap<(&'a str, &'a str), Vec<usize>>,
+    /// The namespaces in which something makes objects that cannot be seen.
+    unseen: Vec<&'a str>,
+    /// Objects of operators' kinds.
+    custom: Vec<&'a Object>,
 }
 
 /// An object that runs pods.
@@ -52,8 +64,9 @@ impl<'a> Container<'a> {
 impl<'a> World<'a> {
     /// An environment's objects, indexed.
     pub fn new(class: Class, folder: &'a RepoPath, objects: &'a [Object], tree: Tree<'a>) -> Self {
-        let workloads = objects.iter().filter_map(workload).collect();
-        Self { class, objects, kustomizations: &[], tree, workloads, folder }
+        let workloads: Vec<Workload> = objects.iter().filter_map(workload).collect();
+        let index = Index::new(objects, &workloads);
+        Self { class, objects, kustomizations: &[], tree, workloads, folder, index }
     }
 
     /// The objects of one kind in one API group.
@@ -65,24 +78,20 @@ impl<'a> World<'a> {
     ///
     /// A chart or a generator may bring the very Service or Secret a rule misses, so rules about missing things stay silent then.
     pub fn makes_unseen(&self, namespace: &str) -> bool {
-        self.objects.iter().any(|object| {
-            let makes = matches!(
-                (group_of(object), object.kind()),
-                ("helm.toolkit.fluxcd.io", "HelmRelease")
-                    | ("fluxcd.controlplane.io", "ResourceSet")
-                    | ("infra.contrib.fluxcd.io", "Terraform")
-                    | ("argoproj.io", "Application" | "ApplicationSet")
-            );
-            let there = object.node.str_at(&["spec", "targetNamespace"]).unwrap_or_else(|| namespace_of(object));
-            makes && same_namespace(there, namespace)
-        })
+        self.index.unseen.iter().any(|there| same_namespace(there, namespace))
+    }
+
+    /// The object of this kind and name.
+    pub fn find(&self, namespace: &str, kind: &str, name: &str) -> Option<&'a Object> {
+        let named = self.index.objects.get(&(kind, name))?;
+        named.iter().copied().find(|object| same_namespace(namespace_of(object), namespace))
     }
 
     /// Whether an operator's object of this environment stands behind `name`: it is called so (`db` behind `db-app`), or it writes the name down.
     ///
     /// Operators make Secrets, Services and pods from their own kinds; what those kinds mention is taken as made.
     pub fn made_by_operator(&self, namespace: &str, name: &str) -> bool {
-        self.objects.iter().filter(|object| is_custom(object)).any(|object| {
+        self.index.custom.iter().any(|object| {
             let own = object.node.str_at(&["metadata", "name"]).unwrap_or_default();
             same_namespace(namespace_of(object), namespace)
                 && (own == name
@@ -93,7 +102,10 @@ impl<'a> World<'a> {
 
     /// The workloads of `namespace` whose pods carry all of `labels`.
     pub fn selected(&self, namespace: &'a str, labels: &'a Node) -> impl Iterator<Item = &Workload<'a>> {
-        self.workloads.iter().filter(move |workload| {
+        let first = labels.as_map().and_then(|labels| labels.iter().next());
+        let first = first.and_then(|(key, value)| Some((key.text.as_str(), value.as_str()?)));
+        let near = first.and_then(|label| self.index.labels.get(&label)).map(Vec::as_slice).unwrap_or_default();
+        near.iter().map(|at| &self.workloads[*at]).filter(move |workload| {
             same_namespace(namespace_of(workload.object), namespace) && workload.has_labels(labels)
         })
     }
@@ -104,6 +116,42 @@ impl<'a> World<'a> {
             |object: &'a Object| (namespace_of(object), object.node.str_at(&["metadata", "name"]).unwrap_or(""));
         self.objects.iter().filter(|object| object.kind() == kind).map(named).collect()
     }
+}
+
+impl<'a> Index<'a> {
+    fn new(objects: &'a [Object], workloads: &[Workload<'a>]) -> Self {
+        let mut index =
+            Self { objects: HashMap::new(), labels: HashMap::new(), unseen: Vec::new(), custom: Vec::new() };
+        for object in objects {
+            let name = object.node.str_at(&["metadata", "name"]).unwrap_or_default();
+            index.objects.entry((object.kind(), name)).or_default().push(object);
+            if is_custom(object) {
+                index.custom.push(object);
+            }
+            if makes_others(object) {
+                let target = object.node.str_at(&["spec", "targetNamespace"]);
+                index.unseen.push(target.unwrap_or_else(|| namespace_of(object)));
+            }
+        }
+        for (at, workload) in workloads.iter().enumerate() {
+            let labels = workload.template.at(&["metadata", "labels"]).and_then(Node::as_map);
+            for (key, value) in labels.into_iter().flat_map(|labels| labels.iter()) {
+                let label = (key.text.as_str(), value.as_str().unwrap_or_default());
+                index.labels.entry(label).or_default().push(at);
+            }
+        }
+        index
+    }
+}
+
+fn makes_others(object: &Object) -> bool {
+    matches!(
+        (group_of(object), object.kind()),
+        ("helm.toolkit.fluxcd.io", "HelmRelease")
+            | ("fluxcd.controlplane.io", "ResourceSet")
+            | ("infra.contrib.fluxcd.io", "Terraform")
+            | ("argoproj.io", "Application" | "ApplicationSet")
+    )
 }
 
 impl<'a> Workload<'a> {

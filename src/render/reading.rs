@@ -38,13 +38,19 @@ fn reread(node: Node, bytes: &[u8], place: Place) -> Result<Node, Refusal> {
     let Node { value, span } = node;
     let source = || written(bytes, &span);
     let value = match value {
+        // Annotations become text as they were written, `1.10` and `true` alike.
+        Value::Bool(_) | Value::Int(_) | Value::Float(_) if place == Place::Annotations && source().is_some() => {
+            Value::String(source().unwrap_or_default().to_owned())
+        }
         Value::Bool(truth) => match source() {
             Some(word) if is_old_bool(word) => Value::String(word.to_owned()),
             _ => Value::Bool(truth),
         },
         Value::String(text) => match source() {
             Some(word) if word.starts_with('>') && place != Place::Annotations => Value::String(refolded(&text)),
-            Some(word) if word == text => Value::String(date(text).map_err(|why| Box::new((span.clone(), why)))?),
+            Some(word) if word == text && place != Place::Annotations => {
+                Value::String(date(text).map_err(|why| Box::new((span.clone(), why)))?)
+            }
             _ => Value::String(text),
         },
         Value::List(list) => {

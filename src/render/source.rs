@@ -12,8 +12,8 @@ use crate::model::tree::{EntryKind, Tree, TreeError};
 
 /// Files one environment may read: the largest public GitOps repositories have about 6,000 in all their environments.
 const MAX_FILES: usize = 10_000;
-/// Values copied into objects and patches: 2,000 objects of 100 values, times fifty. Keeps memory below the worker's limit.
-const MAX_WEIGHT: usize = 5_000_000;
+/// Values copied into objects and patches: 2,000 objects of 100 values, times ten. Keeps memory below the worker's limit.
+const MAX_WEIGHT: usize = 2_000_000;
 /// Problems shown: nobody reads more, and hostile input must not fill the memory.
 const MAX_PROBLEMS: usize = 100;
 

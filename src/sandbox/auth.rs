@@ -142,7 +142,8 @@ pub(crate) fn mint(cx: &mut Cx<'_>, installation: u64, request: &Value, long: Op
     let found = cx.world.installations.get(&installation).ok_or_else(Refusal::not_found)?;
     let reach = cx.world.reach(found);
     let repos = asked_repos(cx.world, request, &found.account)?;
-    let stranger = "There is at least one repository that does not exist or is not accessible to the parent installation.";
+    let stranger =
+        "There is at least one repository that does not exist or is not accessible to the parent installation.";
     if repos.as_ref().is_some_and(|repos| !repos.is_subset(&reach)) {
         return Err(Refusal::new(422, stranger));
     }
@@ -202,7 +203,8 @@ fn spell(cx: &Cx<'_>, number: u64, long: bool) -> String {
     let seed = format!("{number} {} {}", cx.now, cx.inner.key.pem);
     let block = |part: u8| URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{part} {seed}")));
     if !long {
-        let plain: String = block(0).chars().filter(char::is_ascii_alphanumeric).chain("0".repeat(36).chars()).collect();
+        let plain: String =
+            block(0).chars().filter(char::is_ascii_alphanumeric).chain("0".repeat(36).chars()).collect();
         return format!("ghs_{}", &plain[..36]);
     }
     let claims: String = (1..10).map(block).collect();

@@ -120,9 +120,11 @@ fn moments(text: &str) -> String {
     while let Some(at) = rest.find('T') {
         // The date is the ten bytes before the T, the time runs to the Z.
         let shape = |text: &str, form: &str| {
-            text.len() == form.len() && text.bytes().zip(form.bytes()).all(|(a, b)| if b == b'0' { a.is_ascii_digit() } else { a == b })
+            text.len() == form.len()
+                && text.bytes().zip(form.bytes()).all(|(a, b)| if b == b'0' { a.is_ascii_digit() } else { a == b })
         };
-        let date = at.checked_sub(10).filter(|from| rest.is_char_boundary(*from) && shape(&rest[*from..at], "0000-00-00"));
+        let date =
+            at.checked_sub(10).filter(|from| rest.is_char_boundary(*from) && shape(&rest[*from..at], "0000-00-00"));
         let time = rest.get(at + 1..at + 9).is_some_and(|time| shape(time, "00:00:00"));
         let end = rest[at..].find('Z').filter(|end| *end <= 20);
         match (date, time, end) {
@@ -230,7 +232,8 @@ fn conversation(repo: &Repo, issue: &super::world::Issue, names: &Names, out: &m
 fn ledger(cx: &Cx<'_>, repo: &Repo, names: &Names, out: &mut String) {
     let Some(tip) = repo.refs.get(LEDGER) else { return };
     let Ok(git) = cx.git(repo.id) else { return };
-    let Ok(tree) = git::oid(tip).and_then(|tip| git::tree_of(&git, tip)).and_then(|tree| Ok(git.find_tree(tree)?)) else {
+    let Ok(tree) = git::oid(tip).and_then(|tip| git::tree_of(&git, tip)).and_then(|tree| Ok(git.find_tree(tree)?))
+    else {
         return;
     };
     let mut files = Vec::new();

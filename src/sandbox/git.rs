@@ -158,10 +158,7 @@ pub(crate) fn rebased(repo: &Repository, base: Oid, head: Oid, words: &Words<'_>
 
 /// A signature's name and address.
 pub(crate) fn people(signature: &Signature<'_>) -> (String, String) {
-    (
-        signature.name().unwrap_or_default().to_owned(),
-        signature.email().unwrap_or_default().to_owned(),
-    )
+    (signature.name().unwrap_or_default().to_owned(), signature.email().unwrap_or_default().to_owned())
 }
 
 /// Whether `old` is `new` or one of its ancestors.

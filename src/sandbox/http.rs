@@ -215,8 +215,7 @@ fn api(sandbox: &Sandbox, mut call: Call, authorization: Option<&str>, bytes: &B
     let mut graphql = None;
     let answer = who.and_then(|actor| {
         if !bytes.is_empty() {
-            call.body =
-                serde_json::from_slice(bytes).map_err(|_| Refusal::new(400, "Problems parsing JSON"))?;
+            call.body = serde_json::from_slice(bytes).map_err(|_| Refusal::new(400, "Problems parsing JSON"))?;
         }
         let segments: Vec<&str> = call.path.iter().map(String::as_str).collect();
         match segments.as_slice() {
@@ -276,10 +275,7 @@ pub(crate) fn plain(status: u16, text: &str) -> Response {
     response
 }
 
-fn git_request<'a>(
-    path: &[&'a str],
-    query: &BTreeMap<String, String>,
-) -> Option<(&'a str, &'a str, Service, bool)> {
+fn git_request<'a>(path: &[&'a str], query: &BTreeMap<String, String>) -> Option<(&'a str, &'a str, Service, bool)> {
     match path {
         [owner, name, "info", "refs"] => {
             let service = Service::parse(query.get("service")?)?;

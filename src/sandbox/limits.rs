@@ -70,8 +70,7 @@ pub(crate) fn reaction(content: &str) -> Result<(), Refusal> {
 pub(crate) fn check_run(request: &Value, creating: bool) -> Result<(), Refusal> {
     let bad = |what: String| Err(Refusal::schema(what));
     if let Some(conclusion) = request["conclusion"].as_str() {
-        let known =
-            ["action_required", "cancelled", "failure", "neutral", "success", "skipped", "stale", "timed_out"];
+        let known = ["action_required", "cancelled", "failure", "neutral", "success", "skipped", "stale", "timed_out"];
         if !known.contains(&conclusion) || conclusion == "stale" {
             return bad(format!("`{conclusion}` is not a conclusion an App can set"));
         }

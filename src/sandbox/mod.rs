@@ -66,7 +66,9 @@ pub enum Error {
     #[error("the App manifest does not read: {0}")]
     Manifest(String),
     /// The App's key could not be made or read.
-    #[error("the App's private key could not be made or read; remove `app.pem` in the sandbox's folder and start again")]
+    #[error(
+        "the App's private key could not be made or read; remove `app.pem` in the sandbox's folder and start again"
+    )]
     Key,
     /// The disk did not play along.
     #[error("the sandbox cannot use {path}: {source}")]

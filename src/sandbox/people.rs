@@ -177,11 +177,14 @@ impl Sandbox {
     }
 
     fn settings(&self, repo: &str, change: impl FnOnce(&mut Repo)) {
-        told("change settings", self.act(Actor::Anonymous, |cx| {
-            let id = named(cx, repo)?;
-            change(cx.repo_mut(id)?);
-            Ok(())
-        }));
+        told(
+            "change settings",
+            self.act(Actor::Anonymous, |cx| {
+                let id = named(cx, repo)?;
+                change(cx.repo_mut(id)?);
+                Ok(())
+            }),
+        );
     }
 
     /// Installs the App on these repositories of an account (none named: all of them, also those to come).
@@ -189,8 +192,7 @@ impl Sandbox {
         let answer = self.act(Actor::User(owner.to_owned()), |cx| {
             cx.ensure_account(owner);
             let full = |name: &&str| if name.contains('/') { (*name).to_owned() } else { format!("{owner}/{name}") };
-            let ids: BTreeSet<u64> =
-                repos.iter().map(|name| named(cx, &full(name))).collect::<Result<_, _>>()?;
+            let ids: BTreeSet<u64> = repos.iter().map(|name| named(cx, &full(name))).collect::<Result<_, _>>()?;
             let old = cx.world.installations.values().find(|one| one.account.eq_ignore_ascii_case(owner)).cloned();
             let known = old.is_some();
             let (fresh, created_at) = (cx.world.id(), cx.now);
@@ -206,12 +208,16 @@ impl Sandbox {
             let id = one.id;
             cx.world.installations.insert(id, one.clone());
             let reach = if ids.is_empty() { cx.world.reach(&one) } else { ids };
-            let rows: Vec<Value> = reach.iter().filter_map(|id| cx.world.repos.get(id)).map(|repo| {
-                json!({
-                    "id": repo.id, "node_id": super::shape::node("Repository", repo.id), "name": repo.name,
-                    "full_name": repo.full_name(), "private": repo.private,
+            let rows: Vec<Value> = reach
+                .iter()
+                .filter_map(|id| cx.world.repos.get(id))
+                .map(|repo| {
+                    json!({
+                        "id": repo.id, "node_id": super::shape::node("Repository", repo.id), "name": repo.name,
+                        "full_name": repo.full_name(), "private": repo.private,
+                    })
                 })
-            }).collect();
+                .collect();
             if known {
                 let more = json!({
                     "repository_selection": "selected", "repositories_added": rows, "repositories_removed": [],
@@ -239,8 +245,7 @@ impl Sandbox {
         self.by("push", user, repo, |cx, id| {
             cx.allow(id, "contents", Level::Write)?;
             refs::may_push(cx, id, &format!("refs/heads/{branch}"))?;
-            let changes: Vec<Change> =
-                files.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.clone())).collect();
+            let changes: Vec<Change> = files.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.clone())).collect();
             refs::commit(cx, id, branch, message, &changes)
         })
     }
@@ -280,7 +285,8 @@ impl Sandbox {
     pub fn push_tags(&self, repo: &str, user: &str, tags: &[(&str, &str)]) {
         self.by("push tags", user, repo, |cx, id| {
             cx.allow(id, "contents", Level::Write)?;
-            let moved = |(tag, sha): &(&str, &str)| Moved { name: format!("refs/tags/{tag}"), new: Some((*sha).to_owned()) };
+            let moved =
+                |(tag, sha): &(&str, &str)| Moved { name: format!("refs/tags/{tag}"), new: Some((*sha).to_owned()) };
             refs::write(cx, id, &tags.iter().map(moved).collect::<Vec<_>>())
         });
     }
@@ -309,6 +315,13 @@ impl Sandbox {
         self.by("open an issue", user, repo, |cx, id| pulls::open_issue(cx, id, title, Some(body)))
     }
 
+    /// The newest commit of a pull request.
+    pub fn head_of(&self, repo: &str, number: u64) -> String {
+        let state = self.lock();
+        let found = repo.split_once('/').and_then(|(owner, name)| state.world.repo_named(owner, name));
+        found.and_then(|repo| repo.pulls.get(&number)).map(|pull| pull.head_sha.clone()).unwrap_or_default()
+    }
+
     /// Closes a pull request or issue.
     pub fn close_pull(&self, repo: &str, user: &str, number: u64) {
         self.by("close", user, repo, |cx, id| pulls::close(cx, id, number));
@@ -324,7 +337,13 @@ impl Sandbox {
         self.by("merge", user, repo, |cx, id| {
             cx.allow(id, "contents", Level::Write)?;
             let settings = &cx.repo(id)?.settings;
-            let method = if settings.merge_commit { "merge" } else if settings.squash { "squash" } else { "rebase" };
+            let method = if settings.merge_commit {
+                "merge"
+            } else if settings.squash {
+                "squash"
+            } else {
+                "rebase"
+            };
             pulls::merge(cx, id, number, (method, None), (None, None))
         })
     }

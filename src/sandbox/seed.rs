@@ -85,7 +85,13 @@ pub fn example(sandbox: &Sandbox, environments: &[(&str, Vec<u8>)]) -> Example {
         sandbox.set_permission(SHOP, login, role);
         sandbox.set_permission(ENVIRONMENTS, login, role);
     }
-    let first = sandbox.push_files(SHOP, "main", "ann", "Sell things", &[("backend/shop.go", Some(b"package main\n".to_vec()))]);
+    let first = sandbox.push_files(
+        SHOP,
+        "main",
+        "ann",
+        "Sell things",
+        &[("backend/shop.go", Some(b"package main\n".to_vec()))],
+    );
     sandbox.add_check(SHOP, &first, CI, "build", "success");
     sandbox.create_tag(SHOP, "v0.9", &first, "ann", false);
     sandbox.install(ORG, &["shop", "environments"]);

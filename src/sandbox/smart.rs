@@ -103,8 +103,7 @@ pub(crate) async fn serve(sandbox: &Sandbox, actor: Actor, call: GitCall) -> Res
 fn inflate(body: &[u8]) -> Result<Vec<u8>, Refusal> {
     let mut text = Vec::new();
     let limited = std::io::Read::take(flate2::read::GzDecoder::new(body), PUSH as u64);
-    std::io::Read::read_to_end(&mut { limited }, &mut text)
-        .map_err(|_| Refusal::new(400, "the body is not gzip"))?;
+    std::io::Read::read_to_end(&mut { limited }, &mut text).map_err(|_| Refusal::new(400, "the body is not gzip"))?;
     Ok(text)
 }
 

@@ -151,5 +151,5 @@ fn limit(message: &str, fix: &str) -> Evaluation {
         location: None,
         delta: Delta::New,
     };
-    Evaluation { environments: Vec::new(), findings: vec![finding], ..Evaluation::default() }
+    Evaluation { findings: vec![finding], ..Evaluation::default() }
 }

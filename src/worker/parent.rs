@@ -16,7 +16,7 @@ use crate::model::tree::{Entry, EntryKind, ObjectError, Objects};
 const EAGER_FILES: usize = 256;
 /// Not more than this in one go: a folder may hold large files nobody asks for.
 const EAGER_BYTES: usize = 1 << 20;
-/// What a child may say on stderr before it is no longer listened to: a panic's message is a few hundred bytes.
+/// What a child may say on stderr before it is dropped: a panic's message is a few hundred bytes.
 const MAX_STDERR: u64 = 16 << 10;
 /// Objects one evaluation may ask for: ten times the largest repository we know of.
 const MAX_ASKED: usize = 1_000_000;
@@ -55,7 +55,9 @@ async fn start(program: &Path, limits: Limits, objects: Arc<dyn Objects>, reques
 
     let said = tokio::task::spawn_blocking(move || {
         let mut text = Vec::new();
-        let _ = errors.take(MAX_STDERR).read_to_end(&mut text);
+        let _ = (&errors).take(MAX_STDERR).read_to_end(&mut text);
+        // The rest is taken and dropped: a full or closed pipe would stop the child in the middle of its work.
+        let _ = io::copy(&mut &errors, &mut io::sink());
         String::from_utf8_lossy(&text).into_owned()
     });
     let stage = Arc::new(Mutex::new(String::from("the change")));
@@ -103,7 +105,7 @@ fn obituary(
     if timed_out {
         let seconds = limits.wall.as_secs();
         limit(&format!("evaluating {stage} took more than {seconds} s and was stopped"), smaller)
-    } else if signal == Some(XCPU) || (signal == Some(KILL) && said.is_empty() && limits.cpu == 0) {
+    } else if signal == Some(XCPU) {
         limit(&format!("evaluating {stage} took more than {} s of processor time and was stopped", limits.cpu), smaller)
     } else if said.contains("memory allocation of") || said.contains("capacity overflow") {
         let megabytes = limits.memory >> 20;

@@ -2,48 +2,859 @@
 
 use std::time::Duration;
 
-use trunkline::sandbox::seed::{CI, ENVIRONMENTS, SHOP};
+use trunkline::sandbox::seed::{self, CI, ENVIRONMENTS, SHOP};
 
+use crate::stories::{desk, example, example_with, in_prod, in_stage, merge_to_trunk, pull, say, tag, text};
 use crate::world::World;
 
-pub fn text(text: &str) -> Option<Vec<u8>> {
-    Some(text.as_bytes().to_vec())
-}
-
-/// Somebody merges to trunk, and the build succeeds.
-pub async fn merge_to_trunk(world: &mut World, what: &str) -> String {
-    let sha = world.github.push_files(SHOP, "main", "ann", what, &[("CHANGES", text(what))]);
-    world.settle().await;
-    world.github.add_check(SHOP, &sha, CI, "build", "success");
-    world.settle().await;
-    sha
-}
+const HOUR: Duration = Duration::from_secs(3600);
 
 #[tokio::test]
 async fn at_rest_nothing_is_written_but_first_sight() {
     let world = World::example().await;
-    insta::assert_snapshot!(world.brief(), @"");
+    insta::assert_snapshot!(world.brief(), @"
+    acme/environments
+      refs/heads/main f2d756ac99
+      refs/heads/trunkline-ledger 0e61217bf3 signed
+      ledger dev/shop.yaml
+          first-sight:
+            at: <time>
+            holds: v0.9
+            trunk: 68113e662d18f396ee6e25c677f274c6d66acc1a
+      ledger prod/shop.yaml
+          first-sight:
+            at: <time>
+            holds: v0.9
+      ledger stage/shop.yaml
+          first-sight:
+            at: <time>
+            holds: v0.9
+    acme/shop
+      refs/heads/main 68113e662d
+      refs/tags/v0.9 68113e662d
+      check 68113e662d github-actions/build: success
+    ");
 }
 
 #[tokio::test]
 async fn a_merge_to_trunk_reaches_dev() {
     let mut world = World::example().await;
     merge_to_trunk(&mut world, "Sell more").await;
-    insta::assert_snapshot!(world.brief(), @"");
+    insta::assert_snapshot!(world.brief(), @r#"
+    acme/environments
+      refs/heads/main 18a4618df9 signed
+      refs/heads/trunkline-ledger 0e61217bf3 signed
+      refs/heads/trunkline/dev/shop/1123e8d d65055d39c signed
+      ledger dev/shop.yaml
+          first-sight:
+            at: <time>
+            holds: v0.9
+            trunk: 68113e662d18f396ee6e25c677f274c6d66acc1a
+      ledger prod/shop.yaml
+          first-sight:
+            at: <time>
+            holds: v0.9
+      ledger stage/shop.yaml
+          first-sight:
+            at: <time>
+            holds: v0.9
+      pull #1 merged: "Promote shop 1123e8d to dev", by trunkline[bot]
+        main <- trunkline/dev/shop/1123e8d
+        merged by trunkline[bot]
+        body:
+        comment by trunkline[bot]
+      check d65055d39c trunkline/trunkline: success "No new findings in dev"
+    acme/shop
+      refs/heads/main 1123e8de86
+      refs/tags/v0.9 68113e662d
+      check 1123e8de86 github-actions/build: success
+      check 68113e662d github-actions/build: success
+    "#);
 }
 
 #[tokio::test]
-async fn a_version_travels_to_production() {
+async fn nothing_promotes_before_it_exists() {
     let mut world = World::example().await;
-    let sha = merge_to_trunk(&mut world, "Sell more").await;
-    world.github.create_tag(SHOP, "v1.0-rc.1", &sha, "ann", false);
+    let sha = world.github.push_files(SHOP, "main", "ann", "Sell more", &[("CHANGES", text("x"))]);
     world.settle().await;
-    world.github.create_tag(SHOP, "v1.0", &sha, "ann", false);
+    assert_eq!(world.pulls(), [""; 0]);
+    world.github.add_check(SHOP, &sha, CI, "build", "failure");
     world.settle().await;
-    world.advance(Duration::from_secs(3600)).await;
-    insta::assert_snapshot!(world.brief(), @"");
-    let prod = 3;
-    world.github.review(ENVIRONMENTS, "sue", prod, "APPROVED");
+    assert_eq!(world.pulls(), [""; 0]);
+    let number = desk(&mut world).await;
+    say(&mut world, "rob", number, "/trunkline plan dev").await;
+    insta::assert_snapshot!(world.said(number), @"
+    <!-- trunkline:v1 reply-35 e2e8dfccdae136a9 -->
+    This is what would happen now. Nothing was done.
+
+    **`dev`**
+
+    - ⛔ 4993ce1 wants into dev (`entering`)
+      - ✅ commit 4993ce1
+      - ⛔ build failed on 4993ce1 (`build-failed`). **Next:** fix the build, or re-run it
+    ");
+}
+
+#[tokio::test]
+async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
+    let mut world = World::example().await;
+    let sha = in_stage(&mut world).await;
+    tag(&mut world, "v1.0", &sha).await;
+    let number = world.newest_pull();
+    insta::assert_snapshot!(world.body(number), @"
+    body:
+    <!-- trunkline:v1 promotion bd42f22bd68ed3a6 -->
+    Brings `shop` in `prod` from `v0.9` ([`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a)) to **`v1.0` ([`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc))**. ann pushed the tag v1.0.
+
+    | Images |
+    |:--|
+    | `shop-frontend` `v0.9` → `v1.0`<br>`shop-backend` `v0.9` → `v1.0` |
+
+    ### What it waits for
+
+    - ⏳ v1.0 into prod (`entering`)
+      - ✅ v1.0 is commit 1123e8d
+      - ✅ the checks on 1123e8d have passed
+      - ✅ stage has held this commit since 2026-11-02 09:00 UTC
+      - ✅ commit 1123e8d was tested in stage
+      - ⏳ soaks until 2026-11-02 10:00 UTC (`soak`), until 2026-11-02 10:00 UTC
+      - ⏳ needs 1 approval from acme/sre (`approvals`)
+
+    ### What is new
+
+    1 commit ([see the comparison](http://github.test/acme/shop/compare/68113e662d18f396ee6e25c677f274c6d66acc1a...1123e8de8679e904d437e0db2336d5d538c4d7dc))
+
+    - [`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc) Sell more by `ann`
+
+    ---
+    Closing this pull request rejects `v1.0` for `prod` until a newer version comes. To stop everything here, say `/trunkline hold prod`; for what waits for what, `/trunkline status prod`.
+    ");
+    insta::assert_snapshot!(world.said(number), @r"
+    <!-- trunkline:v1 sticky 1b0e57099b8a72a4 -->
+    ### Waits: soaks until 2026-11-02 10:00 UTC (and 1 more)
+
+    This change alters 2 objects in `prod`.
+
+    | Environment | Objects | Images | Findings |
+    |:--|:--|:--|:--|
+    | `prod` | \~2 | `shop-backend` `v0.9` → `v1.0`<br>`shop-frontend` `v0.9` → `v1.0` | none |
+
+    #### Gates
+
+    - ⏳ v1.0 into prod (`entering`)
+      - ✅ v1.0 is commit 1123e8d
+      - ✅ the checks on 1123e8d have passed
+      - ✅ stage has held this commit since 2026-11-02 09:00 UTC
+      - ✅ commit 1123e8d was tested in stage
+      - ⏳ soaks until 2026-11-02 10:00 UTC (`soak`), until 2026-11-02 10:00 UTC
+      - ⏳ 0 of 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews and approves the newest commit
+
+    <details><summary><code>prod</code>: 2 changed objects</summary>
+
+    <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
+
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/e6c033ea862bc90eb48b2f2721bb697fac1f4957/environments/base/backend.yaml#L1)
+
+    ```diff
+    @@ -17,7 +17,7 @@
+           automountServiceAccountToken: false
+           containers:
+           - name: backend
+    -        image: ghcr.io/acme/shop-backend:v0.9
+    +        image: ghcr.io/acme/shop-backend:v1.0
+             env:
+             - name: DATABASE_PASSWORD
+               valueFrom:
+    ```
+
+    </details>
+
+    <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
+
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/e6c033ea862bc90eb48b2f2721bb697fac1f4957/environments/base/frontend.yaml#L1)
+
+    ```diff
+    @@ -17,7 +17,7 @@
+           automountServiceAccountToken: false
+           containers:
+           - name: frontend
+    -        image: ghcr.io/acme/shop-frontend:v0.9
+    +        image: ghcr.io/acme/shop-frontend:v1.0
+             env:
+             - name: API_URL
+               value: http://backend:8080
+    ```
+
+    </details>
+
+    </details>
+
+    <sub>Checked at [`e6c033e`](http://github.test/acme/environments/commit/e6c033ea862bc90eb48b2f2721bb697fac1f4957). You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    ");
+    world.advance(HOUR).await;
+    insta::assert_snapshot!(world.check(number), @"");
+}
+
+#[tokio::test]
+async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
+    let mut world = World::example().await;
+    let sha = in_stage(&mut world).await;
+    tag(&mut world, "v1.0", &sha).await;
+    world.advance(HOUR).await;
+    let number = world.newest_pull();
+    for (user, why) in [("ann", "tagged it and wrote it"), ("ben", "is in no team")] {
+        world.github.review(ENVIRONMENTS, user, number, "APPROVED");
+        world.settle().await;
+        assert!(world.check(number).contains("in_progress"), "{user} {why}: {}", world.check(number));
+    }
+    world.github.review(ENVIRONMENTS, "sue", number, "APPROVED");
     world.settle().await;
-    insta::assert_snapshot!(world.said(prod), @"");
+    insta::assert_snapshot!(world.said(number), @"");
+    assert!(world.check(number).contains("success"), "{}", world.check(number));
+    // `merge: manual`: the button stays with a person.
+    assert!(world.pulls().iter().any(|pull| pull.starts_with(&format!("#{number} open"))));
+    world.github.merge_pull(ENVIRONMENTS, "ben", number);
+    world.settle().await;
+    say(&mut world, "rob", number, "/trunkline status").await;
+    insta::assert_snapshot!(world.said(number), @"");
+}
+
+#[tokio::test]
+async fn e9_newest_supersedes_and_lower_never_enters() {
+    let mut world = World::example().await;
+    let sha = in_stage(&mut world).await;
+    tag(&mut world, "v1.0", &sha).await;
+    tag(&mut world, "v1.0.1", &sha).await;
+    insta::assert_snapshot!(world.pulls().join("\n"), @r#"
+    #1 merged: "Promote shop 1123e8d to dev", by trunkline[bot]
+    #2 merged: "Promote shop v1.0-rc.1 to stage", by trunkline[bot]
+    #3 closed: "Promote shop v1.0 to prod", by trunkline[bot]
+    #4 open: "Promote shop v1.0.1 to prod", by trunkline[bot]
+    "#);
+    insta::assert_snapshot!(world.said(3), @"Superseded by #4: `v1.0.1` is what wants in now.");
+    tag(&mut world, "v0.8", &sha).await;
+    assert_eq!(world.pulls().len(), 4);
+}
+
+#[tokio::test]
+async fn e22_a_closed_promotion_is_remembered_until_somebody_asks_again() {
+    let mut world = World::example().await;
+    let sha = in_stage(&mut world).await;
+    tag(&mut world, "v1.0", &sha).await;
+    let number = world.newest_pull();
+    world.github.close_pull(ENVIRONMENTS, "sam", number);
+    world.settle().await;
+    world.sweep().await;
+    assert_eq!(world.newest_pull(), number);
+    say(&mut world, "rob", number, "/trunkline status prod").await;
+    insta::assert_snapshot!(world.said(number), @r"
+    <!-- trunkline:v1 reply-91 4b890486a87ebe0c -->
+    | Environment | Version | Since | Next |
+    |:--|:--|:--|:--|
+    | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC | ⛔ `rejected`, `soak`, `approvals` |
+
+    **`prod`**
+
+    - ⛔ v1.0 wants into prod (`entering`)
+      - ✅ v1.0 is commit 1123e8d
+      - ✅ the checks on 1123e8d have passed
+      - ✅ stage has held this commit since 2026-11-02 09:00 UTC
+      - ✅ commit 1123e8d was tested in stage
+      - ⏳ soaks until 2026-11-02 10:00 UTC (`soak`), until 2026-11-02 10:00 UTC
+      - ⏳ needs 1 approval from acme/sre (`approvals`)
+      - ⛔ sam closed \#⁠3, so v1.0 is rejected (`rejected`). **Next:** comment `/promote prod v1.0` to ask for it again
+    ");
+    world.advance(HOUR).await;
+    say(&mut world, "ben", number, "/promote prod v1.0").await;
+    insta::assert_snapshot!(world.pulls().join("\n"), @r#"
+    #1 merged: "Promote shop 1123e8d to dev", by trunkline[bot]
+    #2 merged: "Promote shop v1.0-rc.1 to stage", by trunkline[bot]
+    #3 closed: "Promote shop v1.0 to prod", by trunkline[bot]
+    #4 open: "Promote shop v1.0 to prod", by trunkline[bot]
+    "#);
+}
+
+#[tokio::test]
+async fn e7_a_moved_tag_blocks_and_a_deleted_one_cancels() {
+    let mut world = World::example().await;
+    let sha = in_stage(&mut world).await;
+    tag(&mut world, "v1.0", &sha).await;
+    let number = world.newest_pull();
+    let other = world.example.as_ref().unwrap().first.clone();
+    world.github.move_tag(SHOP, "v1.0", &other, "ann");
+    world.settle().await;
+    insta::assert_snapshot!(world.pulls().join("\n"), @r#"
+    #1 merged: "Promote shop 1123e8d to dev", by trunkline[bot]
+    #2 merged: "Promote shop v1.0-rc.1 to stage", by trunkline[bot]
+    #3 open: "Promote shop v1.0 to prod", by trunkline[bot]
+    "#);
+    let desk = desk(&mut world).await;
+    say(&mut world, "rob", desk, "/trunkline status prod").await;
+    insta::assert_snapshot!(world.said(desk), @"
+    <!-- trunkline:v1 reply-92 60e1f99834a76fb7 -->
+    | Environment | Version | Since | Next |
+    |:--|:--|:--|:--|
+    | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC | ⛔ `tag-moved`, `soak`, `approvals` |
+
+    **`prod`**
+
+    - ⛔ v1.0 wants into prod (`entering`)
+      - ⛔ the tag v1.0 was moved from 1123e8d to 68113e6 (`tag-moved`). **Next:** push a new tag; a tag that started something never moves
+      - ✅ the checks on 68113e6 have passed
+      - ✅ stage has held this commit since 2026-11-02 09:00 UTC
+      - ✅ commit 68113e6 was tested in stage
+      - ⏳ soaks until 2026-11-02 10:00 UTC (`soak`), until 2026-11-02 10:00 UTC
+      - ⏳ needs 1 approval from acme/sre (`approvals`)
+    ");
+    world.github.delete_tag(SHOP, "v1.0", "ann");
+    world.settle().await;
+    insta::assert_snapshot!(world.said(number), @"
+    Closed, because it has nothing left to do:
+
+    - ✅ it holds the newest version, v0.9
+    ");
+}
+
+#[tokio::test]
+async fn e1_tags_no_webhook_told_of_are_found_by_the_sweep_and_need_two_approvers() {
+    let mut world = World::example().await;
+    let sha = in_stage(&mut world).await;
+    let tags: Vec<String> = (1..=4).map(|n| format!("v1.{n}")).collect();
+    let pushed: Vec<(&str, &str)> = tags.iter().map(|tag| (tag.as_str(), sha.as_str())).collect();
+    world.github.push_tags(SHOP, "ann", &pushed);
+    world.settle().await;
+    assert_eq!(world.pulls().len(), 2, "GitHub is silent about more than three tags");
+    world.sweep().await;
+    insta::assert_snapshot!(world.pulls().join("\n"), @r#"
+    #1 merged: "Promote shop 1123e8d to dev", by trunkline[bot]
+    #2 merged: "Promote shop v1.0-rc.1 to stage", by trunkline[bot]
+    #3 open: "Promote shop v1.4 to prod", by trunkline[bot]
+    "#);
+    world.advance(HOUR).await;
+    let number = world.newest_pull();
+    world.github.review(ENVIRONMENTS, "sue", number, "APPROVED");
+    world.settle().await;
+    insta::assert_snapshot!(world.check(number), @"");
+    world.github.review(ENVIRONMENTS, "sam", number, "APPROVED");
+    world.settle().await;
+    insta::assert_snapshot!(world.check(number), @"");
+}
+
+#[tokio::test]
+async fn via_commit_goes_straight_to_the_branch() {
+    let files = example_with(
+        ".github/trunkline.yaml",
+        "    takes: trunk\n    merge: auto\n",
+        "    takes: trunk\n    via: commit\n    merge: auto\n",
+    );
+    let mut world = World::with(&files).await;
+    merge_to_trunk(&mut world, "Sell more").await;
+    insta::assert_snapshot!(world.brief(), @"
+    acme/environments
+      refs/heads/main cf4f2abae6 signed
+      refs/heads/trunkline-ledger 0e61217bf3 signed
+      ledger dev/shop.yaml
+          first-sight:
+            at: <time>
+            holds: v0.9
+            trunk: 68113e662d18f396ee6e25c677f274c6d66acc1a
+      ledger prod/shop.yaml
+          first-sight:
+            at: <time>
+            holds: v0.9
+      ledger stage/shop.yaml
+          first-sight:
+            at: <time>
+            holds: v0.9
+    acme/shop
+      refs/heads/main 1123e8de86
+      refs/tags/v0.9 68113e662d
+      check 1123e8de86 github-actions/build: success
+      check 68113e662d github-actions/build: success
+    ");
+}
+
+#[tokio::test]
+async fn observing_says_and_writes_no_promotion() {
+    let mut world = World::with(&example_with(".github/trunkline.yaml", "mode: enforce", "mode: observe")).await;
+    merge_to_trunk(&mut world, "Sell more").await;
+    let number = desk(&mut world).await;
+    say(&mut world, "rob", number, "/trunkline plan").await;
+    insta::assert_snapshot!(world.brief(), @r#"
+    acme/environments
+      refs/heads/main 9518b85aea
+      issue #1 open: "Environments", by ann
+        comment by rob eyes:trunkline[bot] rocket:trunkline[bot]
+        comment by trunkline[bot]
+    acme/shop
+      refs/heads/main 1123e8de86
+      refs/tags/v0.9 68113e662d
+      check 1123e8de86 github-actions/build: success
+      check 68113e662d github-actions/build: success
+    "#);
+    insta::assert_snapshot!(world.said(number), @"
+    <!-- trunkline:v1 reply-31 7f9b06bafd52cab9 -->
+    This is what would happen now. Nothing was done.
+
+    **`dev`**
+
+    - ✅ 1123e8d wants into dev
+      - ✅ commit 1123e8d
+      - ✅ the checks on 1123e8d have passed
+
+
+
+    - ⛔ this repository is in `mode: observe`, so nothing is written (`observing`). **Next:** set `mode: enforce` in `.github/trunkline.yaml`
+    ");
+}
+
+#[tokio::test]
+async fn first_sight_of_an_old_repository_starts_nothing() {
+    let mut world = World::empty().await;
+    let example = seed::example(&world.github, &seed::environments());
+    // Years of tags, an open pull request and an old command, before the bot ever ran.
+    let tags: Vec<String> = (1..=20).map(|n| format!("v1.{n}")).collect();
+    for chunk in tags.chunks(3) {
+        let pushed: Vec<(&str, &str)> = chunk.iter().map(|tag| (tag.as_str(), example.first.as_str())).collect();
+        world.github.push_tags(SHOP, "ann", &pushed);
+    }
+    world.github.push_files(ENVIRONMENTS, "topic", "ben", "Old", &[("notes.txt", text("x"))]);
+    let number = world.github.open_pull(ENVIRONMENTS, "ben", "topic", "main", "Old", "");
+    world.github.comment(ENVIRONMENTS, "ben", number, "/promote prod v1.1");
+    world.clock.advance(2 * HOUR);
+    world.lose_deliveries();
+    world.link(SHOP, &example.shop.path);
+    world.link(ENVIRONMENTS, &example.environments.path);
+    world.start().await;
+    world.settle().await;
+    insta::assert_snapshot!(world.brief(), @r#"
+    acme/environments
+      refs/heads/main f2d756ac99
+      refs/heads/topic 7fc7f767d2
+      refs/heads/trunkline-ledger 454f7df53a signed
+      ledger dev/shop.yaml
+          first-sight:
+            at: <time>
+            holds: v0.9
+            trunk: 68113e662d18f396ee6e25c677f274c6d66acc1a
+      ledger prod/shop.yaml
+          first-sight:
+            at: <time>
+            holds: v0.9
+            earlier:
+            - v1.20
+            - v1.19
+            - v1.18
+            - v1.17
+            - v1.16
+            - v1.15
+            - v1.14
+            - v1.13
+            - v1.12
+            - v1.11
+            - v1.10
+            - v1.9
+            - v1.8
+            - v1.7
+            - v1.6
+            - v1.5
+            - v1.4
+            - v1.3
+            - v1.2
+            - v1.1
+      ledger stage/shop.yaml
+          first-sight:
+            at: <time>
+            holds: v0.9
+      pull #1 open: "Old", by ben
+        main <- topic
+        comment by ben
+      check 7fc7f767d2 trunkline/trunkline: success "Touches no environment"
+    acme/shop
+      refs/heads/main 68113e662d
+      refs/tags/v0.9 68113e662d
+      refs/tags/v1.1 68113e662d
+      refs/tags/v1.10 68113e662d
+      refs/tags/v1.11 68113e662d
+      refs/tags/v1.12 68113e662d
+      refs/tags/v1.13 68113e662d
+      refs/tags/v1.14 68113e662d
+      refs/tags/v1.15 68113e662d
+      refs/tags/v1.16 68113e662d
+      refs/tags/v1.17 68113e662d
+      refs/tags/v1.18 68113e662d
+      refs/tags/v1.19 68113e662d
+      refs/tags/v1.2 68113e662d
+      refs/tags/v1.20 68113e662d
+      refs/tags/v1.3 68113e662d
+      refs/tags/v1.4 68113e662d
+      refs/tags/v1.5 68113e662d
+      refs/tags/v1.6 68113e662d
+      refs/tags/v1.7 68113e662d
+      refs/tags/v1.8 68113e662d
+      refs/tags/v1.9 68113e662d
+      check 68113e662d github-actions/build: success
+    "#);
+    // A tag that is pushed from now on does start something.
+    world.github.create_tag(SHOP, "v2.0", &example.first, "ann", false);
+    world.settle().await;
+    insta::assert_snapshot!(world.pulls().join("\n"), @r#"
+    #1 open: "Old", by ben
+    #2 open: "Promote shop v2.0 to prod", by trunkline[bot]
+    "#);
+}
+
+#[tokio::test]
+async fn any_way_in_meets_the_same_gates() {
+    let mut world = World::example().await;
+    let sha = in_stage(&mut world).await;
+    tag(&mut world, "v1.0", &sha).await;
+    let bump = example("environments/prod/kustomization.yaml", "newTag: v0.9", "newTag: v1.0");
+    let number = pull(&mut world, "Bump production by hand", &[("environments/prod/kustomization.yaml", bump)]).await;
+    insta::assert_snapshot!(world.check(number), @"");
+    insta::assert_snapshot!(world.said(number), @r"
+    <!-- trunkline:v1 sticky a958a78c4ef4377e -->
+    ### Waits: soaks until 2026-11-02 10:00 UTC (and 1 more)
+
+    This change alters 2 objects in `prod`.
+
+    | Environment | Objects | Images | Findings |
+    |:--|:--|:--|:--|
+    | `prod` | \~2 | `shop-backend` `v0.9` → `v1.0`<br>`shop-frontend` `v0.9` → `v1.0` | none |
+
+    #### Gates
+
+    - ⏳ v1.0 into prod (`entering`)
+      - ✅ v1.0 is commit 1123e8d
+      - ✅ the checks on 1123e8d have passed
+      - ✅ stage has held this commit since 2026-11-02 09:00 UTC
+      - ✅ commit 1123e8d was tested in stage
+      - ⏳ soaks until 2026-11-02 10:00 UTC (`soak`), until 2026-11-02 10:00 UTC
+      - ⏳ 0 of 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews and approves the newest commit
+
+    <details><summary><code>prod</code>: 2 changed objects</summary>
+
+    <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
+
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/51b6abff9deb9aeb5b47cf974fb7c69b16be3e3b/environments/base/backend.yaml#L1)
+
+    ```diff
+    @@ -17,7 +17,7 @@
+           automountServiceAccountToken: false
+           containers:
+           - name: backend
+    -        image: ghcr.io/acme/shop-backend:v0.9
+    +        image: ghcr.io/acme/shop-backend:v1.0
+             env:
+             - name: DATABASE_PASSWORD
+               valueFrom:
+    ```
+
+    </details>
+
+    <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
+
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/51b6abff9deb9aeb5b47cf974fb7c69b16be3e3b/environments/base/frontend.yaml#L1)
+
+    ```diff
+    @@ -17,7 +17,7 @@
+           automountServiceAccountToken: false
+           containers:
+           - name: frontend
+    -        image: ghcr.io/acme/shop-frontend:v0.9
+    +        image: ghcr.io/acme/shop-frontend:v1.0
+             env:
+             - name: API_URL
+               value: http://backend:8080
+    ```
+
+    </details>
+
+    </details>
+
+    <sub>Checked at [`51b6abf`](http://github.test/acme/environments/commit/51b6abff9deb9aeb5b47cf974fb7c69b16be3e3b). You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    ");
+}
+
+#[tokio::test]
+async fn somebody_elses_commits_are_not_merged() {
+    let mut world = World::example().await;
+    let sha = world.github.push_files(SHOP, "main", "ann", "Sell more", &[("CHANGES", text("x"))]);
+    world.settle().await;
+    world.github.add_check(SHOP, &sha, CI, "build", "success");
+    // Before the bot gets to merge, somebody pushes to its branch.
+    world.settle_until_pull().await;
+    let branch = format!("trunkline/dev/shop/{}", &sha[..7]);
+    world.github.push_files(ENVIRONMENTS, &branch, "ben", "Mine too", &[("environments/dev/extra.txt", text("x"))]);
+    world.settle().await;
+    insta::assert_snapshot!(world.check(1), @"");
+    assert!(world.pulls()[0].starts_with("#1 open"));
+}
+
+#[tokio::test]
+async fn a_lost_disk_loses_nothing() {
+    let mut world = World::example().await;
+    let sha = in_stage(&mut world).await;
+    tag(&mut world, "v1.0", &sha).await;
+    let desk = desk(&mut world).await;
+    say(&mut world, "ann", desk, "/trunkline hold prod the fair is on").await;
+    let before = world.sees();
+    world.lose_everything().await;
+    world.settle().await;
+    world.sweep().await;
+    assert_eq!(before, world.sees());
+}
+
+#[tokio::test]
+async fn deliveries_missed_while_down_are_made_up_for() {
+    let mut world = World::example().await;
+    let sha = world.github.push_files(SHOP, "main", "ann", "Sell more", &[("CHANGES", text("x"))]);
+    world.github.add_check(SHOP, &sha, CI, "build", "success");
+    assert!(world.lose_deliveries() > 0);
+    world.settle().await;
+    assert_eq!(world.pulls(), [""; 0]);
+    world.sweep().await;
+    insta::assert_snapshot!(world.pulls().join("\n"), @r#"#1 merged: "Promote shop 4993ce1 to dev", by trunkline[bot]"#);
+}
+
+#[tokio::test]
+async fn commands_help_status_and_plan_are_answered() {
+    let mut world = World::example().await;
+    in_prod(&mut world).await;
+    let number = desk(&mut world).await;
+    for command in ["/trunkline help", "/trunkline status", "/trunkline plan", "/trunkline statsu"] {
+        say(&mut world, "rob", number, command).await;
+    }
+    insta::assert_snapshot!(world.talk(number), @r#"
+    comment by rob eyes:trunkline[bot] rocket:trunkline[bot]
+    /trunkline help
+
+    comment by trunkline[bot]
+    <!-- trunkline:v1 reply-107 61155c010caade0f -->
+    | Command | What it does | Who may | You |
+    |:--|:--|:--|:--|
+    | `/trunkline help [verb]` | lists the commands | readers | yes |
+    | `/trunkline status [env] [--app name]` | shows what runs where, and what waits for what | readers | yes |
+    | `/trunkline plan [env] [--app name]` | shows what would happen next, and does nothing | readers | yes |
+    | `/trunkline promote <env> [version] [--app name] [--sha commit] [--force "reason"]` | opens or refreshes the promotion of a version, by default the newest that may enter | writers, or the environment's `promote` teams where listed | no |
+    | `/trunkline hold <env> [reason] [--app name]` | stops promotions into an environment until somebody lifts the hold | triage and up | no |
+    | `/trunkline unhold <env> [--app name]` | lifts a hold | triage and up | no |
+    | `/trunkline rollback <env> [version] [--app name] [--sha commit]` | opens a pull request with the last version that passed there, and holds the environment | the environment's `rollback` teams | no |
+    | `/trunkline retry [--sha commit]` | looks at this pull request again | writers | no |
+
+    `/promote` and `/rollback` also work without `/trunkline`.
+
+    A command stands at the start of a line of a new comment, outside code and quotes. Approvals are GitHub's own reviews.
+
+
+    comment by rob eyes:trunkline[bot] rocket:trunkline[bot]
+    /trunkline status
+
+    comment by trunkline[bot]
+    <!-- trunkline:v1 reply-113 00146217157d189d -->
+    | Environment | Version | Since | Next |
+    |:--|:--|:--|:--|
+    | `dev` | `1123e8d` [`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc) | 2026-11-02 09:00 UTC | up to date |
+    | `stage` | `v1.0-rc.1` [`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc) | 2026-11-02 09:00 UTC | up to date |
+    | `prod` | `v1.0` [`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc) | 2026-11-02 10:00 UTC | up to date |
+
+
+    comment by rob eyes:trunkline[bot] rocket:trunkline[bot]
+    /trunkline plan
+
+    comment by trunkline[bot]
+    <!-- trunkline:v1 reply-119 d0b9cffd0fd81caa -->
+    Nothing would happen: every environment holds what it should.
+
+
+    comment by rob confused:trunkline[bot] eyes:trunkline[bot]
+    /trunkline statsu
+
+    comment by trunkline[bot]
+    <!-- trunkline:v1 reply-125 560b6eb2fc88aecd -->
+    > `/trunkline statsu`
+
+    There is no command `statsu`. Did you mean `/trunkline status`?
+    "#);
+}
+
+#[tokio::test]
+async fn a_hold_stops_promotions_until_it_is_lifted() {
+    let mut world = World::example().await;
+    let number = desk(&mut world).await;
+    say(&mut world, "ann", number, "/trunkline hold dev load test running").await;
+    merge_to_trunk(&mut world, "Sell more").await;
+    assert_eq!(world.pulls(), [""; 0]);
+    say(&mut world, "rob", number, "/trunkline status dev").await;
+    insta::assert_snapshot!(world.said(number), @"
+    <!-- trunkline:v1 reply-42 9e3be2765b53a19d -->
+    | Environment | Version | Since | Next |
+    |:--|:--|:--|:--|
+    | `dev` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC | ⏳ `held` |
+
+    **`dev`**
+
+    - ⏳ 1123e8d wants into dev (`entering`)
+      - ✅ commit 1123e8d
+      - ✅ the checks on 1123e8d have passed
+      - ⏳ held by ann since 2026-11-02 09:00 UTC: load test running (`held`). **Next:** ann or somebody with the rollback right comments `/trunkline unhold dev`
+    ");
+    say(&mut world, "ben", number, "/trunkline unhold dev").await;
+    insta::assert_snapshot!(world.said(number), @"
+    <!-- trunkline:v1 reply-48 b06e94a9e950367b -->
+    > `/trunkline unhold dev`
+
+    - ⛔ no team has the rollback right in dev; list one under `rights` (`not-allowed`)
+    ");
+    say(&mut world, "ann", number, "/trunkline unhold dev").await;
+    insta::assert_snapshot!(world.pulls().join("\n"), @r#"#2 merged: "Promote shop 1123e8d to dev", by trunkline[bot]"#);
+}
+
+#[tokio::test]
+async fn e24_a_rollback_goes_back_and_holds() {
+    let mut world = World::example().await;
+    in_prod(&mut world).await;
+    let number = desk(&mut world).await;
+    say(&mut world, "ann", number, "/rollback prod").await;
+    insta::assert_snapshot!(world.said(number), @"
+    <!-- trunkline:v1 reply-107 6380ec5834150b3a -->
+    > `/rollback prod`
+
+    - ⛔ it needs a member of acme/sre (`not-allowed`)
+    ");
+    say(&mut world, "sam", number, "/rollback prod").await;
+    let back = world.newest_pull();
+    insta::assert_snapshot!(world.body(back), @r"
+    body:
+    <!-- trunkline:v1 promotion f81794485e89a8aa -->
+    Takes `shop` in `prod` from `v1.0` ([`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc)) back to **`v0.9` ([`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a))**, which passed here before, and holds it there. sam asked to go back: http:⁠//github.test/acme/environments/issues/4\#⁠issuecomment-113
+
+    | Images |
+    |:--|
+    | `shop-frontend` `v1.0` → `v0.9`<br>`shop-backend` `v1.0` → `v0.9` |
+
+    ### What it waits for
+
+    - ⏳ v0.9 into prod (`entering`)
+      - ✅ v0.9 is commit 68113e6
+      - ✅ the checks on 68113e6 have passed
+      - ✅ a rollback to a version that passed here before skips order, soak and four eyes
+      - ⏳ needs 1 approval from acme/sre (`approvals`)
+
+    ---
+    Closing this pull request rejects `v0.9` for `prod` until a newer version comes. To stop everything here, say `/trunkline hold prod`; for what waits for what, `/trunkline status prod`.
+    ");
+    insta::assert_snapshot!(world.check(back), @"");
+    world.github.review(ENVIRONMENTS, "sue", back, "APPROVED");
+    world.settle().await;
+    world.github.merge_pull(ENVIRONMENTS, "sam", back);
+    world.settle().await;
+    world.sweep().await;
+    say(&mut world, "rob", number, "/trunkline status prod").await;
+    insta::assert_snapshot!(world.talk(number), @r"
+    comment by ann confused:trunkline[bot] eyes:trunkline[bot]
+    /rollback prod
+
+    comment by trunkline[bot]
+    <!-- trunkline:v1 reply-107 6380ec5834150b3a -->
+    > `/rollback prod`
+
+    - ⛔ it needs a member of acme/sre (`not-allowed`)
+
+
+    comment by sam eyes:trunkline[bot] rocket:trunkline[bot]
+    /rollback prod
+
+    comment by rob eyes:trunkline[bot] rocket:trunkline[bot]
+    /trunkline status prod
+
+    comment by trunkline[bot]
+    <!-- trunkline:v1 reply-146 064ad200c7eb99e3 -->
+    | Environment | Version | Since | Next |
+    |:--|:--|:--|:--|
+    | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 10:00 UTC | ⛔ `rejected`, `held`, `approvals` |
+
+    **`prod`**
+
+    - ⛔ v1.0 wants into prod (`entering`)
+      - ✅ v1.0 is commit 1123e8d
+      - ✅ the checks on 1123e8d have passed
+      - ✅ stage has held this commit since 2026-11-02 09:00 UTC
+      - ✅ commit 1123e8d was tested in stage
+      - ✅ soaked for 1h
+      - ⏳ held by sam since 2026-11-02 10:00 UTC: rollback to v0.9 (`held`). **Next:** sam or somebody with the rollback right comments `/trunkline unhold prod`
+      - ⏳ needs 1 approval from acme/sre (`approvals`)
+      - ⛔ v1.0 entered with \#⁠3 and was replaced since (`rejected`). **Next:** comment `/promote prod v1.0` to ask for it again
+    ");
+    insta::assert_snapshot!(world.pulls().join("\n"), @r#"
+    #1 merged: "Promote shop 1123e8d to dev", by trunkline[bot]
+    #2 merged: "Promote shop v1.0-rc.1 to stage", by trunkline[bot]
+    #3 merged: "Promote shop v1.0 to prod", by trunkline[bot]
+    #5 merged: "Roll back shop in prod to v0.9", by trunkline[bot]
+    "#);
+}
+
+#[tokio::test]
+async fn t26_t27_commands_nobody_may_run_or_nobody_meant() {
+    let mut world = World::example().await;
+    let number = desk(&mut world).await;
+    say(&mut world, "rob", number, "/trunkline hold prod").await;
+    say(
+        &mut world,
+        "ben",
+        number,
+        "```\n/trunkline hold prod\n```\n> /trunkline hold prod\n\n<!-- /trunkline hold prod -->",
+    )
+    .await;
+    say(&mut world, "ben", number, "/hold prod").await;
+    let old = world.github.comment(ENVIRONMENTS, "ben", number, "nothing");
+    world.github.edit_comment(ENVIRONMENTS, "ben", old, "/trunkline hold prod");
+    world.settle().await;
+    say(&mut world, "ben", number, "/promote prdo").await;
+    say(&mut world, "ben", number, "/promote prod v9.9").await;
+    insta::assert_snapshot!(world.talk(number), @"
+    comment by rob confused:trunkline[bot] eyes:trunkline[bot]
+    /trunkline hold prod
+
+    comment by trunkline[bot]
+    <!-- trunkline:v1 reply-27 491c9a823a1f263a -->
+    > `/trunkline hold prod`
+
+    - ⛔ it needs the triage permission on this repository (`not-allowed`)
+
+
+    comment by ben
+    ```
+    /trunkline hold prod
+    ```
+    > /trunkline hold prod
+
+    <!-- /trunkline hold prod -->
+
+    comment by ben
+    /hold prod
+
+    comment by ben
+    /trunkline hold prod
+
+    comment by ben confused:trunkline[bot] eyes:trunkline[bot]
+    /promote prdo
+
+    comment by trunkline[bot]
+    <!-- trunkline:v1 reply-40 0ed2c2d370b3c817 -->
+    > `/promote prdo`
+
+    - ⛔ there is no environment `prdo` (`unknown-environment`). **Next:** the environments are dev, stage, prod
+
+
+    comment by ben confused:trunkline[bot] eyes:trunkline[bot]
+    /promote prod v9.9
+
+    comment by trunkline[bot]
+    <!-- trunkline:v1 reply-46 ba5874acc38d4c08 -->
+    > `/promote prod v9.9`
+
+    - ⛔ no tag of acme/shop names `v9.9` (`unknown-version`). **Next:** the newest versions are v0.9
+    ");
+    assert!(!world.sees().contains("holds:\n"));
 }

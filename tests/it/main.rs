@@ -1,10 +1,14 @@
 //! Everything that needs more than one module: one binary, so that it links once.
 
+mod features;
 mod manifest;
+mod pulls;
 mod queue;
 mod receiver;
+mod render_cases;
+mod render_corpus;
 mod schema;
+mod stories;
 mod tidy;
 mod worker;
-mod features;
 mod world;

@@ -118,14 +118,21 @@ async fn t35_the_canary_never_leaves() {
         "apiVersion: v1\nkind: Secret\nmetadata: {{ name: db }}\nstringData: {{ password: {CANARY} }}\n---\napiVersion: v1\nkind: Secret\nmetadata: {{ name: db64 }}\ndata: {{ password: Y2FuYXJ5LTdmM2E5Yg== }}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: c }}\ndata: {{ URL: 'postgres://u:{CANARY}@db/x', DB_PASSWORD: {CANARY} }}\n---\napiVersion: v1\nkind: Pod\nmetadata: {{ name: p }}\nspec: {{ containers: [{{ name: p, image: 'p:1', env: [{{ name: API_TOKEN, value: {CANARY} }}], args: ['--url=http://u:{CANARY}@x/'] }}] }}\n"
     );
     let policy = "package main\ndeny contains sprintf(\"%v\", [input]) if true\nwarn contains base64.decode(input.data.password) if input.kind == \"Secret\"\nwarn_broken contains to_number(input.stringData.password) if true\n";
-    let before = [("policies/a.rego", policy)];
+    let older = secret.replace("7f3a9b", "000000").replace("Y2FuYXJ5LTdmM2E5Yg==", "Y2FuYXJ5LTAwMDAwMA==");
+    // What does not even parse may not be quoted either.
+    let broken =
+        format!("apiVersion: v1\nkind: Secret\nmetadata: {{ name: x }}\nstringData: {{ password: {CANARY}: [}}\n");
+    let before = [("policies/a.rego", policy), ("environments/prod/all.yaml", older.as_str())];
     let after =
-        [before[0], ("environments/prod/all.yaml", secret.as_str()), ("environments/prod/twice.yaml", secret.as_str())];
+        [before[0], ("environments/prod/all.yaml", secret.as_str()), ("environments/dev/broken.yaml", broken.as_str())];
     let evaluation = evaluate(&worker(Limits::default()), &before, &after).await;
     let text = serde_json::to_string(&evaluation).unwrap();
     assert!(text.contains("main.deny") && text.contains("SEC-001") && text.contains("SEC-002"), "{text}");
-    assert!(!text.contains(CANARY), "{text}");
-    assert!(!text.contains("Y2FuYXJ5LTdmM2E5Yg"), "{text}");
+    assert_eq!(evaluation.environments.len(), 2);
+    for canary in ["canary-", "Y2FuYXJ5L"] {
+        assert!(!text.contains(canary), "{text}");
+    }
+    assert_eq!(evaluation.environments[1].changes.len(), 4, "changes still show: {text}");
 }
 
 /// What the child meets, and whether it survives it is its own affair: there is an answer in bounded time, and it blocks.
@@ -203,6 +210,16 @@ async fn t44_an_endless_rule_is_the_policys_fault() {
         said.iter().any(|line| line.starts_with("prod error New POLICY: `main.deny` could not be evaluated")),
         "{said:#?}"
     );
+}
+
+#[tokio::test]
+async fn t44_a_policy_that_is_nested_without_end() {
+    let nested =
+        format!("package main\ndeny contains x if {{\n  x := {}1{}\n}}\n", "[\n".repeat(9_000), "]\n".repeat(9_000));
+    let (evaluation, _) = limited(&nested, Limits::default()).await;
+    let said = said(&evaluation);
+    let stopped = said == ["- error New LIMIT: evaluating the policies went too deep and was stopped"];
+    assert!(stopped || said.iter().any(|line| line.contains("POLICY")), "{said:#?}");
 }
 
 /// Objects that kill the child the moment it asks for the second one.

@@ -207,26 +207,37 @@ impl World {
     /// Delivers and passes until nothing is due, debounce and back-off included; far timers are left alone.
     pub async fn settle(&mut self) {
         for _ in 0..MAX_ROUNDS {
-            let delivered = self.deliver().await;
-            let Some(bot) = &self.bot else { return };
-            let (reconciler, queue) = (Arc::clone(&bot.reconciler), bot.queue.clone());
-            let stepped = tokio::select! {
-                stepped = reconciler.step() => Some(stepped.unwrap()),
-                () = self.faults.crashed.notified() => None,
-            };
-            match stepped {
-                None => {
-                    drop((reconciler, queue));
-                    self.start().await;
-                }
-                Some(0) if delivered == 0 => match queue.next_soon().await.unwrap() {
-                    Some(at) => self.clock.advance(between(&self.clock, at)),
-                    None => return,
-                },
-                Some(_) => {}
+            if !self.round().await {
+                return;
             }
         }
         panic!("it does not settle:\n{}", self.sees());
+    }
+
+    /// One delivery round and one pass; `false` when there was nothing to do.
+    async fn round(&mut self) -> bool {
+        let delivered = self.deliver().await;
+        let Some(bot) = &self.bot else { return false };
+        let (reconciler, queue) = (Arc::clone(&bot.reconciler), bot.queue.clone());
+        let stepped = tokio::select! {
+            stepped = reconciler.step() => Some(stepped.unwrap()),
+            () = self.faults.crashed.notified() => None,
+        };
+        match stepped {
+            None => {
+                drop((reconciler, queue));
+                self.start().await;
+                true
+            }
+            Some(0) if delivered == 0 => match queue.next_soon().await.unwrap() {
+                Some(at) => {
+                    self.clock.advance(between(&self.clock, at));
+                    true
+                }
+                None => false,
+            },
+            Some(_) => true,
+        }
     }
 
     /// Lets time pass and settles.
@@ -300,30 +311,85 @@ impl World {
         out
     }
 
-    /// The text of the newest comment by the bot on a pull request or issue.
-    pub fn said(&self, number: u64) -> String {
+    /// The lines of the dump about one pull request or issue, from its title on.
+    fn about(&self, number: u64) -> Vec<String> {
         let dump = self.sees();
         let start = format!("#{number} ");
-        let mut here = false;
-        let mut comments: Vec<String> = Vec::new();
+        let heads = dump
+            .lines()
+            .skip_while(|line| !(line.starts_with("  ") && !line.starts_with("   ") && line.contains(&start)));
+        let mut lines = heads.map(str::to_owned);
+        let first = lines.next();
+        first.into_iter().chain(lines.take_while(|line| line.starts_with("    ") || line.is_empty())).collect()
+    }
+
+    /// The texts of everything of one kind on a pull request or issue, each with its head line.
+    fn texts(&self, number: u64, head: &str) -> Vec<String> {
+        let mut texts: Vec<String> = Vec::new();
         let mut taking = false;
-        for line in dump.lines() {
-            let text = line.trim_start();
-            let indent = line.len() - text.len();
-            if indent == 2 {
-                here = text.contains(&start);
-                taking = false;
-            } else if here && indent == 4 {
-                taking = text.starts_with("comment by trunkline[bot]");
+        for line in self.about(number) {
+            if line.starts_with("    ") && !line.starts_with("      ") {
+                taking = line.trim_start().starts_with(head);
                 if taking {
-                    comments.push(String::new());
+                    texts.push(format!("{}\n", line.trim()));
                 }
-            } else if let (true, Some(last)) = (taking, comments.last_mut()) {
-                last.push_str(line.get(6..).unwrap_or_default());
-                last.push('\n');
+            } else if let (true, Some(text)) = (taking, texts.last_mut()) {
+                text.push_str(line.get(6..).unwrap_or_default());
+                text.push('\n');
             }
         }
-        comments.pop().unwrap_or_default()
+        texts
+    }
+
+    /// What the bot said last on a pull request or issue.
+    pub fn said(&self, number: u64) -> String {
+        let last = self.texts(number, "comment by trunkline[bot]").pop().unwrap_or_default();
+        last.split_once('\n').map(|(_, text)| text.to_owned()).unwrap_or_default()
+    }
+
+    /// The whole conversation on a pull request or issue.
+    pub fn talk(&self, number: u64) -> String {
+        self.texts(number, "comment by").join("\n")
+    }
+
+    /// The description of a pull request.
+    pub fn body(&self, number: u64) -> String {
+        self.texts(number, "body:").concat()
+    }
+
+    /// Our newest check on the head of a pull request.
+    pub fn check(&self, number: u64) -> String {
+        let head = self.github.head_of(ENVIRONMENTS, number);
+        let dump = self.sees();
+        let line = |line: &&str| line.contains(&format!("check {} trunkline/", &head[..10]));
+        dump.lines()
+            .rfind(line)
+            .map(|line| line.trim().split_once(' ').unwrap().1.split_once(' ').unwrap().1.to_owned())
+            .unwrap_or_default()
+    }
+
+    /// The pull requests of the environments repository: number, state, title.
+    pub fn pulls(&self) -> Vec<String> {
+        let dump = self.sees();
+        let here = dump.split("\nacme/shop").next().unwrap_or_default();
+        here.lines().filter_map(|line| line.strip_prefix("  pull ")).map(str::to_owned).collect()
+    }
+
+    /// The newest pull request's number.
+    pub fn newest_pull(&self) -> u64 {
+        let number = |pull: &String| pull.trim_start_matches('#').split(' ').next().unwrap().parse().unwrap();
+        self.pulls().iter().map(number).max().expect("no pull request")
+    }
+
+    /// Delivers and passes one at a time until a pull request is open.
+    pub async fn settle_until_pull(&mut self) {
+        for _ in 0..MAX_ROUNDS {
+            if !self.pulls().is_empty() {
+                return;
+            }
+            self.round().await;
+        }
+        panic!("no pull request was opened");
     }
 
     /// Everything a person could see on this GitHub.

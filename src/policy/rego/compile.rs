@@ -15,7 +15,7 @@ use crate::policy::files::{PolicyFile, PolicyFiles};
 use crate::policy::rules::from_problem;
 
 /// One rule over one object; real ones take microseconds. What ignores the timer (some builtins) is the worker's to stop.
-const TIME_LIMIT: Duration = Duration::from_secs(1);
+pub(super) const TIME_LIMIT: Duration = Duration::from_secs(1);
 /// Steps between two looks at the clock: cheap, and still thousands of looks a second.
 const CHECK_EVERY: u32 = 1_000;
 
@@ -62,7 +62,7 @@ pub fn compile(files: &PolicyFiles) -> CompiledPolicies {
         if file.path.name().ends_with(".rego") {
             match parse(file) {
                 Ok(v0) => modules.push((file, v0)),
-                Err(problem) => problems.push(problem),
+                Err(problem) => problems.push(*problem),
             }
             problems.extend(detect::divergences(file));
         } else {
@@ -124,7 +124,7 @@ fn engine() -> regorus::Engine {
 }
 
 /// Whether the file is v0 Rego; today's syntax is tried first.
-fn parse(file: &PolicyFile) -> Result<bool, Finding> {
+fn parse(file: &PolicyFile) -> Result<bool, Box<Finding>> {
     let try_as = |v0: bool| {
         let mut engine = engine();
         engine.set_rego_v0(v0);
@@ -139,7 +139,7 @@ fn parse(file: &PolicyFile) -> Result<bool, Finding> {
     };
     let location = error.location().unwrap_or_else(|| start(file));
     let message = format!("the policy does not parse: {}", error.text);
-    Err(problem(Some(location), message, "Correct the line; `opa check` or `conftest verify` may tell more."))
+    Err(Box::new(problem(Some(location), message, "Correct the line; `opa check` or `conftest verify` may tell more.")))
 }
 
 fn prepare(modules: &[(&PolicyFile, bool)], data: &Map<String, Value>) -> Result<regorus::Engine, EngineError> {

@@ -43,7 +43,7 @@ pub(in crate::policy) fn evaluate(
                 Ok(value) => findings.extend(answers(entry, object, &value)),
                 Err(error) => {
                     let error = EngineError::new(&error);
-                    *stopped = error.text.contains("time limit");
+                    *stopped = error.timed_out;
                     findings.push(failed(entry, object, error));
                 }
             }
@@ -53,13 +53,13 @@ pub(in crate::policy) fn evaluate(
 }
 
 fn context(environment: &EnvironmentInfo, objects: &[Object]) -> serde_json::Value {
-    let class = match environment.class {
-        Class::Dev => "dev",
-        Class::Stage => "stage",
-        Class::Prod => "prod",
+    let (class, takes) = match environment.class {
+        Class::Dev => ("dev", "trunk"),
+        Class::Stage => ("stage", "prereleases"),
+        Class::Prod => ("prod", "releases"),
     };
     let objects: Vec<_> = objects.iter().map(|object| object.node.to_json()).collect();
-    json!({ "trunkline": { "environment": { "name": environment.name, "class": class }, "objects": objects } })
+    json!({ "trunkline": { "environment": { "name": environment.name, "class": class, "takes": takes }, "objects": objects } })
 }
 
 /// conftest's `exception` rules name, without their prefix, the rules an object is excused from.
@@ -91,12 +91,13 @@ fn suffix(name: &str) -> String {
     name.split_once('_').map_or(String::new(), |(_, rest)| rest.to_owned())
 }
 
+/// A rule that takes too long is told once and asked no more; what else fails may fail for this object only.
 fn failed(entry: &Entry, object: &Object, error: EngineError) -> Finding {
     let location = error.location().unwrap_or_else(|| entry.location.clone());
     let message = format!("`{}.{}` could not be evaluated: {}", entry.package, entry.name, error.text);
     let mut finding =
         problem(Some(location), message, "Correct the policy; until then this object is not checked by it.");
-    finding.object = Some(object.name());
+    finding.object = (!error.timed_out).then(|| object.name());
     finding
 }
 

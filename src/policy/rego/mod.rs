@@ -34,6 +34,7 @@ fn problem(location: Option<Location>, message: String, fix: &str) -> Finding {
 struct EngineError {
     place: Option<(String, u32, u32)>,
     text: String,
+    timed_out: bool,
 }
 
 impl EngineError {
@@ -47,8 +48,13 @@ impl EngineError {
             Some((parts.next()?.to_owned(), line, column))
         });
         let message = picture.lines().rev().find_map(|line| line.trim().strip_prefix("error: ").map(str::to_owned));
-        let text = message.unwrap_or_else(|| picture.split_whitespace().collect::<Vec<_>>().join(" "));
-        Self { place, text: text.chars().take(MAX_ERROR_CHARS).collect() }
+        let mut text = message.unwrap_or_else(|| picture.split_whitespace().collect::<Vec<_>>().join(" "));
+        let timed_out = text.contains("exceeded time limit");
+        if timed_out {
+            // The engine tells the nanoseconds, which would make a new finding of every run.
+            text = format!("it took more than {} s", compile::TIME_LIMIT.as_secs());
+        }
+        Self { place, text: text.chars().take(MAX_ERROR_CHARS).collect(), timed_out }
     }
 
     fn location(&self) -> Option<Location> {

@@ -2,7 +2,7 @@
 
 use super::{E, Hit, Rule};
 use crate::manifest::{Node, Object};
-use crate::policy::world::{World, namespace_of, same_namespace};
+use crate::policy::world::{World, namespace_of};
 
 pub(super) const RULE: Rule = Rule {
     id: "HPA-001",
@@ -57,7 +57,7 @@ fn check(world: &World) -> Vec<Hit> {
         let kind = target.str_at(&["kind"]).unwrap_or_default();
         let name = target.str_at(&["name"]).unwrap_or_default();
         let namespace = namespace_of(scaler);
-        match find(world, namespace, kind, name) {
+        match world.find(namespace, kind, name) {
             Some(found) => hits.extend(unrequested(world, scaler, found)),
             None if world.makes_unseen(namespace) || world.made_by_operator(namespace, name) => {}
             None => {
@@ -67,15 +67,6 @@ fn check(world: &World) -> Vec<Hit> {
         }
     }
     hits
-}
-
-pub(super) fn find<'a>(world: &World<'a>, namespace: &str, kind: &str, name: &str) -> Option<&'a Object> {
-    let wanted = |object: &&Object| {
-        object.kind() == kind
-            && object.node.str_at(&["metadata", "name"]) == Some(name)
-            && same_namespace(namespace_of(object), namespace)
-    };
-    world.objects.iter().find(wanted)
 }
 
 /// Utilisation is a share of the request; with one container that requests nothing the autoscaler computes nothing.

@@ -47,7 +47,7 @@ fn check(world: &World) -> Vec<Hit> {
             // KEDA leaves the kind out when it means a Deployment.
             let target_kind = target.str_at(&["kind"]).unwrap_or("Deployment");
             let name = target.str_at(&["name"]).unwrap_or_default();
-            let Some(object) = super::hpa_001::find(world, namespace_of(scaler), target_kind, name) else { continue };
+            let Some(object) = world.find(namespace_of(scaler), target_kind, name) else { continue };
             let Some(replicas) = object.node.at(&["spec", "replicas"]) else { continue };
             let by = scaler.name();
             let message = format!("`spec.replicas` is set, while {kind} `{}` decides the number", by.name);

@@ -66,7 +66,7 @@ fn check(world: &World) -> Vec<Hit> {
 fn judge(world: &World, from: &Object, namespace: &str, name: Option<&Node>, port: Option<&Node>) -> Option<Hit> {
     let node = name?;
     let name = node.as_str().filter(|name| !name.contains("${"))?;
-    let service = super::hpa_001::find(world, namespace, "Service", name);
+    let service = world.find(namespace, "Service", name);
     let Some(service) = service else {
         if world.makes_unseen(namespace) || world.made_by_operator(namespace, name) || by_controller(from, name) {
             return None;

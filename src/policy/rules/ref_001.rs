@@ -140,7 +140,7 @@ fn references<'a>(workload: &Workload<'a>) -> Vec<Reference<'a>> {
             add("Secret", source.get("secret"), "name");
         }
     }
-    // A missing pull secret is no obstacle to Kubernetes: it pulls without, and private images fail.
+    // Without its pull secret a pod is made all the same, and its private images are refused.
     spec.list_at(&["imagePullSecrets"]).iter().for_each(|secret| add("Secret", Some(secret), "name"));
     add("ServiceAccount", Some(spec), "serviceAccountName");
     found

@@ -1,5 +1,7 @@
 //! WL-001: what a Service sends traffic to says when it is ready.
 
+use std::collections::HashSet;
+
 use super::{E, Hit, Rule, W};
 use crate::manifest::{Node, Object};
 use crate::policy::world::{Container, Workload, World, namespace_of};
@@ -54,7 +56,7 @@ spec:
 
 fn check(world: &World) -> Vec<Hit> {
     let mut hits = Vec::new();
-    let mut seen: Vec<*const Node> = Vec::new();
+    let mut seen: HashSet<*const Node> = HashSet::new();
     for service in world.of("", "Service") {
         let Some(selector) = service.node.at(&["spec", "selector"]) else { continue };
         for workload in world.selected(namespace_of(service), selector).filter(|workload| workload.is_long_running()) {
@@ -64,7 +66,7 @@ fn check(world: &World) -> Vec<Hit> {
                 {
                     continue;
                 }
-                seen.push(container.node);
+                seen.insert(container.node);
                 let at = container.node.get("name").unwrap_or(container.node);
                 let name = &service.name().name;
                 let message = format!(

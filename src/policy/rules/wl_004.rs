@@ -48,7 +48,7 @@ fn check(world: &World) -> Vec<Hit> {
     for service in world.of("", "Service") {
         let Some(selector) = service.node.at(&["spec", "selector"]) else { continue };
         if service.node.str_at(&["spec", "type"]) == Some("ExternalName")
-            || !selector.as_map().is_some_and(|map| !map.is_empty())
+            || selector.as_map().is_none_or(|map| map.is_empty())
         {
             continue;
         }

@@ -3,6 +3,9 @@
 use crate::manifest::node::{Map, Node, Span, Value};
 use crate::model::finding::Problem;
 
+/// Labels or annotations in one mapping: people write ten, and each is looked for in every object.
+const MAX_PAIRS: usize = 1_000;
+
 /// A text and where it is written.
 #[derive(Debug, Clone)]
 pub(super) struct Text {
@@ -101,6 +104,10 @@ impl<'f> Form<'f> {
             self.wrong(node, name, "a mapping");
             return Vec::new();
         };
+        if map.len() > MAX_PAIRS {
+            note(self.problems, &node.span, format!("`{name}` has more than {MAX_PAIRS} entries"), "");
+            return Vec::new();
+        }
         let mut pairs = Vec::new();
         for (key, value) in map.iter() {
             match value.as_str() {

@@ -1,6 +1,6 @@
 //! ConfigMaps and Secrets made from literals and files, and the hash of their content that ends their name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use sha2::{Digest, Sha256};
 
@@ -227,7 +227,7 @@ fn base64(bytes: &[u8]) -> String {
             lines.push('\n');
         }
     }
-    if flat.len() % LINE != 0 {
+    if !flat.len().is_multiple_of(LINE) {
         lines.push('\n');
     }
     lines
@@ -293,8 +293,9 @@ fn overlay(map: &mut Map, field: &str, below: Option<&Node>, here: &Span) {
         map.push_new(key(field, here), Node::new(Value::Map(Map::default()), here.clone()));
     }
     let Some(own) = map.get_mut(field).and_then(Node::as_map_mut) else { return };
+    let known: HashSet<String> = own.iter().map(|(key, _)| key.text.clone()).collect();
     for (name, value) in below.iter() {
-        if own.get(&name.text).is_none() {
+        if !known.contains(&name.text) {
             own.push_new(name.clone(), value.clone());
         }
     }

@@ -3,6 +3,9 @@
 //! The result is what the original prints: nulls in a patch delete, `$patch` directives act, lists of built-in kinds with a
 //! merge key are merged (items of the patch first), all other lists are replaced whole.
 
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
 use super::merge_keys::{self, Type};
 use super::resource::{key, scalar_text, text_node};
 use crate::manifest::node::{Map, Node, Value};
@@ -82,12 +85,31 @@ fn walk(dest: Option<Node>, origin: Option<&Node>, known: Known) -> Result<Optio
             merge_map(dest, origin, known)
         }
         Some(_) => {
-            let scalar = |node: &Node| !matches!(node.value, Value::List(_) | Value::Map(_));
-            match origin.filter(|origin| !scalar(origin)).or(dest.as_ref().filter(|dest| !scalar(dest))) {
+            let plain = |node: &Node| !matches!(node.value, Value::List(_) | Value::Map(_));
+            match origin.filter(|origin| !plain(origin)).or(dest.as_ref().filter(|dest| !plain(dest))) {
                 Some(other) if dest.is_some() && origin.is_some() => mismatch(origin.unwrap_or(other)),
-                _ => Ok(origin.cloned().or(dest)),
+                _ => scalar(dest, origin),
             }
         }
+    }
+}
+
+/// A plain value over another. The original keeps the old one's quotes, so that a number over quoted text becomes text.
+fn scalar(dest: Option<Node>, origin: Option<&Node>) -> Result<Option<Node>, Refusal> {
+    let quoted =
+        |node: &Node| node.as_str().is_some_and(|text| (node.span.end - node.span.start) as usize != text.len());
+    match (dest, origin) {
+        (Some(dest), Some(origin)) if quoted(&dest) => match &origin.value {
+            Value::Float(_) => {
+                refuse(origin, "Kustomize would make text of this number, because the object has quoted text here")
+            }
+            Value::Int(_) | Value::Bool(_) => {
+                Ok(Some(text_node(&scalar_text(origin).unwrap_or_default(), &origin.span)))
+            }
+            _ => Ok(Some(origin.clone())),
+        },
+        (_, Some(origin)) => Ok(Some(origin.clone())),
+        (dest, None) => Ok(dest),
     }
 }
 
@@ -141,7 +163,8 @@ fn without_directive(node: &Node) -> Node {
 
 fn merge_map(dest: Option<Node>, origin: Option<&Node>, known: Known) -> Result<Option<Node>, Refusal> {
     let said = origin.and_then(Node::as_map).map(directive).transpose()?.flatten();
-    let origin = origin.map(|node| if said.is_some() { without_directive(node) } else { node.clone() });
+    let origin =
+        origin.map(|node| if said.is_some() { Cow::Owned(without_directive(node)) } else { Cow::Borrowed(node) });
     let dest = match (dest, &origin) {
         _ if said == Some("delete") => return Ok(None),
         (Some(dest), None) if dest.is_null() => {
@@ -150,22 +173,28 @@ fn merge_map(dest: Option<Node>, origin: Option<&Node>, known: Known) -> Result<
         }
         (Some(dest), _) if !dest.is_null() => dest,
         // What is added is merged with itself: its nulls and directives act too.
-        (_, Some(origin)) => origin.clone(),
+        (_, Some(origin)) => (**origin).clone(),
         (_, None) => return Ok(None),
     };
     match &origin {
         Some(origin) if origin.is_null() => return Ok(None),
         _ => {}
     }
-    let mut dest = if said == Some("replace") { origin.clone().unwrap_or(dest) } else { dest };
+    let mut dest = match &origin {
+        Some(origin) if said == Some("replace") => (**origin).clone(),
+        _ => dest,
+    };
     let span = dest.span.clone();
     let Some(map) = dest.as_map_mut() else { return Ok(Some(dest)) };
-    let additions = origin.as_ref().and_then(Node::as_map);
+    let additions = origin.as_deref().and_then(Node::as_map);
     let mut merged = Map::default();
     let old = std::mem::take(map);
-    let known_keys: std::collections::HashSet<String> = old.iter().map(|(key, _)| key.text.clone()).collect();
+    // Looked up by hash: a patch of many keys must not cost their square.
+    let known_keys: HashSet<String> = old.iter().map(|(key, _)| key.text.clone()).collect();
+    let news: HashMap<&str, &Node> =
+        additions.into_iter().flat_map(Map::iter).map(|(k, v)| (k.text.as_str(), v)).collect();
     for (key, value) in old {
-        let patch = additions.and_then(|map| map.get(&key.text));
+        let patch = news.get(key.text.as_str()).copied();
         if let Some(value) = walk_field(Some(value), patch, &key.text, known)? {
             merged.push_new(key, value);
         }

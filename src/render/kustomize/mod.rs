@@ -18,12 +18,13 @@ mod spec;
 mod tables;
 mod transform;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use self::form::Text;
 use self::generate::Kind;
 use self::patch::Place;
-use self::resource::{Resource, append, weigh};
+use self::resource::{Id, Resource, append, complaint, weigh};
 use self::spec::Spec;
 use self::transform::End;
 use super::source::{Reading, Source};
@@ -81,13 +82,13 @@ pub(super) fn build(source: &mut Source<'_>, folder: &RepoPath) -> Option<Vec<Ob
 /// Renders files and folders as the kustomization would that Flux generates for a plain folder.
 pub(super) fn build_list(source: &mut Source<'_>, paths: &[(RepoPath, EntryKind)]) -> Option<Vec<Object>> {
     let mut build = Build { source, stack: Vec::new(), visits: 0 };
-    let (mut all, mut sound) = (Vec::new(), true);
+    let (mut all, mut taken, mut sound) = (Vec::new(), HashSet::new(), true);
     for (path, kind) in paths {
         let more = match kind {
             EntryKind::Folder => build.visit(path, None, Vec::new(), false).map(|(more, _)| more),
             _ => build.read_file(path, None),
         };
-        sound &= more.is_some_and(|more| build.add(&mut all, more));
+        sound &= more.is_some_and(|more| build.add(&mut all, &mut taken, more));
     }
     sound.then(|| finish(source, all, &spec::Sort::unsaid())).flatten()
 }
@@ -118,7 +119,8 @@ fn finish(source: &mut Source<'_>, mut all: Vec<Resource>, sort: &spec::Sort) ->
 fn tidy_annotations(source: &mut Source<'_>, resource: &mut Resource) {
     let Some(metadata) = resource.node.as_map_mut().and_then(|map| map.get_mut("metadata")) else { return };
     let Some(metadata) = metadata.as_map_mut() else { return };
-    if metadata.get("annotations").and_then(Node::as_map).is_some_and(|map| map.is_empty()) {
+    if metadata.get("annotations").is_some_and(|node| node.is_null() || node.as_map().is_some_and(|map| map.is_empty()))
+    {
         metadata.remove("annotations");
         return;
     }
@@ -129,6 +131,7 @@ fn tidy_annotations(source: &mut Source<'_>, resource: &mut Resource) {
                 source.wrong(&value.span, "an annotation is text, not a number", "Put it in quotes.")
             }
             (Value::Int(_) | Value::Bool(_), Some(text)) => value.value = Value::String(text),
+            (Value::Null, _) if value.span.end > value.span.start => value.value = Value::String("null".to_owned()),
             _ => {}
         }
     }
@@ -253,13 +256,14 @@ impl Build<'_, '_> {
         text: &[u8],
     ) -> Option<Vec<Resource>> {
         let (mut all, mut sound) = (seed, true);
+        let mut taken: HashSet<Id> = all.iter().map(Resource::id).collect();
         for entry in &spec.resources {
             let more = match self.locate(folder, entry) {
                 Some(Goal::File(path)) => self.read_file(&path, Some(&entry.span)),
                 Some(Goal::Folder(path)) => self.enter(&path, entry, Vec::new(), false),
                 None => None,
             };
-            sound &= more.is_some_and(|more| self.add(&mut all, more));
+            sound &= more.is_some_and(|more| self.add(&mut all, &mut taken, more));
         }
         let generators = spec.config_maps.iter().map(|entry| (entry, Kind::ConfigMap));
         for (entry, kind) in generators.chain(spec.secrets.iter().map(|entry| (entry, Kind::Secret))) {
@@ -301,6 +305,12 @@ impl Build<'_, '_> {
     /// Applies what the kustomization says to what it gathered.
     fn transform(&mut self, place: &Place<'_>, spec: &Spec, mut all: Vec<Resource>) -> Option<Vec<Resource>> {
         let before = self.source.problems.len();
+        let pairs = spec.labels.iter().map(|labels| labels.pairs.len()).sum::<usize>() + spec.annotations.len();
+        let entries = spec.images.len() + spec.replicas.len() + spec.patches.len() + spec.json_patches.len();
+        let here = Location { path: place.folder.child(FILE_NAMES[0]), line: 1, column: 0 };
+        if !self.source.afford((pairs + entries).saturating_mul(all.len()), &here) {
+            return None;
+        }
         patch::strategic(self.source, place, spec, &mut all);
         for entry in &spec.patches {
             patch::targeted(self.source, place, entry, false, &mut all);
@@ -419,8 +429,8 @@ impl Build<'_, '_> {
         sound.then_some(all)
     }
 
-    fn add(&mut self, all: &mut Vec<Resource>, more: Vec<Resource>) -> bool {
-        match append(all, more) {
+    fn add(&mut self, all: &mut Vec<Resource>, taken: &mut HashSet<Id>, more: Vec<Resource>) -> bool {
+        match append(all, taken, more) {
             Ok(()) => true,
             Err(taken) => {
                 let (id, span) = *taken;
@@ -449,40 +459,6 @@ fn simple(spec: &Spec, all: &mut [Resource]) -> Result<(), transform::Failure> {
         transform::labels(all, labels)?;
     }
     if spec.annotations.is_empty() { Ok(()) } else { transform::annotations(all, &spec.annotations) }
-}
-
-/// Why a node is no Kubernetes object, if it is none.
-fn complaint(node: &Node) -> Option<(Span, String)> {
-    if node.as_map().is_none() {
-        return Some((node.span.clone(), "this is not a Kubernetes object".to_owned()));
-    }
-    let text = |path: &[&str]| node.str_at(path).is_some_and(|text| !text.is_empty());
-    let list = node.str_at(&["kind"]).is_some_and(|kind| kind.ends_with("List"));
-    for path in [&["apiVersion"][..], &["kind"], &["metadata", "name"]] {
-        if !text(path) && !(list && path.len() == 2) {
-            let place = node.at(path).unwrap_or(node).span.clone();
-            return Some((place, format!("this object has no `{}`", path.join("."))));
-        }
-    }
-    empty_item(node).map(|span| (span, "this list item is empty".to_owned()))
-}
-
-/// The first list item that is null, which Kustomize refuses.
-fn empty_item(node: &Node) -> Option<Span> {
-    let mut open = vec![node];
-    while let Some(node) = open.pop() {
-        match &node.value {
-            Value::List(list) => {
-                if let Some(null) = list.iter().find(|item| item.is_null()) {
-                    return Some(null.span.clone());
-                }
-                open.extend(list);
-            }
-            Value::Map(map) => open.extend(map.iter().map(|(_, value)| value)),
-            _ => {}
-        }
-    }
-    None
 }
 
 /// What to do about a path that cannot be read.

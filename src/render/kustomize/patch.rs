@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::form::Text;
 use super::json_patch;
 use super::merge;
-use super::resource::{Id, Resource, key, weigh};
+use super::resource::{Id, Resource, key, scalar_text, weigh};
 use super::select::Selector;
 use super::spec::{Patch, Spec};
 use crate::manifest::node::{Node, Span, Value};
@@ -37,7 +37,7 @@ pub(super) fn strategic(source: &mut Source<'_>, place: &Place<'_>, spec: &Spec,
         let Some(documents) = documents else { continue };
         for patch in documents.iter() {
             if sound(source, patch, &entry.span) {
-                named(source, patch, (false, false), all);
+                named(source, &texts_in_metadata(patch), (false, false), all);
             }
         }
     }
@@ -57,6 +57,9 @@ pub(super) fn targeted(
         (None, None) => None,
     };
     let Some(documents) = documents else { return };
+    if !strict_json(source, place, patch) {
+        return;
+    }
     let selector = match patch.target.as_ref().map(Selector::new).transpose() {
         Ok(selector) => selector,
         Err(mistake) => return source.wrong(&mistake.0, mistake.1, "The whole name must match, as in `web|api-.*`."),
@@ -88,6 +91,26 @@ pub(super) fn targeted(
         }
         (Some(Body::Empty) | None, _) => {}
     }
+}
+
+/// A patch that begins with `[` must be JSON itself: Kustomize reads only what begins otherwise as YAML.
+fn strict_json(source: &mut Source<'_>, place: &Place<'_>, patch: &Patch) -> bool {
+    let (text, span) = match (&patch.path, &patch.inline) {
+        (Some(path), _) => {
+            let Some(bytes) = place.folder.join(&path.value).ok().and_then(|path| source.bytes(&path).ok()) else {
+                return true;
+            };
+            (bytes, &path.span)
+        }
+        (None, Some(text)) => (Arc::from(text.value.trim().as_bytes()), &text.span),
+        (None, None) => return true,
+    };
+    if text.first() != Some(&b'[') || serde_json::from_slice::<serde_json::Value>(&text).is_ok() {
+        return true;
+    }
+    let help = "Put keys and texts in double quotes, or write one operation a line, each beginning with `- `.";
+    source.wrong(span, "a JSON patch that begins with `[` must be JSON, not YAML", help);
+    false
 }
 
 fn file(source: &mut Source<'_>, place: &Place<'_>, entry: &Text) -> Option<Documents> {
@@ -242,6 +265,9 @@ fn sound(source: &mut Source<'_>, patch: &Node, entry: &Span) -> bool {
 
 /// Applies a strategic patch to the object it names.
 fn named(source: &mut Source<'_>, patch: &Node, (rename, change_kind): (bool, bool), all: &mut Vec<Resource>) {
+    if !source.afford(weigh(patch, WEIGH_LIMIT), &patch.span.location()) {
+        return;
+    }
     let id: Id = Resource::new(patch.clone()).id();
     let found: Vec<usize> = (0..all.len()).filter(|at| all[*at].ever_was(&id)).collect();
     match found.as_slice() {
@@ -263,8 +289,34 @@ fn named(source: &mut Source<'_>, patch: &Node, (rename, change_kind): (bool, bo
     }
 }
 
+/// A patch as the original copies it for a target: labels and annotations become text, a null among them the word `null`.
+fn texts_in_metadata(patch: &Node) -> Node {
+    let mut patch = patch.clone();
+    let metadata = patch.as_map_mut().and_then(|map| map.get_mut("metadata")).and_then(Node::as_map_mut);
+    let Some(metadata) = metadata else { return patch };
+    for field in ["labels", "annotations"] {
+        let Some(map) = metadata.get_mut(field).and_then(Node::as_map_mut) else { continue };
+        for (_, value) in map.iter_mut().filter(|(_, value)| value.as_str().is_none()) {
+            let word = if value.is_null() && value.span.end > value.span.start {
+                Some("null".to_owned())
+            } else {
+                scalar_text(value)
+            };
+            if let Some(word) = word {
+                value.value = Value::String(word);
+            }
+        }
+    }
+    patch
+}
+
 /// Applies a strategic patch to all objects a target selects.
 fn selected(source: &mut Source<'_>, patch: &Node, (selector, entry): (&Selector, &Patch), all: &mut Vec<Resource>) {
+    // Counted before the first is patched, so that a refusal costs nothing.
+    let count = all.iter().filter(|resource| selector.selects(resource)).count();
+    if !source.afford(weigh(patch, WEIGH_LIMIT).saturating_mul(count), &patch.span.location()) {
+        return;
+    }
     let mut at = 0;
     while at < all.len() {
         if !selector.selects(&all[at]) {
@@ -272,7 +324,7 @@ fn selected(source: &mut Source<'_>, patch: &Node, (selector, entry): (&Selector
             continue;
         }
         let (count, problems) = (all.len(), source.problems.len());
-        let mut patch = patch.clone();
+        let mut patch = texts_in_metadata(patch);
         if let (Some(map), Some(version)) = (patch.as_map_mut(), all[at].node.get("apiVersion")) {
             map.insert(key("apiVersion", &version.span), version.clone());
         }
@@ -291,9 +343,6 @@ fn lay(
     (rename, change_kind): (bool, bool),
     (at, all): (usize, &mut Vec<Resource>),
 ) {
-    if !source.afford(weigh(patch, WEIGH_LIMIT), &patch.span.location()) {
-        return;
-    }
     let resource = &mut all[at];
     let before = resource.node.clone();
     if rename || change_kind {
@@ -341,11 +390,11 @@ fn keep(node: &mut Node, before: &Node, field: &str) {
 
 /// Applies JSON operations to all objects a target selects.
 fn json(source: &mut Source<'_>, operations: &Node, (selector, legacy): (&Selector, bool), all: &mut [Resource]) {
-    let weight = weigh(operations, WEIGH_LIMIT);
+    let count = all.iter().filter(|resource| selector.selects(resource)).count();
+    if !source.afford(weigh(operations, WEIGH_LIMIT).saturating_mul(count), &operations.span.location()) {
+        return;
+    }
     for resource in all.iter_mut().filter(|resource| selector.selects(resource)) {
-        if !source.afford(weight, &operations.span.location()) {
-            return;
-        }
         // The original's notes stand in the annotations, so that the mapping is always there for a patch of its kind.
         let noted = !legacy || resource.has_notes();
         let missing = resource.node.at(&["metadata", "annotations"]).is_none();

@@ -187,8 +187,11 @@ impl Resource {
 }
 
 /// Appends resources, refusing those whose id is taken.
-pub(super) fn append(all: &mut Vec<Resource>, more: Vec<Resource>) -> Result<(), Box<(Id, Span)>> {
-    let mut taken: HashSet<Id> = all.iter().map(Resource::id).collect();
+pub(super) fn append(
+    all: &mut Vec<Resource>,
+    taken: &mut HashSet<Id>,
+    more: Vec<Resource>,
+) -> Result<(), Box<(Id, Span)>> {
     for resource in more {
         let id = resource.id();
         if !taken.insert(id.clone()) {
@@ -250,4 +253,39 @@ pub(super) fn weigh(node: &Node, limit: usize) -> usize {
         }
     }
     count
+}
+
+/// Why a node is no Kubernetes object, if it is none.
+pub(super) fn complaint(node: &Node) -> Option<(Span, String)> {
+    if node.as_map().is_none() {
+        return Some((node.span.clone(), "this is not a Kubernetes object".to_owned()));
+    }
+    let text = |path: &[&str]| node.str_at(path).is_some_and(|text| !text.is_empty());
+    let list = node.str_at(&["kind"]).is_some_and(|kind| kind.ends_with("List"));
+    for path in [&["apiVersion"][..], &["kind"], &["metadata", "name"]] {
+        let optional = list && path.len() == 2;
+        if !(text(path) || optional) {
+            let place = node.at(path).unwrap_or(node).span.clone();
+            return Some((place, format!("this object has no `{}`", path.join("."))));
+        }
+    }
+    empty_item(node).map(|span| (span, "this list item is empty".to_owned()))
+}
+
+/// The first list item that is null, which Kustomize refuses.
+fn empty_item(node: &Node) -> Option<Span> {
+    let mut open = vec![node];
+    while let Some(node) = open.pop() {
+        match &node.value {
+            Value::List(list) => {
+                if let Some(null) = list.iter().find(|item| item.is_null()) {
+                    return Some(null.span.clone());
+                }
+                open.extend(list);
+            }
+            Value::Map(map) => open.extend(map.iter().map(|(_, value)| value)),
+            _ => {}
+        }
+    }
+    None
 }

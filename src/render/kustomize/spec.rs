@@ -301,11 +301,8 @@ fn read_generator(form: &mut Form<'_>, node: &Node) -> Generator {
     if name.is_none() {
         note(form.problems, &node.span, format!("`{}` needs a `name`", form.what), "");
     }
+    // A word that is none of `create`, `merge`, `replace` means `create`, as for the original.
     let behavior = form.text("behavior");
-    if let Some(word) = behavior.as_ref().filter(|word| !matches!(word.value.as_str(), "create" | "merge" | "replace"))
-    {
-        note(form.problems, &word.span, "`behavior` is `create`, `merge` or `replace`".to_owned(), "");
-    }
     let mut envs = form.texts("envs");
     envs.extend(form.text("env"));
     let options = match form.get("options") {

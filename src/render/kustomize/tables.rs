@@ -170,10 +170,13 @@ const SECRET_IN_POD: &[&str] = &[
 const RBAC: &str = "rbac.authorization.k8s.io";
 const ADMISSION: &str = "admissionregistration.k8s.io";
 
+/// Group, version and kind of what is named.
 type Target = (&'static str, &'static str, &'static str);
+/// Group, kind and path of the field that names it.
+type Place = (&'static str, &'static str, &'static str);
 
 /// References outside pods: what is named, then group, kind and path of the field. Their order decides, as in the original.
-const OTHERS: &[(Target, &[(&str, &str, &str)])] = &[
+const OTHERS: &[(Target, &[Place])] = &[
     (("", "", "Deployment"), &[("", "HorizontalPodAutoscaler", "spec/scaleTargetRef/name")]),
     (("", "", "ReplicationController"), &[("", "HorizontalPodAutoscaler", "spec/scaleTargetRef/name")]),
     (("", "", "ReplicaSet"), &[("", "HorizontalPodAutoscaler", "spec/scaleTargetRef/name")]),

@@ -74,7 +74,11 @@ fn environment(name: &str) -> EnvironmentEvaluation {
 }
 
 fn world() -> Evaluation {
-    Evaluation { environments: vec![environment("stage"), environment("prod")], findings: Vec::new(), ..Evaluation::default() }
+    Evaluation {
+        environments: vec![environment("stage"), environment("prod")],
+        findings: Vec::new(),
+        ..Evaluation::default()
+    }
 }
 
 /// Everything fine: one object changes, nothing is found.

@@ -121,9 +121,7 @@ fn apply(check: &mut Check, request: &Value, now: jiff::Timestamp) {
         check.completed_at = None;
     }
     let output = &request["output"];
-    for (field, slot) in
-        [("title", &mut check.title), ("summary", &mut check.summary), ("text", &mut check.text)]
-    {
+    for (field, slot) in [("title", &mut check.title), ("summary", &mut check.summary), ("text", &mut check.text)] {
         if let Some(text) = text(output, field) {
             *slot = Some(text);
         }

@@ -58,9 +58,11 @@ pub(crate) fn open(cx: &mut Cx<'_>, repo: u64, ask: &Open<'_>) -> Result<u64, Re
     let found = cx.repo(repo)?;
     let (head_repo, head) = match ask.head.split_once(':') {
         Some((owner, branch)) if !owner.eq_ignore_ascii_case(&found.owner) => {
-            let fork = cx.world.repos.values().find(|fork| {
-                fork.owner.eq_ignore_ascii_case(owner) && fork.fork_of == Some(repo)
-            });
+            let fork = cx
+                .world
+                .repos
+                .values()
+                .find(|fork| fork.owner.eq_ignore_ascii_case(owner) && fork.fork_of == Some(repo));
             (fork.ok_or_else(|| Refusal::invalid("PullRequest", "head", "invalid"))?.id, branch)
         }
         Some((_, branch)) => (repo, branch),
@@ -133,7 +135,10 @@ fn refresh_refs(cx: &mut Cx<'_>, repo: u64, number: u64) -> Result<(), Refusal> 
         let message = format!("Merge {head} into {base}");
         let person = ("GitHub", "noreply@github.com");
         let words = Words { message: &message, author: person, committer: person, at: cx.now };
-        set.push((format!("refs/pull/{number}/merge"), git::commit_tree(&git, &[base, head], tree, &words)?.to_string()));
+        set.push((
+            format!("refs/pull/{number}/merge"),
+            git::commit_tree(&git, &[base, head], tree, &words)?.to_string(),
+        ));
     }
     for (name, sha) in set {
         git.reference(&name, git::oid(&sha)?, true, "sandbox")?;
@@ -206,7 +211,11 @@ pub(crate) fn reopen(cx: &mut Cx<'_>, repo: u64, number: u64) -> Result<(), Refu
     if let Some(pull) = found.pulls.get(&number) {
         let head = pull.head_repo.and_then(|repo| cx.world.repos.get(&repo)).and_then(|repo| repo.branch(&pull.head));
         if pull.merged.is_some() || head.is_none() {
-            return Err(Refusal::invalid("PullRequest", "state", "state cannot be changed. The branch is gone or merged."));
+            return Err(Refusal::invalid(
+                "PullRequest",
+                "state",
+                "state cannot be changed. The branch is gone or merged.",
+            ));
         }
     }
     turn(cx, repo, number, true)
@@ -384,7 +393,11 @@ pub(crate) fn review(cx: &mut Cx<'_>, repo: u64, number: u64, state: &str, body:
     let pull = found.pulls.get(&number).ok_or_else(Refusal::not_found)?;
     let own = found.issues.get(&number).is_some_and(|issue| issue.author.eq_ignore_ascii_case(&author));
     if own && state != "COMMENTED" {
-        let what = if state == "APPROVED" { "approve your own pull request" } else { "request changes on your own pull request" };
+        let what = if state == "APPROVED" {
+            "approve your own pull request"
+        } else {
+            "request changes on your own pull request"
+        };
         return Err(Refusal::new(422, format!("Can not {what}")));
     }
     let commit = pull.head_sha.clone();

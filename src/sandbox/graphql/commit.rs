@@ -26,12 +26,15 @@ fn git_actor(cx: &Cx<'_>, signature: &git2::Signature<'_>) -> Out {
     let (name, mail) = git::people(signature);
     // `GitActor.user` is a `User`, and bots are none.
     let user = cx.account_of_mail(&mail).filter(|login| !login.ends_with("[bot]")).map(Node::Account);
-    Out::Node(Node::plain("GitActor", [
-        ("name", Out::Value(name.into())),
-        ("email", Out::Value(mail.into())),
-        ("date", Out::Value(when(signature))),
-        ("user", user.map_or(Out::Value(Value::Null), Out::Node)),
-    ]))
+    Out::Node(Node::plain(
+        "GitActor",
+        [
+            ("name", Out::Value(name.into())),
+            ("email", Out::Value(mail.into())),
+            ("date", Out::Value(when(signature))),
+            ("user", user.map_or(Out::Value(Value::Null), Out::Node)),
+        ],
+    ))
 }
 
 /// `Commit`.
@@ -80,7 +83,8 @@ pub(super) fn commit(cx: &Cx<'_>, (id, sha): (u64, &str), name: &str, args: &Arg
             let rows = repo.suites.values().filter(|suite| suite.head_sha == sha).filter(|suite| {
                 let check = filter["checkName"].as_str();
                 app.is_none_or(|app| cx.integration(&suite.app)["id"] == app)
-                    && check.is_none_or(|name| repo.checks.values().any(|one| one.suite == suite.id && one.name == name))
+                    && check
+                        .is_none_or(|name| repo.checks.values().any(|one| one.suite == suite.id && one.name == name))
             });
             Ok(Some(Out::Page("CheckSuiteConnection", rows.map(|suite| Node::Suite(id, suite.id)).collect())))
         }
@@ -100,14 +104,17 @@ fn brings(git: &git2::Repository, base: &str, head: &str, oid: git2::Oid) -> boo
 /// GitHub's own signature; there is no other kind here.
 fn signature() -> Node {
     let flag = |value: bool| Out::Value(value.into());
-    Node::plain("GpgSignature", [
-        ("isValid", flag(true)),
-        ("wasSignedByGitHub", flag(true)),
-        ("state", Out::Value("VALID".into())),
-        ("email", Out::Value("noreply@github.com".into())),
-        ("signer", Out::Value(Value::Null)),
-        ("keyId", Out::Value("4AEE18F83AFDEB23".into())),
-    ])
+    Node::plain(
+        "GpgSignature",
+        [
+            ("isValid", flag(true)),
+            ("wasSignedByGitHub", flag(true)),
+            ("state", Out::Value("VALID".into())),
+            ("email", Out::Value("noreply@github.com".into())),
+            ("signer", Out::Value(Value::Null)),
+            ("keyId", Out::Value("4AEE18F83AFDEB23".into())),
+        ],
+    )
 }
 
 fn history(git: &git2::Repository, id: u64, from: git2::Oid, args: &Args) -> Found {
@@ -167,30 +174,36 @@ fn rollup(repo: &Repo, sha: &str) -> Option<Node> {
     let state = ["ERROR", "FAILURE", "PENDING"].into_iter().find(|one| outcomes.contains(one)).unwrap_or("SUCCESS");
     let mut rows: Vec<Node> = checks.iter().map(|check| Node::Check(repo.id, check.id)).collect();
     rows.extend(statuses.values().map(|status| {
-        Node::plain("StatusContext", [
-            ("id", Out::Value(shape::node("StatusContext", status.id).into())),
-            ("context", Out::Value(status.context.clone().into())),
-            ("state", Out::Value(status.state.to_uppercase().into())),
-            ("description", Out::Value(json!(status.description))),
-            ("targetUrl", Out::Value(json!(status.target_url))),
-            ("createdAt", Out::Value(iso(status.at).into())),
-            ("creator", Out::Node(Node::Account(status.author.clone()))),
-        ])
+        Node::plain(
+            "StatusContext",
+            [
+                ("id", Out::Value(shape::node("StatusContext", status.id).into())),
+                ("context", Out::Value(status.context.clone().into())),
+                ("state", Out::Value(status.state.to_uppercase().into())),
+                ("description", Out::Value(json!(status.description))),
+                ("targetUrl", Out::Value(json!(status.target_url))),
+                ("createdAt", Out::Value(iso(status.at).into())),
+                ("creator", Out::Node(Node::Account(status.author.clone()))),
+            ],
+        )
     }));
-    Some(Node::plain("StatusCheckRollup", [
-        ("state", Out::Value(state.into())),
-        ("contexts", Out::Page("StatusCheckRollupContextConnection", rows)),
-    ]))
+    Some(Node::plain(
+        "StatusCheckRollup",
+        [("state", Out::Value(state.into())), ("contexts", Out::Page("StatusCheckRollupContextConnection", rows))],
+    ))
 }
 
 fn app(cx: &Cx<'_>, slug: &str) -> Out {
     let shown = cx.integration(slug);
-    Out::Node(Node::plain("App", [
-        ("id", Out::Value(shown["node_id"].clone())),
-        ("databaseId", Out::Value(shown["id"].clone())),
-        ("slug", Out::Value(slug.into())),
-        ("name", Out::Value(shown["name"].clone())),
-    ]))
+    Out::Node(Node::plain(
+        "App",
+        [
+            ("id", Out::Value(shown["node_id"].clone())),
+            ("databaseId", Out::Value(shown["id"].clone())),
+            ("slug", Out::Value(slug.into())),
+            ("name", Out::Value(shown["name"].clone())),
+        ],
+    ))
 }
 
 /// `CheckSuite`.
@@ -213,7 +226,8 @@ pub(super) fn suite(cx: &Cx<'_>, (id, suite): (u64, u64), name: &str, args: &Arg
             let wanted = filter["checkName"].as_str();
             let rows = latest(repo, &suite.head_sha);
             let rows = if all { repo.checks.values().collect() } else { rows };
-            let rows = rows.into_iter().filter(|one| one.suite == suite.id && wanted.is_none_or(|name| name == one.name));
+            let rows =
+                rows.into_iter().filter(|one| one.suite == suite.id && wanted.is_none_or(|name| name == one.name));
             Ok(Some(Out::Page("CheckRunConnection", rows.map(|one| Node::Check(id, one.id)).collect())))
         }
         _ => Ok(None),
@@ -244,24 +258,27 @@ pub(super) fn check(cx: &Cx<'_>, (id, check): (u64, u64), name: &str) -> Found {
         "annotations" => {
             let rows = check.annotations.iter().map(|one| {
                 let end = |line: &str, column: &str| {
-                    Out::Node(Node::plain("CheckAnnotationPosition", [
-                        ("line", Out::Value(one[line].clone())),
-                        ("column", Out::Value(one[column].clone())),
-                    ]))
+                    Out::Node(Node::plain(
+                        "CheckAnnotationPosition",
+                        [("line", Out::Value(one[line].clone())), ("column", Out::Value(one[column].clone()))],
+                    ))
                 };
-                let span = Node::plain("CheckAnnotationSpan", [
-                    ("start", end("start_line", "start_column")),
-                    ("end", end("end_line", "end_column")),
-                ]);
+                let span = Node::plain(
+                    "CheckAnnotationSpan",
+                    [("start", end("start_line", "start_column")), ("end", end("end_line", "end_column"))],
+                );
                 let level = one["annotation_level"].as_str().unwrap_or_default().to_uppercase();
-                Node::plain("CheckAnnotation", [
-                    ("path", Out::Value(one["path"].clone())),
-                    ("annotationLevel", Out::Value(level.into())),
-                    ("title", Out::Value(one["title"].clone())),
-                    ("message", Out::Value(one["message"].clone())),
-                    ("rawDetails", Out::Value(one["raw_details"].clone())),
-                    ("location", Out::Node(span)),
-                ])
+                Node::plain(
+                    "CheckAnnotation",
+                    [
+                        ("path", Out::Value(one["path"].clone())),
+                        ("annotationLevel", Out::Value(level.into())),
+                        ("title", Out::Value(one["title"].clone())),
+                        ("message", Out::Value(one["message"].clone())),
+                        ("rawDetails", Out::Value(one["raw_details"].clone())),
+                        ("location", Out::Node(span)),
+                    ],
+                )
             });
             Ok(Some(Out::Page("CheckAnnotationConnection", rows.collect())))
         }
@@ -296,13 +313,16 @@ pub(super) fn tree(cx: &Cx<'_>, (id, sha): (u64, &str), name: &str) -> Found {
         "entries" => {
             let rows = tree.iter().map(|entry| {
                 let object = super::repo::object_node(&git, id, entry.id());
-                Node::plain("TreeEntry", [
-                    ("name", Out::Value(entry.name().unwrap_or_default().into())),
-                    ("oid", Out::Value(entry.id().to_string().into())),
-                    ("mode", Out::Value(entry.filemode().into())),
-                    ("type", Out::Value(entry.kind().map_or("commit", |kind| kind.str()).into())),
-                    ("object", object.map_or(Out::Value(Value::Null), Out::Node)),
-                ])
+                Node::plain(
+                    "TreeEntry",
+                    [
+                        ("name", Out::Value(entry.name().unwrap_or_default().into())),
+                        ("oid", Out::Value(entry.id().to_string().into())),
+                        ("mode", Out::Value(entry.filemode().into())),
+                        ("type", Out::Value(entry.kind().map_or("commit", |kind| kind.str()).into())),
+                        ("object", object.map_or(Out::Value(Value::Null), Out::Node)),
+                    ],
+                )
             });
             Ok(Some(Out::List(rows.collect())))
         }

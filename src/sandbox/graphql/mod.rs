@@ -29,7 +29,9 @@ pub(crate) fn answer(sandbox: &Sandbox, actor: Actor, call: &Call) -> (Answer, O
         let refusal = Refusal::new(401, "This endpoint requires you to be authenticated.");
         return (Answer::new(401, refusal.body()), None);
     }
-    let Some(text) = call.text("query") else { return refuse("A query attribute must be specified and must be a string.".into()) };
+    let Some(text) = call.text("query") else {
+        return refuse("A query attribute must be specified and must be a string.".into());
+    };
     let document = match parse::parse(text) {
         Ok(document) => document,
         Err(message) => return refuse(format!("Parse error: {message}")),
@@ -246,7 +248,8 @@ fn window(kind: &'static str, nodes: Vec<Node>, args: &Args, name: &str) -> Resu
         return Err(Refusal::new(200, what).of_kind("MISSING_PAGINATION_BOUNDARIES"));
     };
     if !(0..=100).contains(&size) {
-        let what = format!("Requesting {size} records on the `{name}` connection exceeds the `first` limit of 100 records.");
+        let what =
+            format!("Requesting {size} records on the `{name}` connection exceeds the `first` limit of 100 records.");
         return Err(Refusal::new(200, what).of_kind("EXCESSIVE_PAGINATION"));
     }
     let size = usize::try_from(size).unwrap_or_default();
@@ -266,16 +269,22 @@ fn window(kind: &'static str, nodes: Vec<Node>, args: &Args, name: &str) -> Resu
     let edges = shown.iter().enumerate().map(|(index, node)| {
         Node::plain("Edge", [("node", Out::Node(node.clone())), ("cursor", Out::Value(mark(from + index + 1)))])
     });
-    let info = Node::plain("PageInfo", [
-        ("hasNextPage", Out::Value((to < total).into())),
-        ("hasPreviousPage", Out::Value((from > 0).into())),
-        ("startCursor", Out::Value(if empty { Value::Null } else { mark(from + 1) })),
-        ("endCursor", Out::Value(if empty { Value::Null } else { mark(to) })),
-    ]);
-    Ok(Node::plain(kind, [
-        ("edges", Out::List(edges.collect())),
-        ("nodes", Out::List(shown)),
-        ("totalCount", Out::Value(total.into())),
-        ("pageInfo", Out::Node(info)),
-    ]))
+    let info = Node::plain(
+        "PageInfo",
+        [
+            ("hasNextPage", Out::Value((to < total).into())),
+            ("hasPreviousPage", Out::Value((from > 0).into())),
+            ("startCursor", Out::Value(if empty { Value::Null } else { mark(from + 1) })),
+            ("endCursor", Out::Value(if empty { Value::Null } else { mark(to) })),
+        ],
+    );
+    Ok(Node::plain(
+        kind,
+        [
+            ("edges", Out::List(edges.collect())),
+            ("nodes", Out::List(shown)),
+            ("totalCount", Out::Value(total.into())),
+            ("pageInfo", Out::Node(info)),
+        ],
+    ))
 }

@@ -83,7 +83,8 @@ fn create_commit(cx: &mut Cx<'_>, input: &Value) -> Done {
     for one in input["fileChanges"]["additions"].as_array().into_iter().flatten() {
         let path = one["path"].as_str().unwrap_or_default().to_owned();
         let contents = one["contents"].as_str().unwrap_or_default();
-        let bytes = STANDARD.decode(contents).map_err(|_| Refusal::new(422, format!("contents of `{path}` are not base64")))?;
+        let bytes =
+            STANDARD.decode(contents).map_err(|_| Refusal::new(422, format!("contents of `{path}` are not base64")))?;
         changes.push((path, Some(bytes)));
     }
     for one in input["fileChanges"]["deletions"].as_array().into_iter().flatten() {

@@ -139,7 +139,8 @@ fn query(cx: &Cx<'_>, name: &str, args: &Args) -> Found {
     match name {
         "repository" => {
             let missing = || {
-                let what = format!("Could not resolve to a Repository with the name '{}/{}'.", text("owner"), text("name"));
+                let what =
+                    format!("Could not resolve to a Repository with the name '{}/{}'.", text("owner"), text("name"));
                 Refusal::new(404, what)
             };
             let repo = cx.world.repo_named(text("owner"), text("name")).ok_or_else(missing)?;
@@ -161,14 +162,17 @@ fn query(cx: &Cx<'_>, name: &str, args: &Args) -> Found {
             let now = cx.now.as_second();
             let reset = jiff::Timestamp::from_second(now - now.rem_euclid(3600) + 3600).map(iso).unwrap_or_default();
             let number = |value: u64| Out::Value(value.into());
-            Ok(Some(Out::Node(Node::plain("RateLimit", [
-                ("limit", number(5000)),
-                ("cost", number(1)),
-                ("remaining", number(4999)),
-                ("used", number(1)),
-                ("nodeCount", number(1)),
-                ("resetAt", Out::Value(reset.into())),
-            ]))))
+            Ok(Some(Out::Node(Node::plain(
+                "RateLimit",
+                [
+                    ("limit", number(5000)),
+                    ("cost", number(1)),
+                    ("remaining", number(4999)),
+                    ("used", number(1)),
+                    ("nodeCount", number(1)),
+                    ("resetAt", Out::Value(reset.into())),
+                ],
+            ))))
         }
         _ => Ok(None),
     }
@@ -206,7 +210,11 @@ pub(crate) fn by_id(cx: &Cx<'_>, id: &str) -> Result<Node, Refusal> {
         "CheckRun" => found.checks.get(&number).map(|_| Node::Check(repo, number)),
         "CheckSuite" => found.suites.get(&number).map(|_| Node::Suite(repo, number)),
         "Ref" => found.refs.get(inner).map(|_| Node::Ref(repo, inner.to_owned())),
-        "Commit" => cx.git(repo).ok().filter(|git| super::super::git::is_commit(git, inner)).map(|_| Node::Commit(repo, inner.to_owned())),
+        "Commit" => cx
+            .git(repo)
+            .ok()
+            .filter(|git| super::super::git::is_commit(git, inner))
+            .map(|_| Node::Commit(repo, inner.to_owned())),
         _ => None,
     };
     node.ok_or_else(missing)
@@ -239,6 +247,7 @@ fn team(cx: &Cx<'_>, (org, slug): (&str, &str), name: &str) -> Found {
         "databaseId" => Out::of(team.id),
         "slug" | "name" => Out::of(slug),
         "combinedSlug" => Out::of(format!("{}/{slug}", team.org)),
+        "organization" => Ok(Some(Out::Node(Node::Account(team.org.clone())))),
         "url" => Out::of(cx.html(&format!("/orgs/{org}/teams/{slug}"))),
         "members" => Ok(Some(Out::Page(
             "TeamMemberConnection",
@@ -264,12 +273,15 @@ pub(crate) fn reaction_groups(cx: &Cx<'_>, reactions: &[super::super::world::Rea
     let groups = kinds.iter().map(|(shown, content)| {
         let mine: Vec<_> = reactions.iter().filter(|one| one.content == *content).collect();
         let reactors = mine.iter().map(|one| Node::Account(one.author.clone())).collect();
-        Node::plain("ReactionGroup", [
-            ("content", Out::Value((*shown).into())),
-            ("viewerHasReacted", Out::Value(mine.iter().any(|one| one.author == me).into())),
-            ("createdAt", Out::Value(json!(mine.first().map(|one| iso(one.at))))),
-            ("reactors", Out::Page("ReactorConnection", reactors)),
-        ])
+        Node::plain(
+            "ReactionGroup",
+            [
+                ("content", Out::Value((*shown).into())),
+                ("viewerHasReacted", Out::Value(mine.iter().any(|one| one.author == me).into())),
+                ("createdAt", Out::Value(json!(mine.first().map(|one| iso(one.at))))),
+                ("reactors", Out::Page("ReactorConnection", reactors)),
+            ],
+        )
     });
     Ok(Some(Out::List(groups.collect())))
 }

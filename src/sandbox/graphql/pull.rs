@@ -46,12 +46,15 @@ pub(super) fn issue(cx: &Cx<'_>, (id, number): (u64, u64), name: &str, args: &Ar
         "reactionGroups" => reaction_groups(cx, &[]),
         "labels" => {
             let rows = issue.labels.iter().filter_map(|key| repo.labels.get(key)).map(|label| {
-                Node::plain("Label", [
-                    ("id", Out::Value(shape::node("Label", label.id).into())),
-                    ("name", Out::Value(label.name.clone().into())),
-                    ("color", Out::Value(label.color.clone().into())),
-                    ("description", Out::Value(json!(label.description))),
-                ])
+                Node::plain(
+                    "Label",
+                    [
+                        ("id", Out::Value(shape::node("Label", label.id).into())),
+                        ("name", Out::Value(label.name.clone().into())),
+                        ("color", Out::Value(label.color.clone().into())),
+                        ("description", Out::Value(json!(label.description))),
+                    ],
+                )
             });
             Ok(Some(Out::Page("LabelConnection", rows.collect())))
         }
@@ -111,7 +114,9 @@ pub(super) fn pull(cx: &Cx<'_>, at: (u64, u64), name: &str, args: &Args) -> Foun
         "mergeStateStatus" => merge_state(cx, repo, pull),
         "autoMergeRequest" => {
             let method = pull.auto_merge.clone();
-            Out::maybe(method.map(|method| Node::plain("AutoMergeRequest", [("mergeMethod", Out::Value(method.into()))])))
+            Out::maybe(
+                method.map(|method| Node::plain("AutoMergeRequest", [("mergeMethod", Out::Value(method.into()))])),
+            )
         }
         "isInMergeQueue" => Out::of(false),
         "mergeQueueEntry" => Out::of(Value::Null),
@@ -129,10 +134,13 @@ pub(super) fn pull(cx: &Cx<'_>, at: (u64, u64), name: &str, args: &Args) -> Foun
             let issue = repo.issues.get(&number).ok_or_else(Refusal::not_found)?;
             let wanted = |kind: &str| args.get("itemTypes").is_none_or(|types| types.to_string().contains(kind));
             let closed = issue.closed_by.as_ref().filter(|_| !issue.open && wanted("CLOSED_EVENT")).map(|who| {
-                Node::plain("ClosedEvent", [
-                    ("actor", Out::Node(Node::Account(who.clone()))),
-                    ("createdAt", Out::Value(json!(issue.closed_at.map(iso)))),
-                ])
+                Node::plain(
+                    "ClosedEvent",
+                    [
+                        ("actor", Out::Node(Node::Account(who.clone()))),
+                        ("createdAt", Out::Value(json!(issue.closed_at.map(iso)))),
+                    ],
+                )
             });
             Ok(Some(Out::Page("PullRequestTimelineItemsConnection", closed.into_iter().collect())))
         }
@@ -156,12 +164,15 @@ pub(super) fn pull(cx: &Cx<'_>, at: (u64, u64), name: &str, args: &Args) -> Foun
                     "removed" => "DELETED".to_owned(),
                     other => other.to_uppercase(),
                 };
-                Node::plain("PullRequestChangedFile", [
-                    ("path", Out::Value(file.path.into())),
-                    ("additions", Out::Value(file.additions.into())),
-                    ("deletions", Out::Value(file.deletions.into())),
-                    ("changeType", Out::Value(change.into())),
-                ])
+                Node::plain(
+                    "PullRequestChangedFile",
+                    [
+                        ("path", Out::Value(file.path.into())),
+                        ("additions", Out::Value(file.additions.into())),
+                        ("deletions", Out::Value(file.deletions.into())),
+                        ("changeType", Out::Value(change.into())),
+                    ],
+                )
             });
             Ok(Some(Out::Page("PullRequestChangedFileConnection", rows.collect())))
         }
@@ -223,7 +234,10 @@ fn reviews(cx: &Cx<'_>, repo: &Repo, pull: &Pull, name: &str, args: &Args) -> Fo
             let users = pull.asked_users.iter().map(|login| Node::Account(login.clone()));
             let teams = pull.asked_teams.iter().map(|slug| Node::Team(repo.owner.clone(), slug.clone()));
             let rows = users.chain(teams).map(|who| {
-                Node::plain("ReviewRequest", [("requestedReviewer", Out::Node(who)), ("asCodeOwner", Out::Value(false.into()))])
+                Node::plain(
+                    "ReviewRequest",
+                    [("requestedReviewer", Out::Node(who)), ("asCodeOwner", Out::Value(false.into()))],
+                )
             });
             Ok(Some(Out::Page("ReviewRequestConnection", rows.collect())))
         }
@@ -241,9 +255,7 @@ pub(super) fn review(cx: &Cx<'_>, (id, number, review): (u64, u64, u64), name: &
         "state" => Out::of(review.state.clone()),
         "body" => Out::of(review.body.clone()),
         "author" => Ok(Some(Out::Node(Node::Account(review.author.clone())))),
-        "authorCanPushToRepository" => {
-            Out::of(cx.world.role(repo, &review.author) >= super::super::world::Role::Write)
-        }
+        "authorCanPushToRepository" => Out::of(cx.world.role(repo, &review.author) >= super::super::world::Role::Write),
         "submittedAt" | "createdAt" | "updatedAt" => Out::of(iso(review.at)),
         "commit" => Ok(Some(Out::Node(Node::Commit(id, review.commit.clone())))),
         "url" => Out::of(cx.repo_html(repo, &format!("/pull/{number}#pullrequestreview-{}", review.id))),
@@ -281,13 +293,16 @@ pub(super) fn comment(cx: &Cx<'_>, (id, comment): (u64, u64), name: &str, args: 
             };
             let rows = comment.reactions.iter().filter(|one| wanted.is_none_or(|wanted| wanted == word(&one.content)));
             let rows = rows.map(|one| {
-                Node::plain("Reaction", [
-                    ("id", Out::Value(shape::node("Reaction", one.id).into())),
-                    ("databaseId", Out::Value(one.id.into())),
-                    ("content", Out::Value(word(&one.content).into())),
-                    ("createdAt", Out::Value(iso(one.at).into())),
-                    ("user", Out::Node(Node::Account(one.author.clone()))),
-                ])
+                Node::plain(
+                    "Reaction",
+                    [
+                        ("id", Out::Value(shape::node("Reaction", one.id).into())),
+                        ("databaseId", Out::Value(one.id.into())),
+                        ("content", Out::Value(word(&one.content).into())),
+                        ("createdAt", Out::Value(iso(one.at).into())),
+                        ("user", Out::Node(Node::Account(one.author.clone()))),
+                    ],
+                )
             });
             Ok(Some(Out::Page("ReactionConnection", rows.collect())))
         }

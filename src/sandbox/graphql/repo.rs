@@ -79,7 +79,9 @@ pub(super) fn repository(cx: &Cx<'_>, id: u64, name: &str, args: &Args) -> Found
         "issueOrPullRequest" => {
             cx.allow(id, "issues|pull_requests", Read)?;
             let number = args.get("number").and_then(Value::as_u64).unwrap_or_default();
-            let what = || Refusal::new(404, format!("Could not resolve to an issue or pull request with the number of {number}."));
+            let what = || {
+                Refusal::new(404, format!("Could not resolve to an issue or pull request with the number of {number}."))
+            };
             match (repo.issues.contains_key(&number), repo.pulls.contains_key(&number)) {
                 (true, true) => Ok(Some(Out::Node(Node::Pull(id, number)))),
                 (true, false) => Ok(Some(Out::Node(Node::Issue(id, number)))),
@@ -150,7 +152,9 @@ fn pulls(repo: &Repo, args: &Args) -> Vec<Node> {
         states.as_ref().is_none_or(|states| states.iter().any(|one| *one == super::pull::state(repo, issue)))
             && base.is_none_or(|base| base == pull.base)
             && head.is_none_or(|head| head == pull.head)
-            && labels.as_ref().is_none_or(|labels| labels.iter().any(|label| issue.labels.contains(&label.to_lowercase())))
+            && labels
+                .as_ref()
+                .is_none_or(|labels| labels.iter().any(|label| issue.labels.contains(&label.to_lowercase())))
     });
     let rows = rows.map(|(_, issue)| issue).collect();
     sorted(rows, args).into_iter().map(|number| Node::Pull(repo.id, number)).collect()
@@ -163,8 +167,12 @@ fn issues(repo: &Repo, args: &Args) -> Vec<Node> {
     let rows = repo.issues.values().filter(|issue| {
         !repo.pulls.contains_key(&issue.number)
             && states.as_ref().is_none_or(|states| states.iter().any(|one| *one == super::pull::state(repo, issue)))
-            && labels.as_ref().is_none_or(|labels| labels.iter().any(|label| issue.labels.contains(&label.to_lowercase())))
-            && creator.is_none_or(|login| issue.author.trim_end_matches("[bot]").eq_ignore_ascii_case(login.trim_end_matches("[bot]")))
+            && labels
+                .as_ref()
+                .is_none_or(|labels| labels.iter().any(|label| issue.labels.contains(&label.to_lowercase())))
+            && creator.is_none_or(|login| {
+                issue.author.trim_end_matches("[bot]").eq_ignore_ascii_case(login.trim_end_matches("[bot]"))
+            })
     });
     sorted(rows.collect(), args).into_iter().map(|number| Node::Issue(repo.id, number)).collect()
 }

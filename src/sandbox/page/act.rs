@@ -42,7 +42,13 @@ fn in_repo(cx: &mut Cx<'_>, visit: &Visit, repo: u64, path: &[&str]) -> Result<S
     cx.allow(repo, "issues|pull_requests", Level::Write)?;
     match path {
         ["pulls"] => {
-            let ask = Open { head: field("head"), base: field("base"), title: field("title"), body: Some(&body), draft: false };
+            let ask = Open {
+                head: field("head"),
+                base: field("base"),
+                title: field("title"),
+                body: Some(&body),
+                draft: false,
+            };
             Ok(format!("pull/{}", pulls::open(cx, repo, &ask)?))
         }
         ["issues"] => Ok(format!("issues/{}", pulls::open_issue(cx, repo, field("title"), Some(&body))?)),
@@ -58,12 +64,24 @@ fn in_repo(cx: &mut Cx<'_>, visit: &Visit, repo: u64, path: &[&str]) -> Result<S
                     talk::comment(cx, repo, number, &body)?;
                 }
                 "review" => {
-                    pulls::review(cx, repo, number, if field("state") == "APPROVED" { "APPROVED" } else { "CHANGES_REQUESTED" }, &body)?;
+                    pulls::review(
+                        cx,
+                        repo,
+                        number,
+                        if field("state") == "APPROVED" { "APPROVED" } else { "CHANGES_REQUESTED" },
+                        &body,
+                    )?;
                 }
                 "merge" => {
                     cx.allow(repo, "contents", Level::Write)?;
                     let settings = &cx.repo(repo)?.settings;
-                    let method = if settings.merge_commit { "merge" } else if settings.squash { "squash" } else { "rebase" };
+                    let method = if settings.merge_commit {
+                        "merge"
+                    } else if settings.squash {
+                        "squash"
+                    } else {
+                        "rebase"
+                    };
                     pulls::merge(cx, repo, number, (method, None), (None, None))?;
                 }
                 "close" | "reopen" => {

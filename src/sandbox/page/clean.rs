@@ -2,9 +2,51 @@
 
 /// Elements that stay, and nothing that runs, loads or styles.
 const KEPT: &[&str] = &[
-    "a", "b", "blockquote", "br", "code", "dd", "del", "details", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4", "h5",
-    "h6", "hr", "i", "input", "ins", "kbd", "li", "ol", "p", "pre", "q", "s", "samp", "section", "span", "strong", "sub",
-    "summary", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "tt", "ul",
+    "a",
+    "b",
+    "blockquote",
+    "br",
+    "code",
+    "dd",
+    "del",
+    "details",
+    "div",
+    "dl",
+    "dt",
+    "em",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "i",
+    "input",
+    "ins",
+    "kbd",
+    "li",
+    "ol",
+    "p",
+    "pre",
+    "q",
+    "s",
+    "samp",
+    "section",
+    "span",
+    "strong",
+    "sub",
+    "summary",
+    "sup",
+    "table",
+    "tbody",
+    "td",
+    "tfoot",
+    "th",
+    "thead",
+    "tr",
+    "tt",
+    "ul",
 ];
 /// Those that have no end.
 const VOID: &[&str] = &["br", "hr", "input"];
@@ -172,7 +214,9 @@ mod tests {
 
     #[test]
     fn what_github_shows_is_shown() {
-        let html = markdown("| a | b |\n|---|---|\n| 1 | **2** |\n\n<details>\n<summary>More</summary>\n\n```yaml\na: <b>\n```\n\n</details>\n");
+        let html = markdown(
+            "| a | b |\n|---|---|\n| 1 | **2** |\n\n<details>\n<summary>More</summary>\n\n```yaml\na: <b>\n```\n\n</details>\n",
+        );
         insta::assert_snapshot!(html, @r#"
         <table>
         <thead>

@@ -74,9 +74,8 @@ fn home(cx: &Cx<'_>, visit: &Visit) -> Page {
         escape(&cx.api("")),
     );
     if matches!(cx.inner.options.clock, crate::clock::Clock::Manual(_)) {
-        let button = |label: &str, seconds: u64| {
-            format!("<button name=\"seconds\" value=\"{seconds}\">{label}</button>")
-        };
+        let button =
+            |label: &str, seconds: u64| format!("<button name=\"seconds\" value=\"{seconds}\">{label}</button>");
         body += &format!(
             "<h2>Time</h2><form class=\"line\" method=\"post\" action=\"/advance\"><span>It is {}. Let pass:</span>{}{}{}</form>",
             escape(&moment(cx.now)),
@@ -129,7 +128,9 @@ fn files(cx: &Cx<'_>, visit: &Visit, repo: &Repo, parts: &[&str]) -> Result<Stri
         &commit.to_string()[..7],
         escape(&path)
     );
-    let shown = if path.is_empty() { Some(tree) } else {
+    let shown = if path.is_empty() {
+        Some(tree)
+    } else {
         let entry = tree.get_path(std::path::Path::new(&path))?;
         match git.find_tree(entry.id()) {
             Ok(tree) => Some(tree),
@@ -143,12 +144,16 @@ fn files(cx: &Cx<'_>, visit: &Visit, repo: &Repo, parts: &[&str]) -> Result<Stri
     };
     let rows: String = shown
         .iter()
-        .flat_map(|tree| tree.iter().map(|entry| {
-            let name = entry.name().unwrap_or_default().to_owned();
-            let mark = if entry.kind() == Some(git2::ObjectType::Tree) { "/" } else { "" };
-            let below = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
-            format!("<div class=\"row\">{}</div>", link(&below, &format!("{name}{mark}")))
-        }).collect::<Vec<_>>())
+        .flat_map(|tree| {
+            tree.iter()
+                .map(|entry| {
+                    let name = entry.name().unwrap_or_default().to_owned();
+                    let mark = if entry.kind() == Some(git2::ObjectType::Tree) { "/" } else { "" };
+                    let below = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
+                    format!("<div class=\"row\">{}</div>", link(&below, &format!("{name}{mark}")))
+                })
+                .collect::<Vec<_>>()
+        })
         .collect();
     let tag = format!(
         "<h2>New tag</h2><form class=\"line\" method=\"post\" action=\"/{}/tags\"><input name=\"tag\" placeholder=\"v1.0\" required>\
@@ -217,7 +222,8 @@ fn commit(cx: &Cx<'_>, repo: &Repo, sha: &str) -> Result<String> {
     let parent = commit.parent(0).ok().map(|parent| parent.tree_id());
     let files = git::diff(&git, parent, commit.tree_id())?;
     let signed = if repo.signed.contains(sha) { " · <span class=\"success\">Verified</span>" } else { "" };
-    let head = format!("<code>{}</code> by {}{signed}", escape(sha), escape(commit.author().name().unwrap_or_default()));
+    let head =
+        format!("<code>{}</code> by {}{signed}", escape(sha), escape(commit.author().name().unwrap_or_default()));
     let message = markdown(commit.message().unwrap_or_default());
     Ok(boxed(&head, &format!("<div class=\"text\">{message}</div>")) + &diffs(&files))
 }

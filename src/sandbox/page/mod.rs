@@ -34,9 +34,9 @@ impl Visit {
         let remembered = self.cookie.as_deref().into_iter().flat_map(|text| text.split(';'));
         let remembered = remembered.filter_map(|pair| pair.trim().strip_prefix("as=")).map(str::to_owned).next();
         let chosen = self.form.get("as").cloned().or(remembered);
-        chosen.filter(|login| cx.world.account(login).is_some()).unwrap_or_else(|| {
-            frame::people(cx).first().cloned().unwrap_or_else(|| "ghost".into())
-        })
+        chosen
+            .filter(|login| cx.world.account(login).is_some())
+            .unwrap_or_else(|| frame::people(cx).first().cloned().unwrap_or_else(|| "ghost".into()))
     }
 }
 
@@ -92,7 +92,10 @@ fn html(status: u16, text: String) -> Response {
     for (name, value) in [
         ("content-type", "text/html; charset=utf-8"),
         // No script anywhere; the one stylesheet is inline; forms go only here.
-        ("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"),
+        (
+            "content-security-policy",
+            "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+        ),
         ("x-content-type-options", "nosniff"),
         ("referrer-policy", "same-origin"),
     ] {

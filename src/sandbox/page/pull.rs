@@ -25,8 +25,14 @@ pub(super) fn conversation(cx: &Cx<'_>, visit: &Visit, repo: &Repo, number: u64)
     let (class, word) = state(repo, issue);
     let mut body = format!("<h1>{} <span class=\"dim\">#{number}</span></h1>", escape(&issue.title));
     let route = pull.map(|pull| {
-        let from = pull.head_repo.and_then(|id| cx.world.repos.get(&id)).map_or("unknown repository", |repo| &repo.owner);
-        format!(" wants to merge <code>{}:{}</code> into <code>{}</code>", escape(from), escape(&pull.head), escape(&pull.base))
+        let from =
+            pull.head_repo.and_then(|id| cx.world.repos.get(&id)).map_or("unknown repository", |repo| &repo.owner);
+        format!(
+            " wants to merge <code>{}:{}</code> into <code>{}</code>",
+            escape(from),
+            escape(&pull.head),
+            escape(&pull.base)
+        )
     });
     let labels: String = issue.labels.iter().map(|label| format!(" <code>{}</code>", escape(label))).collect();
     body += &format!(
@@ -167,7 +173,9 @@ fn buttons(cx: &Cx<'_>, visit: &Visit, repo: &Repo, issue: &Issue, pull: Option<
          <p>{who} <button class=\"go\">Comment</button></p></form>"
     );
     let button = |path: &str, label: &str, class: &str| {
-        format!("<form class=\"line\" method=\"post\" action=\"{action}/{path}\">{who}<button class=\"{class}\">{label}</button></form>")
+        format!(
+            "<form class=\"line\" method=\"post\" action=\"{action}/{path}\">{who}<button class=\"{class}\">{label}</button></form>"
+        )
     };
     let merged = pull.is_some_and(|pull| pull.merged.is_some());
     if let Some(pull) = pull.filter(|_| issue.open) {

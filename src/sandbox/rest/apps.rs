@@ -168,7 +168,11 @@ pub(super) fn people(cx: &Cx<'_>, call: &Call, path: &[&str]) -> Result {
     }
 }
 
-fn team<'a>(cx: &'a Cx<'_>, org: &str, slug: &str) -> std::result::Result<&'a std::collections::BTreeSet<String>, Refusal> {
+fn team<'a>(
+    cx: &'a Cx<'_>,
+    org: &str,
+    slug: &str,
+) -> std::result::Result<&'a std::collections::BTreeSet<String>, Refusal> {
     let key = (org.to_ascii_lowercase(), slug.to_owned());
     cx.world.teams.get(&key).map(|team| &team.members).ok_or_else(Refusal::not_found)
 }
@@ -179,7 +183,11 @@ fn team_visible(cx: &Cx<'_>, org: &str) -> std::result::Result<(), Refusal> {
     match &cx.actor {
         Actor::User(_) => Ok(()),
         Actor::Installation(grant) => {
-            let here = cx.world.installations.get(&grant.installation).is_some_and(|one| one.account.eq_ignore_ascii_case(org));
+            let here = cx
+                .world
+                .installations
+                .get(&grant.installation)
+                .is_some_and(|one| one.account.eq_ignore_ascii_case(org));
             if here && grant.permissions.contains_key("members") { Ok(()) } else { Err(Refusal::forbidden()) }
         }
         _ => Err(Refusal::forbidden()),

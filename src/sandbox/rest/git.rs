@@ -102,7 +102,13 @@ fn create_tag(cx: &mut Cx<'_>, call: &Call, repo: u64) -> Result {
 }
 
 /// Writes a tag object; the ref comes by itself.
-pub(crate) fn annotate(cx: &Cx<'_>, repo: u64, tag: &str, object: &str, message: &str) -> std::result::Result<String, Refusal> {
+pub(crate) fn annotate(
+    cx: &Cx<'_>,
+    repo: u64,
+    tag: &str,
+    object: &str,
+    message: &str,
+) -> std::result::Result<String, Refusal> {
     limits::ref_name(&format!("refs/tags/{tag}"))?;
     let git = cx.git(repo)?;
     let login = cx.login();
@@ -153,7 +159,9 @@ fn blob(cx: &Cx<'_>, repo: u64, sha: &str) -> Result {
 fn create_blob(cx: &Cx<'_>, call: &Call, repo: u64) -> Result {
     let content = call.text("content").ok_or_else(|| Refusal::schema("\"content\" wasn't supplied."))?;
     let bytes = match call.text("encoding") {
-        Some("base64") => STANDARD.decode(content.replace('\n', "")).map_err(|_| Refusal::schema("content is not base64"))?,
+        Some("base64") => {
+            STANDARD.decode(content.replace('\n', "")).map_err(|_| Refusal::schema("content is not base64"))?
+        }
         _ => content.as_bytes().to_vec(),
     };
     let sha = cx.git(repo)?.blob(&bytes)?.to_string();

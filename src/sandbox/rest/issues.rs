@@ -51,8 +51,13 @@ pub(super) fn route(cx: &mut Cx<'_>, call: &Call, repo: u64, path: &[&str]) -> R
 fn list(cx: &Cx<'_>, call: &Call, repo: u64) -> Result {
     cx.allow(repo, "issues", Read)?;
     let state = call.query.get("state").map_or("open", String::as_str);
-    let labels: Vec<String> = call.query.get("labels").map(|text| text.to_lowercase()).into_iter()
-        .flat_map(|text| text.split(',').map(str::to_owned).collect::<Vec<_>>()).collect();
+    let labels: Vec<String> = call
+        .query
+        .get("labels")
+        .map(|text| text.to_lowercase())
+        .into_iter()
+        .flat_map(|text| text.split(',').map(str::to_owned).collect::<Vec<_>>())
+        .collect();
     let creator = call.query.get("creator");
     let issues = cx.repo(repo)?.issues.values().rev();
     let wanted = issues.filter(|issue| {
@@ -167,7 +172,8 @@ fn labels(cx: &Cx<'_>, repo: u64, n: u64) -> std::result::Result<Vec<Value>, Ref
 }
 
 fn label_all(cx: &mut Cx<'_>, call: &Call, repo: u64, n: u64) -> std::result::Result<(), Refusal> {
-    let rows = call.body.as_array().cloned().unwrap_or_else(|| call.body["labels"].as_array().cloned().unwrap_or_default());
+    let rows =
+        call.body.as_array().cloned().unwrap_or_else(|| call.body["labels"].as_array().cloned().unwrap_or_default());
     let name = |row: &Value| row.as_str().or_else(|| row["name"].as_str()).map(str::to_owned);
     let names: Vec<String> = rows.iter().filter_map(name).collect();
     if names.len() != rows.len() {

@@ -39,7 +39,8 @@ pub(super) fn route(cx: &Cx<'_>, call: &Call, repo: u64, path: &[&str]) -> Resul
             let (page, size) = call.paging();
             // Only what the page needs is walked.
             let shas = git::between(&git, None, git::oid(&start)?, page * size + 1)?;
-            let rows = shas.iter().map(|sha| cx.commit(repo, &sha.to_string())).collect::<std::result::Result<_, _>>()?;
+            let rows =
+                shas.iter().map(|sha| cx.commit(repo, &sha.to_string())).collect::<std::result::Result<_, _>>()?;
             Ok(call.page(base, rows))
         }
         ["commits", sha, "pulls"] => {
@@ -61,7 +62,8 @@ pub(super) fn route(cx: &Cx<'_>, call: &Call, repo: u64, path: &[&str]) -> Resul
             cx.allow(repo, "contents", Read)?;
             let git = cx.git(repo)?;
             let mut rows = Vec::new();
-            for (name, sha) in found.refs.iter().filter_map(|(name, sha)| Some((name.strip_prefix("refs/tags/")?, sha))) {
+            for (name, sha) in found.refs.iter().filter_map(|(name, sha)| Some((name.strip_prefix("refs/tags/")?, sha)))
+            {
                 let sha = git::peel(&git, sha)?.to_string();
                 rows.push(json!({
                     "name": name,
@@ -189,9 +191,10 @@ fn contents(cx: &Cx<'_>, call: &Call, repo: &Repo, path: &str) -> Result {
     let list = |tree: &git2::Tree<'_>| {
         let join = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
         // 1,000 entries is all GitHub shows of a folder.
-        let rows = tree.iter().take(1_000).map(|entry| {
-            row(&join(entry.name().unwrap_or_default()), (entry.id(), entry.kind(), entry.filemode()))
-        });
+        let rows = tree
+            .iter()
+            .take(1_000)
+            .map(|entry| row(&join(entry.name().unwrap_or_default()), (entry.id(), entry.kind(), entry.filemode())));
         Ok(Answer::ok(rows.collect()))
     };
     if path.is_empty() {
@@ -242,7 +245,8 @@ fn compare(cx: &Cx<'_>, call: &Call, repo: &Repo, spec: &str) -> Result {
     let (page, size) = call.paging();
     let size = if call.query.contains_key("per_page") { size } else { 250 };
     let commits = ahead.iter().rev().skip((page - 1) * size).take(size);
-    let commits: Vec<Value> = commits.map(|sha| cx.commit(repo.id, &sha.to_string())).collect::<std::result::Result<_, _>>()?;
+    let commits: Vec<Value> =
+        commits.map(|sha| cx.commit(repo.id, &sha.to_string())).collect::<std::result::Result<_, _>>()?;
     let html = cx.repo_html(repo, &format!("/compare/{spec}"));
     Ok(Answer::ok(json!({
         "url": cx.repo_api(repo, &format!("/compare/{spec}")),

@@ -72,7 +72,12 @@ fn check_runs(cx: &mut Cx<'_>, call: &Call, repo: u64, (method, rest): (&str, &[
             let check = cx.repo(repo)?.checks.get(&id).ok_or_else(Refusal::not_found)?;
             if check.app != cx.inner.options.app.slug {
                 let id = cx.inner.options.app.id;
-                return Err(Refusal::new(403, format!("Invalid app_id `{id}` - check run can only be modified by the GitHub App that created it.")));
+                return Err(Refusal::new(
+                    403,
+                    format!(
+                        "Invalid app_id `{id}` - check run can only be modified by the GitHub App that created it."
+                    ),
+                ));
             }
             checks::update(cx, repo, id, &call.body)?;
             Ok(Answer::ok(cx.check(repo, id)?))

@@ -134,7 +134,8 @@ impl Cx<'_> {
         let id = if ours { app.id } else { self.world.account(&format!("{slug}[bot]")).map_or(1, |bot| bot.id) };
         let owner = self.world.accounts.values().find(|account| account.kind != AccountKind::Bot);
         let owner = owner.map_or_else(|| "ghost".to_owned(), |owner| owner.login.clone());
-        let (permissions, events) = if ours { (json!(app.permissions), json!(app.events)) } else { (json!({}), json!([])) };
+        let (permissions, events) =
+            if ours { (json!(app.permissions), json!(app.events)) } else { (json!({}), json!([])) };
         json!({
             "id": id,
             "slug": slug,

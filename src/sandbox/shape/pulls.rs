@@ -96,7 +96,13 @@ impl Cx<'_> {
         let issue_url = shape["url"].clone();
         let Some(map) = shape.as_object_mut() else { return Err(Refusal::not_found()) };
         for gone in [
-            "repository_url", "labels_url", "events_url", "state_reason", "comments", "pull_request", "reactions",
+            "repository_url",
+            "labels_url",
+            "events_url",
+            "state_reason",
+            "comments",
+            "pull_request",
+            "reactions",
             "performed_via_github_app",
         ] {
             map.shift_remove(gone);

@@ -1,0 +1,143 @@
+use super::evaluate::*;
+use super::files::{self, PolicyFiles};
+use crate::manifest::MaskKey;
+use crate::model::finding::{ChangeKind, Evaluation};
+use crate::model::pipeline::{Environment, Merge, Mode, Pipeline, Policies, Rights, Takes, Via};
+use crate::model::tree::{MemoryObjects, Tree};
+
+fn pipeline() -> Pipeline {
+    let environment = |name: &str, takes| Environment {
+        name: name.to_owned(),
+        path: format!("environments/{name}"),
+        takes,
+        via: Via::PullRequest,
+        merge: Merge::Auto,
+        after: Vec::new(),
+        ships: None,
+        soak: None,
+        approvals: None,
+        windows: None,
+        health: None,
+        checks: Vec::new(),
+        rights: Rights::default(),
+    };
+    Pipeline {
+        mode: Mode::Enforce,
+        apps: Vec::new(),
+        environments: [("dev", Takes::Trunk), ("stage", Takes::Prereleases), ("prod", Takes::Releases)]
+            .map(|(name, takes)| environment(name, takes))
+            .into(),
+        policies: Policies { packs: vec!["recommended".into()], paths: vec!["policies".parse().unwrap()] },
+    }
+}
+
+type Files<'a> = &'a [(&'a str, &'a str)];
+
+fn change(before: Files, after: Files) -> Evaluation {
+    let mut store = MemoryObjects::default();
+    let base = store.add_text(before.iter().copied()).unwrap();
+    let head = store.add_text(after.iter().copied()).unwrap();
+    let pipeline = pipeline();
+    let base = Tree::new(base, &store);
+    let policies: PolicyFiles = files::read(&store, &files::list(&base, &pipeline.policies.paths));
+    let job =
+        Job { base, head: Tree::new(head, &store), pipeline: &pipeline, policies: &policies, mask: &MaskKey([1; 32]) };
+    evaluate(&job, &mut |_| {})
+}
+
+/// The affected environments with what changes in them.
+fn affected(evaluation: &Evaluation) -> Vec<String> {
+    let show = |env: &crate::model::finding::EnvironmentEvaluation| {
+        let changes: Vec<String> =
+            env.changes.iter().map(|change| format!("{:?} {}", change.kind, change.object)).collect();
+        format!("{}: {}", env.environment, changes.join(", "))
+    };
+    evaluation.environments.iter().map(show).collect()
+}
+
+const CONFIG_MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: app }\ndata: { a: '1' }\n";
+
+fn repository<'a>() -> Vec<(&'a str, &'a str)> {
+    vec![
+        ("base/kustomization.yaml", "resources: [app.yaml]\n"),
+        ("base/app.yaml", CONFIG_MAP),
+        ("base/README.md", "words"),
+        ("environments/dev/kustomization.yaml", "resources: [../../base]\n"),
+        ("environments/stage/app.yaml", CONFIG_MAP),
+        ("environments/prod/kustomization.yaml", "resources: [../../base]\nnamePrefix: p-\n"),
+    ]
+}
+
+fn with<'a>(path: &'a str, text: &'a str) -> Vec<(&'a str, &'a str)> {
+    let mut files = repository();
+    files.retain(|(other, _)| *other != path);
+    files.push((path, text));
+    files
+}
+
+#[test]
+fn an_environment_is_affected_through_its_base_and_by_nothing_else() {
+    let to = |after: Files| affected(&change(&repository(), after));
+    let other = CONFIG_MAP.replace('1', "2").replace("v2", "v1");
+    assert_eq!(to(&repository()), [""; 0]);
+    assert_eq!(to(&with("base/README.md", "more words")), [""; 0]);
+    assert_eq!(to(&with("elsewhere/app.yaml", CONFIG_MAP)), [""; 0]);
+    assert_eq!(to(&with("base/app.yaml", &other)), ["dev: Changed ConfigMap app", "prod: Changed ConfigMap p-app"]);
+    assert_eq!(to(&with("environments/prod/kustomization.yaml", "resources: [../../base]\n")).len(), 1);
+    // A folder without kustomization takes whatever is put there.
+    let added = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: new }\n";
+    assert_eq!(to(&with("environments/stage/new.yaml", added)), ["stage: Added ConfigMap new"]);
+}
+
+#[test]
+fn new_and_removed_environments() {
+    let mut without = repository();
+    without.retain(|(path, _)| !path.starts_with("environments/prod/"));
+    let added = change(&without, &repository());
+    assert_eq!(affected(&added), ["prod: Added ConfigMap p-app"]);
+    assert!(!added.blocks(), "{added:?}");
+    let removed = change(&repository(), &without);
+    assert_eq!(removed.environments[0].changes[0].kind, ChangeKind::Removed);
+    assert!(removed.blocks(), "a configured folder that goes is said: {removed:?}");
+}
+
+#[test]
+fn an_overlay_that_does_not_build_is_said_once_at_its_line() {
+    let broken = change(&repository(), &with("environments/prod/kustomization.yaml", "resources: [../../bose]\n"));
+    let [prod] = broken.environments.as_slice() else { panic!("{broken:?}") };
+    assert!(!prod.rendered && prod.changes.is_empty());
+    assert_eq!(prod.findings[0].location.as_ref().unwrap().to_string(), "environments/prod/kustomization.yaml:1:13");
+    assert!(prod.findings.iter().all(|finding| finding.blocks()), "{:?}", prod.findings);
+}
+
+#[test]
+fn broken_policies_of_the_default_branch_are_listed_and_do_not_block_others() {
+    let mut before = repository();
+    before.push(("policies/a.rego", "package main\ndeny contains if if\n"));
+    let mut after = with("environments/stage/app.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: app }\n");
+    after.push(before[before.len() - 1]);
+    let evaluation = change(&before, &after);
+    assert_eq!(evaluation.findings.len(), 1);
+    assert!(!evaluation.blocks(), "{evaluation:?}");
+    // Mending them shows as fixed.
+    let mut mended = repository();
+    mended.push(("policies/a.rego", "package main\ndeny contains \"x\" if input.nothing\n"));
+    let evaluation = change(&before, &mended);
+    assert_eq!(evaluation.findings[0].delta, crate::model::finding::Delta::Fixed);
+}
+
+#[test]
+fn missing_trees_are_a_finding() {
+    let store = MemoryObjects::default();
+    let pipeline = pipeline();
+    let tree = |byte| Tree::new(crate::model::id::Oid([byte; 20]), &store);
+    let job = Job {
+        base: tree(1),
+        head: tree(2),
+        pipeline: &pipeline,
+        policies: &PolicyFiles::default(),
+        mask: &MaskKey([1; 32]),
+    };
+    let evaluation = evaluate(&job, &mut |_| {});
+    assert!(evaluation.blocks() && evaluation.findings[0].rule == LIMIT, "{evaluation:?}");
+}

@@ -1,0 +1,471 @@
+//! Pull requests are validated: what their author sees.
+
+use trunkline::sandbox::seed::ENVIRONMENTS;
+
+use crate::stories::{example, pull, text};
+use crate::world::World;
+
+const DEV: &str = "environments/dev/kustomization.yaml";
+
+#[tokio::test]
+async fn a_finding_fails_the_check_until_it_is_fixed() {
+    let mut world = World::example().await;
+    let number = pull(&mut world, "Try the newest", &[(DEV, example(DEV, "newTag: v0.9", "newTag: latest"))]).await;
+    insta::assert_snapshot!(world.check(number), @"");
+    insta::assert_snapshot!(world.said(number), @r"
+    <!-- trunkline:v1 sticky d28485876c1c1bc0 -->
+    ### No errors, 2 warnings in dev
+
+    This change alters 2 objects in `dev`.
+
+    | Environment | Objects | Images | Findings |
+    |:--|:--|:--|:--|
+    | `dev` | \~2 | `shop-backend` `v0.9` → `latest`<br>`shop-frontend` `v0.9` → `latest` | 2 warnings |
+
+    #### New findings
+
+    - **warning** `IMG-001` · `Deployment shop-dev/frontend` · `dev` · [`environments/dev/kustomization.yaml:9`](http://github.test/acme/environments/blob/e897418bd7eb0e5dd747726ef17b239018a6b814/environments/dev/kustomization.yaml#L9)<br>image `ghcr.io/acme/shop-frontend:latest` of container `frontend` is tagged `latest`<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
+    - **warning** `IMG-001` · `Deployment shop-dev/backend` · `dev` · [`environments/dev/kustomization.yaml:11`](http://github.test/acme/environments/blob/e897418bd7eb0e5dd747726ef17b239018a6b814/environments/dev/kustomization.yaml#L11)<br>image `ghcr.io/acme/shop-backend:latest` of container `backend` is tagged `latest`<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
+
+    <details><summary><code>dev</code>: 2 changed objects</summary>
+
+    <details><summary><code>Deployment shop-dev/backend</code> changed (+1 −1)</summary>
+
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/e897418bd7eb0e5dd747726ef17b239018a6b814/environments/base/backend.yaml#L1)
+
+    ```diff
+    @@ -17,7 +17,7 @@
+           automountServiceAccountToken: false
+           containers:
+           - name: backend
+    -        image: ghcr.io/acme/shop-backend:v0.9
+    +        image: ghcr.io/acme/shop-backend:latest
+             env:
+             - name: DATABASE_PASSWORD
+               valueFrom:
+    ```
+
+    </details>
+
+    <details><summary><code>Deployment shop-dev/frontend</code> changed (+1 −1)</summary>
+
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/e897418bd7eb0e5dd747726ef17b239018a6b814/environments/base/frontend.yaml#L1)
+
+    ```diff
+    @@ -17,7 +17,7 @@
+           automountServiceAccountToken: false
+           containers:
+           - name: frontend
+    -        image: ghcr.io/acme/shop-frontend:v0.9
+    +        image: ghcr.io/acme/shop-frontend:latest
+             env:
+             - name: API_URL
+               value: http://backend:8080
+    ```
+
+    </details>
+
+    </details>
+
+    <sub>Checked at [`e897418`](http://github.test/acme/environments/commit/e897418bd7eb0e5dd747726ef17b239018a6b814). You can say `/trunkline plan`, `/trunkline help`.</sub>
+    ");
+    world.github.push_files(
+        ENVIRONMENTS,
+        "topic",
+        "ben",
+        "Pin it",
+        &[(DEV, example(DEV, "newTag: v0.9", "newTag: v0.9.1"))],
+    );
+    world.settle().await;
+    insta::assert_snapshot!(world.check(number), @"");
+    insta::assert_snapshot!(world.talk(number), @r"
+    comment by trunkline[bot]
+    <!-- trunkline:v1 sticky 20bb13f21373cdba -->
+    ### No new findings in dev
+
+    This change alters 2 objects in `dev`.
+
+    | Environment | Objects | Images | Findings |
+    |:--|:--|:--|:--|
+    | `dev` | \~2 | `shop-backend` `v0.9` → `v0.9.1`<br>`shop-frontend` `v0.9` → `v0.9.1` | none |
+
+    <details><summary><code>dev</code>: 2 changed objects</summary>
+
+    <details><summary><code>Deployment shop-dev/backend</code> changed (+1 −1)</summary>
+
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/170d5de742a446ca810aa72e7e622f74c9219a98/environments/base/backend.yaml#L1)
+
+    ```diff
+    @@ -17,7 +17,7 @@
+           automountServiceAccountToken: false
+           containers:
+           - name: backend
+    -        image: ghcr.io/acme/shop-backend:v0.9
+    +        image: ghcr.io/acme/shop-backend:v0.9.1
+             env:
+             - name: DATABASE_PASSWORD
+               valueFrom:
+    ```
+
+    </details>
+
+    <details><summary><code>Deployment shop-dev/frontend</code> changed (+1 −1)</summary>
+
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/170d5de742a446ca810aa72e7e622f74c9219a98/environments/base/frontend.yaml#L1)
+
+    ```diff
+    @@ -17,7 +17,7 @@
+           automountServiceAccountToken: false
+           containers:
+           - name: frontend
+    -        image: ghcr.io/acme/shop-frontend:v0.9
+    +        image: ghcr.io/acme/shop-frontend:v0.9.1
+             env:
+             - name: API_URL
+               value: http://backend:8080
+    ```
+
+    </details>
+
+    </details>
+
+    <sub>Checked at [`170d5de`](http://github.test/acme/environments/commit/170d5de742a446ca810aa72e7e622f74c9219a98). You can say `/trunkline plan`, `/trunkline help`.</sub>
+    ");
+}
+
+#[tokio::test]
+async fn a_shared_base_shows_every_environment_it_reaches() {
+    let mut world = World::example().await;
+    let path = "environments/base/frontend.yaml";
+    let number = pull(&mut world, "Less memory", &[(path, example(path, "memory: 128Mi", "memory: 96Mi"))]).await;
+    insta::assert_snapshot!(world.said(number), @r"
+    <!-- trunkline:v1 sticky 25dfce360907d8ed -->
+    ### No new findings in dev, stage and prod
+
+    This change alters 3 objects in `dev`, `stage` and `prod`.
+
+    | Environment | Objects | Images | Findings |
+    |:--|:--|:--|:--|
+    | `dev` | \~1 |  | none |
+    | `stage` | \~1 |  | none |
+    | `prod` | \~1 |  | none |
+
+    <details><summary><code>dev</code>: 1 changed object</summary>
+
+    <details><summary><code>Deployment shop-dev/frontend</code> changed (+1 −1)</summary>
+
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/e1ce169ccd9b0d41bd71debe7f104f8e39df7e55/environments/base/frontend.yaml#L1)
+
+    ```diff
+    @@ -30,7 +30,7 @@
+                 port: http
+             resources:
+               limits:
+    -            memory: 128Mi
+    +            memory: 96Mi
+               requests:
+                 cpu: 50m
+                 memory: 64Mi
+    ```
+
+    </details>
+
+    </details>
+
+    <details><summary><code>stage</code>: 1 changed object</summary>
+
+    <details><summary><code>Deployment shop-stage/frontend</code> changed (+1 −1)</summary>
+
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/e1ce169ccd9b0d41bd71debe7f104f8e39df7e55/environments/base/frontend.yaml#L1)
+
+    ```diff
+    @@ -30,7 +30,7 @@
+                 port: http
+             resources:
+               limits:
+    -            memory: 128Mi
+    +            memory: 96Mi
+               requests:
+                 cpu: 50m
+                 memory: 64Mi
+    ```
+
+    </details>
+
+    </details>
+
+    <details><summary><code>prod</code>: 1 changed object</summary>
+
+    <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
+
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/e1ce169ccd9b0d41bd71debe7f104f8e39df7e55/environments/base/frontend.yaml#L1)
+
+    ```diff
+    @@ -30,7 +30,7 @@
+                 port: http
+             resources:
+               limits:
+    -            memory: 128Mi
+    +            memory: 96Mi
+               requests:
+                 cpu: 50m
+                 memory: 64Mi
+    ```
+
+    </details>
+
+    </details>
+
+    <sub>Checked at [`e1ce169`](http://github.test/acme/environments/commit/e1ce169ccd9b0d41bd71debe7f104f8e39df7e55). You can say `/trunkline plan`, `/trunkline help`.</sub>
+    ");
+}
+
+#[tokio::test]
+async fn e46_a_change_outside_every_environment_gets_a_check_and_no_comment() {
+    let mut world = World::example().await;
+    let number = pull(&mut world, "Notes", &[("NOTES.md", text("hello"))]).await;
+    insta::assert_snapshot!(world.check(number), @"");
+    assert_eq!(world.said(number), "");
+}
+
+#[tokio::test]
+async fn what_does_not_build_is_named_at_its_line() {
+    let mut world = World::example().await;
+    let broken = example(DEV, "  - ../base\n", "  - ../bsae\n");
+    let number = pull(&mut world, "A typo", &[(DEV, broken)]).await;
+    insta::assert_snapshot!(world.said(number), @"
+    <!-- trunkline:v1 sticky 895791c054044b92 -->
+    ### 1 new error in dev, and 2 warnings
+
+    This change touches `dev`; what does not build cannot be compared. The check fails until what is new is fixed.
+
+    | Environment | Objects | Images | Findings |
+    |:--|:--|:--|:--|
+    | `dev` | does not build |  | 1 error, 2 warnings |
+
+    #### New findings
+
+    - **error** `KUST-001` · `dev` · [`environments/dev/kustomization.yaml:6`](http://github.test/acme/environments/blob/4a19925511d0502253b9805c85657448f5689f94/environments/dev/kustomization.yaml#L6)<br>`../bsae` does not exist; paths are relative to `environments/dev`<br>*Why:* Flux stops at the first thing it cannot build, and nothing of this environment is applied any more.<br>*Fix:* Did you mean `environments/base`?
+    - **warning** `KUST-004` · `dev` · [`environments/dev/kustomization.yaml:8`](http://github.test/acme/environments/blob/4a19925511d0502253b9805c85657448f5689f94/environments/dev/kustomization.yaml#L8)<br>`images` names `ghcr.io/acme/shop-frontend`, and no container of this environment uses it<br>*Why:* Kustomize says nothing when an entry matches no container, so a promotion that edits it changes nothing.<br>*Fix:* Write the image's name as the container has it, or remove the entry.
+    - **warning** `KUST-004` · `dev` · [`environments/dev/kustomization.yaml:10`](http://github.test/acme/environments/blob/4a19925511d0502253b9805c85657448f5689f94/environments/dev/kustomization.yaml#L10)<br>`images` names `ghcr.io/acme/shop-backend`, and no container of this environment uses it<br>*Why:* Kustomize says nothing when an entry matches no container, so a promotion that edits it changes nothing.<br>*Fix:* Write the image's name as the container has it, or remove the entry.
+
+    <sub>Checked at [`4a19925`](http://github.test/acme/environments/commit/4a19925511d0502253b9805c85657448f5689f94). You can say `/trunkline plan`, `/trunkline help`.</sub>
+    ");
+    let broken = text("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop-dev\n  labels: {a: b\n");
+    world.github.push_files(
+        ENVIRONMENTS,
+        "topic",
+        "ben",
+        "Another",
+        &[(DEV, example(DEV, "newTag: v0.9", "newTag: v0.9")), ("environments/dev/namespace.yaml", broken)],
+    );
+    world.settle().await;
+    insta::assert_snapshot!(world.said(number), @r"
+    <!-- trunkline:v1 sticky 07dc9182d195287a -->
+    ### 1 new error in dev, and 2 warnings
+
+    This change touches `dev`; what does not build cannot be compared. The check fails until what is new is fixed.
+
+    | Environment | Objects | Images | Findings |
+    |:--|:--|:--|:--|
+    | `dev` | does not build |  | 1 error, 2 warnings |
+
+    #### New findings
+
+    - **error** `KUST-001` · `dev` · [`environments/dev/namespace.yaml:5`](http://github.test/acme/environments/blob/faf50c4e29b54e044a928c7d297802298e132bfb/environments/dev/namespace.yaml#L5)<br>not valid YAML: unclosed bracket '\{'<br>*Why:* Flux stops at the first thing it cannot build, and nothing of this environment is applied any more.<br>*Fix:* Look at this line and the one before it: indentation, an open quote or bracket, or a missing `:`.
+    - **warning** `KUST-004` · `dev` · [`environments/dev/kustomization.yaml:8`](http://github.test/acme/environments/blob/faf50c4e29b54e044a928c7d297802298e132bfb/environments/dev/kustomization.yaml#L8)<br>`images` names `ghcr.io/acme/shop-frontend`, and no container of this environment uses it<br>*Why:* Kustomize says nothing when an entry matches no container, so a promotion that edits it changes nothing.<br>*Fix:* Write the image's name as the container has it, or remove the entry.
+    - **warning** `KUST-004` · `dev` · [`environments/dev/kustomization.yaml:10`](http://github.test/acme/environments/blob/faf50c4e29b54e044a928c7d297802298e132bfb/environments/dev/kustomization.yaml#L10)<br>`images` names `ghcr.io/acme/shop-backend`, and no container of this environment uses it<br>*Why:* Kustomize says nothing when an entry matches no container, so a promotion that edits it changes nothing.<br>*Fix:* Write the image's name as the container has it, or remove the entry.
+
+    <sub>Checked at [`faf50c4`](http://github.test/acme/environments/commit/faf50c4e29b54e044a928c7d297802298e132bfb). You can say `/trunkline plan`, `/trunkline help`.</sub>
+    ");
+}
+
+#[tokio::test]
+async fn t35_secret_values_never_show_but_their_change_does() {
+    let mut world = World::example().await;
+    let secret = |value: &str| {
+        text(&format!("apiVersion: v1\nkind: Secret\nmetadata:\n  name: token\nstringData:\n  token: {value}\n"))
+    };
+    let with = example(DEV, "  - ../base\n", "  - ../base\n  - secret.yaml\n");
+    let number =
+        pull(&mut world, "A secret", &[(DEV, with), ("environments/dev/secret.yaml", secret("hunter2-canary"))]).await;
+    world.github.merge_pull(ENVIRONMENTS, "sam", number);
+    world.settle().await;
+    world.github.push_files(
+        ENVIRONMENTS,
+        "other",
+        "ben",
+        "Change it",
+        &[("environments/dev/secret.yaml", secret("swordfish-canary"))],
+    );
+    let number = world.github.open_pull(ENVIRONMENTS, "ben", "other", "main", "Change it", "");
+    world.settle().await;
+    insta::assert_snapshot!(world.said(number), @r"
+    <!-- trunkline:v1 sticky aeb52f46ed65bec3 -->
+    ### No new findings in dev
+
+    This change alters 1 object in `dev`.
+
+    | Environment | Objects | Images | Findings |
+    |:--|:--|:--|:--|
+    | `dev` | \~1 |  | none new, 1 before |
+
+    <details><summary>1 finding that the base already has</summary>
+
+    - **warning** `SEC-001` · `Secret shop-dev/token` · `dev` · [`environments/dev/secret.yaml:6`](http://github.test/acme/environments/blob/21ce93e8f030142505dd7ecf10102faa7ad465b3/environments/dev/secret.yaml#L6)<br>holds `token` readable in git<br>*Why:* Base64 hides nothing: everybody who can read the repository, now or ever, has the secret.<br>*Fix:* Use an ExternalSecret or encrypt it (SOPS, SealedSecret), and change the secret itself: git remembers.
+
+    </details>
+
+    <details><summary><code>dev</code>: 1 changed object</summary>
+
+    <details><summary><code>Secret shop-dev/token</code> changed (+1 −1)</summary>
+
+    from [`environments/dev/secret.yaml:1`](http://github.test/acme/environments/blob/21ce93e8f030142505dd7ecf10102faa7ad465b3/environments/dev/secret.yaml#L1)
+
+    ```diff
+    @@ -4,4 +4,4 @@
+       name: token
+       namespace: shop-dev
+     stringData:
+    -  token: «masked, fingerprint 652717ac55a6»
+    +  token: «masked, fingerprint caa46af614db»
+    ```
+
+    </details>
+
+    </details>
+
+    <sub>Checked at [`21ce93e`](http://github.test/acme/environments/commit/21ce93e8f030142505dd7ecf10102faa7ad465b3). You can say `/trunkline plan`, `/trunkline help`.</sub>
+    ");
+    for canary in ["hunter2-canary", "swordfish-canary"] {
+        assert!(!world.sees().contains(canary));
+    }
+}
+
+#[tokio::test]
+async fn t23_a_pull_request_never_changes_the_rules_it_is_judged_by() {
+    let mut world = World::example().await;
+    let config = example(".github/trunkline.yaml", "mode: enforce", "mode: observed");
+    let policy = text("package images\n\ndeny contains msg if {\n");
+    let files = [
+        (".github/trunkline.yaml", config),
+        ("policies/images.rego", policy),
+        (DEV, example(DEV, "newTag: v0.9", "newTag: latest")),
+    ];
+    let number = pull(&mut world, "New rules", &files).await;
+    insta::assert_snapshot!(world.check(number), @"");
+    insta::assert_snapshot!(world.said(number), @r"
+    <!-- trunkline:v1 sticky 1461d8293ea4036c -->
+    ### 2 new errors, and 2 warnings
+
+    This change alters 2 objects in `dev`. The check fails until what is new is fixed.
+
+    | Environment | Objects | Images | Findings |
+    |:--|:--|:--|:--|
+    | `dev` | \~2 | `shop-backend` `v0.9` → `latest`<br>`shop-frontend` `v0.9` → `latest` | 2 warnings |
+
+    #### New findings
+
+    - **error** `CONFIG` · [`.github/trunkline.yaml:4`](http://github.test/acme/environments/blob/914ebc5e62ea4fcf802111b53c09f61e2e224a90/.github/trunkline.yaml#L4)<br>`mode` should be `enforce` or `observe`, but is `observed`<br>*Fix:* did you mean `observe`?
+    - **error** `POLICY` · [`policies/images.rego:4`](http://github.test/acme/environments/blob/914ebc5e62ea4fcf802111b53c09f61e2e224a90/policies/images.rego#L4)<br>the policy does not parse: expecting expression<br>*Why:* A policy that does not run lets everything pass.<br>*Fix:* Correct the line; `opa check` or `conftest verify` may tell more.
+    - **warning** `IMG-001` · `Deployment shop-dev/frontend` · `dev` · [`environments/dev/kustomization.yaml:9`](http://github.test/acme/environments/blob/914ebc5e62ea4fcf802111b53c09f61e2e224a90/environments/dev/kustomization.yaml#L9)<br>image `ghcr.io/acme/shop-frontend:latest` of container `frontend` is tagged `latest`<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
+    - **warning** `IMG-001` · `Deployment shop-dev/backend` · `dev` · [`environments/dev/kustomization.yaml:11`](http://github.test/acme/environments/blob/914ebc5e62ea4fcf802111b53c09f61e2e224a90/environments/dev/kustomization.yaml#L11)<br>image `ghcr.io/acme/shop-backend:latest` of container `backend` is tagged `latest`<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
+
+    <details><summary><code>dev</code>: 2 changed objects</summary>
+
+    <details><summary><code>Deployment shop-dev/backend</code> changed (+1 −1)</summary>
+
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/914ebc5e62ea4fcf802111b53c09f61e2e224a90/environments/base/backend.yaml#L1)
+
+    ```diff
+    @@ -17,7 +17,7 @@
+           automountServiceAccountToken: false
+           containers:
+           - name: backend
+    -        image: ghcr.io/acme/shop-backend:v0.9
+    +        image: ghcr.io/acme/shop-backend:latest
+             env:
+             - name: DATABASE_PASSWORD
+               valueFrom:
+    ```
+
+    </details>
+
+    <details><summary><code>Deployment shop-dev/frontend</code> changed (+1 −1)</summary>
+
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/914ebc5e62ea4fcf802111b53c09f61e2e224a90/environments/base/frontend.yaml#L1)
+
+    ```diff
+    @@ -17,7 +17,7 @@
+           automountServiceAccountToken: false
+           containers:
+           - name: frontend
+    -        image: ghcr.io/acme/shop-frontend:v0.9
+    +        image: ghcr.io/acme/shop-frontend:latest
+             env:
+             - name: API_URL
+               value: http://backend:8080
+    ```
+
+    </details>
+
+    </details>
+
+    <sub>Checked at [`914ebc5`](http://github.test/acme/environments/commit/914ebc5e62ea4fcf802111b53c09f61e2e224a90). You can say `/trunkline plan`, `/trunkline help`.</sub>
+    ");
+}
+
+#[tokio::test]
+async fn t25_a_fork_is_validated_and_nothing_more() {
+    let mut world = World::example().await;
+    world.github.create_user("eve");
+    let fork = world.github.create_fork(ENVIRONMENTS, "eve");
+    world.github.push_files(
+        &fork.full_name,
+        "topic",
+        "eve",
+        "From outside",
+        &[(DEV, example(DEV, "newTag: v0.9", "newTag: latest"))],
+    );
+    let number =
+        world.github.open_pull(ENVIRONMENTS, "eve", "eve:topic", "main", "From outside", "@acme/sre <img src=x>");
+    world.settle().await;
+    world.github.comment(ENVIRONMENTS, "eve", number, "/promote prod");
+    world.settle().await;
+    insta::assert_snapshot!(world.check(number), @"");
+    insta::assert_snapshot!(world.said(number), @"
+    <!-- trunkline:v1 reply-38 9c4a4d24ab24c46c -->
+    > `/promote prod`
+
+    - ⛔ it needs the write permission on this repository (`not-allowed`)
+    ");
+}
+
+#[tokio::test]
+async fn a_conflict_is_said_and_a_base_that_moves_is_followed() {
+    let mut world = World::example().await;
+    let number = pull(&mut world, "Mine", &[(DEV, example(DEV, "newTag: v0.9", "newTag: v1.5"))]).await;
+    world.github.push_files(
+        ENVIRONMENTS,
+        "main",
+        "sam",
+        "Theirs",
+        &[(DEV, example(DEV, "newTag: v0.9", "newTag: v1.6"))],
+    );
+    world.settle().await;
+    insta::assert_snapshot!(world.check(number), @"");
+}
+
+#[tokio::test]
+async fn a_broken_configuration_on_main_is_a_verdict() {
+    let mut world = World::example().await;
+    let config = example(".github/trunkline.yaml", "mode: enforce", "mode: observed");
+    world.github.push_files(ENVIRONMENTS, "main", "sam", "Oops", &[(".github/trunkline.yaml", config)]);
+    world.settle().await;
+    let number = pull(&mut world, "Anything", &[(DEV, example(DEV, "newTag: v0.9", "newTag: v0.9.1"))]).await;
+    insta::assert_snapshot!(world.check(number), @"");
+    let repair = example(".github/trunkline.yaml", "mode: enforce", "mode: enforce");
+    world.github.push_files(ENVIRONMENTS, "topic", "ben", "Repair", &[(".github/trunkline.yaml", repair)]);
+    world.settle().await;
+    insta::assert_snapshot!(world.check(number), @"");
+}
