@@ -163,7 +163,7 @@ fn soak(entering: &Entering<'_>) -> Option<Verdict> {
     Some(match since.map(|since| since + soak) {
         None => Verdict::wait("soak", format!("soak of {soak:#} has not begun")),
         Some(end) if end <= entering.now() => Verdict::yes("soak", format!("soaked for {soak:#}")),
-        Some(end) => Verdict::wait("soak", format!("soaks until {}", date(end))).until(end),
+        Some(end) => Verdict::wait("soak", format!("soaks for {soak:#}")).until(end),
     })
 }
 

@@ -4,7 +4,7 @@ use super::draft::Draft;
 use super::gates::{self, Entering};
 use super::versions::{self, Candidate, Cause};
 use super::{first_sight, texts};
-use crate::model::ledger::TagPin;
+use crate::model::ledger::{Entry, TagPin};
 use crate::model::pipeline::{App, Environment, Mode, Pipeline, Via};
 use crate::model::plan::{Effect, Need, Plan, Promotion, VersionEdit};
 use crate::model::snapshot::{PipelineFacts, PipelineSubject, PullBrief, PullState, Snapshot, Source};
@@ -199,6 +199,17 @@ impl Pass<'_> {
                 .is_some_and(|(environment, app, _)| environment == self.environment.name && app == self.app.name)
         };
         self.facts.promotions.iter().filter(here).collect()
+    }
+
+    /// The tag that an open promotion was made for, when it is gone from the source.
+    fn deleted_tag<'e>(&self, pull: &PullBrief, entry: &'e Entry) -> Option<&'e str> {
+        let (_, _, version) = versions::read_branch(&pull.branch)?;
+        let made_for = |tag: &&String| {
+            let named = self.app.tags.version(tag).map(|version| version.to_string());
+            named.is_some_and(|named| version.strip_prefix(&named).is_some_and(|rest| rest.starts_with('-')))
+        };
+        let tag = entry.tags.keys().find(made_for)?;
+        (!self.source.tags.iter().any(|known| known.name == *tag)).then_some(tag.as_str())
     }
 
     /// Whether a person has closed this very promotion and nobody asked again since.

@@ -98,6 +98,11 @@ pub(super) fn superseded(by: &PullBrief, candidate: &Candidate) -> String {
     format!("Superseded by #{}: {} is what wants in now.", by.number, code(&candidate.version))
 }
 
+/// Why an open promotion is closed: its tag is gone.
+pub(super) fn cancelled(tag: &str) -> String {
+    format!("Closed, because the tag {} was deleted. Push it again to ask again.", code(tag))
+}
+
 /// Why an open promotion is closed: there is nothing left to promote.
 pub(super) fn moot(verdict: &Verdict) -> String {
     format!("Closed, because it has nothing left to do:\n\n{}", verdict::markdown(verdict))

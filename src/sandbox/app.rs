@@ -1,6 +1,7 @@
 //! The App the sandbox plays host to: its manifest and its key.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -67,8 +68,19 @@ pub(crate) struct AppKey {
 }
 
 impl AppKey {
-    /// A new 2048-bit key.
+    /// A 2048-bit key, made once a process: making one takes a while, and nothing here is worth a second.
     pub(crate) fn generate() -> Result<Self, Error> {
+        static MADE: Mutex<Option<AppKey>> = Mutex::new(None);
+        let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = made.as_ref() {
+            return Ok(key.clone());
+        }
+        let key = Self::new()?;
+        *made = Some(key.clone());
+        Ok(key)
+    }
+
+    fn new() -> Result<Self, Error> {
         let broken = |_| Error::Key;
         let pair = KeyPair::generate(KeySize::Rsa2048).map_err(broken)?;
         let der = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).map_err(broken)?;

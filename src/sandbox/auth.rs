@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::Inner;
 use super::cx::Cx;
 use super::refusal::Refusal;
-use super::world::{Repo, Role, Token, World};
+use super::world::{Role, Token, World};
 
 /// Whoever makes a request.
 #[derive(Debug, Clone)]
@@ -163,7 +163,7 @@ pub(crate) fn mint(cx: &mut Cx<'_>, installation: u64, request: &Value, long: Op
     permissions.insert("metadata".into(), "read".into());
     let number = cx.world.id();
     // Without a word from the caller both formats take turns, so that neither is ever a surprise.
-    let text = spell(cx, number, long.unwrap_or(number % 2 == 0));
+    let text = spell(cx, number, long.unwrap_or(number.is_multiple_of(2)));
     let expires_at = cx.now.checked_add(1.hour()).unwrap_or(Timestamp::MAX);
     // What is over is dropped here, so that the table never outgrows an hour.
     let now = cx.now;
@@ -257,11 +257,6 @@ impl Cx<'_> {
             Actor::Installation(_) => Ok(()),
             _ => Err(Refusal::new(403, "You must authenticate via a GitHub App.")),
         }
-    }
-
-    /// Whether this person (or App) may read the repository at all.
-    pub(crate) fn sees(&self, repo: &Repo) -> bool {
-        self.allow(repo.id, "metadata", Level::Read).is_ok()
     }
 }
 

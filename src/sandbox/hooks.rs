@@ -20,6 +20,8 @@ use super::{Inner, Sandbox, State};
 
 /// GitHub cuts the connection after this long.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// GitHub's cap on one payload.
+const PAYLOAD: usize = 25 * 1024 * 1024;
 /// How many deliveries the log keeps; GitHub keeps three days of them.
 const LOGGED: usize = 2_000;
 
@@ -57,7 +59,7 @@ fn guid(seed: &str) -> String {
 /// Events GitHub sends to every App, asked for or not.
 fn always(event: &str, action: Option<&str>) -> bool {
     let own_checks = event == "check_suite" && matches!(action, Some("requested" | "rerequested"))
-        || event == "check_run" && matches!(action, Some("rerequested" | "requested_action" | "created" | "completed"));
+        || event == "check_run" && matches!(action, Some("rerequested" | "requested_action"));
     own_checks || matches!(event, "installation" | "installation_repositories" | "ping" | "github_app_authorization")
 }
 
@@ -116,6 +118,10 @@ impl Cx<'_> {
         let login = self.login();
         body.insert("sender".into(), self.user(&login));
         let body = Value::Object(body).to_string().into_bytes();
+        // A bigger event is not delivered at all.
+        if body.len() > PAYLOAD {
+            return;
+        }
         let id = self.world.id();
         let guid = guid(&format!("{id} {}", self.now));
         let header = |name: &str, value: String| (name.to_owned(), value);

@@ -51,13 +51,14 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Value,
     pub(crate) link: Option<String>,
+    pub(crate) location: Option<String>,
     pub(crate) raw: Option<Vec<u8>>,
 }
 
 impl Answer {
     /// A JSON answer.
     pub(crate) fn new(status: u16, body: Value) -> Self {
-        Self { status, body, link: None, raw: None }
+        Self { status, body, link: None, location: None, raw: None }
     }
 
     /// 200 with a body.
@@ -180,7 +181,6 @@ async fn door(State(sandbox): State<Sandbox>, request: Request) -> Response {
         let visit = page::Visit {
             method: parts.method.to_string(),
             path,
-            query,
             form: pairs(&String::from_utf8_lossy(&bytes)),
             origin: header("origin").or_else(|| header("referer")),
             host: header("host"),
@@ -254,6 +254,9 @@ fn respond(sandbox: &Sandbox, answer: Answer) -> Response {
         .header("x-ratelimit-used", "1")
         .header("x-ratelimit-resource", "core")
         .header("x-ratelimit-reset", now - now.rem_euclid(3600) + 3600);
+    if let Some(location) = answer.location {
+        response = response.header("location", location);
+    }
     if let Some(link) = answer.link {
         response = response.header("link", link);
     }
@@ -287,7 +290,11 @@ fn git_request<'a>(path: &[&'a str], query: &BTreeMap<String, String>) -> Option
 }
 
 async fn git(sandbox: &Sandbox, place: (&str, &str), authorization: Option<&str>, mut call: GitCall) -> Response {
-    let found = sandbox.lock().world.repo_named(place.0, place.1).map(|repo| repo.id);
+    let found = {
+        let state = sandbox.lock();
+        let moved = || state.world.moved.get(&format!("{}/{}", place.0, place.1).to_lowercase()).copied();
+        state.world.repo_named(place.0, place.1).map(|repo| repo.id).or_else(moved)
+    };
     // What does not exist asks for a name first, as GitHub does, so that nobody can probe for private repositories.
     let admitted = match found {
         Some(repo) => {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::acts::pulls::{self, Open};
 use super::acts::refs::{self, Moved};
-use super::acts::{checks, talk};
+use super::acts::{checks, reviews, talk};
 use super::auth::{Actor, Level};
 use super::cx::Cx;
 use super::git::{self, Change};
@@ -120,6 +120,13 @@ impl Sandbox {
         Ok(RepoHandle { id, path: self.inner.repo_path(id), full_name: format!("{owner}/{name}") })
     }
 
+    /// Where a repository lies on disk, for a fetch by `file://`.
+    pub fn repo_path(&self, repo: &str) -> Option<PathBuf> {
+        let (owner, name) = repo.split_once('/')?;
+        let id = self.lock().world.repo_named(owner, name)?.id;
+        Some(self.inner.repo_path(id))
+    }
+
     /// Forks a repository into a person's account.
     pub fn create_fork(&self, repo: &str, user: &str) -> RepoHandle {
         let (id, full_name) = self.by("fork", user, repo, |cx, parent| {
@@ -147,6 +154,18 @@ impl Sandbox {
                 }
             }
             Ok(())
+        });
+    }
+
+    /// Renames a repository; the old name leads to the new one from now on.
+    pub fn rename_repo(&self, repo: &str, user: &str, name: &str) {
+        self.by("rename", user, repo, |cx, id| {
+            let old = cx.repo(id)?.clone();
+            cx.world.moved.insert(old.full_name().to_lowercase(), id);
+            cx.repo_mut(id)?.name = name.to_owned();
+            cx.world.moved.remove(&cx.repo(id)?.full_name().to_lowercase());
+            let changes = json!({ "repository": { "name": { "from": old.name } } });
+            cx.emit(id, "repository", Some("renamed"), json!({ "changes": changes }))
         });
     }
 
@@ -208,16 +227,7 @@ impl Sandbox {
             let id = one.id;
             cx.world.installations.insert(id, one.clone());
             let reach = if ids.is_empty() { cx.world.reach(&one) } else { ids };
-            let rows: Vec<Value> = reach
-                .iter()
-                .filter_map(|id| cx.world.repos.get(id))
-                .map(|repo| {
-                    json!({
-                        "id": repo.id, "node_id": super::shape::node("Repository", repo.id), "name": repo.name,
-                        "full_name": repo.full_name(), "private": repo.private,
-                    })
-                })
-                .collect();
+            let rows = mentions(cx, &reach);
             if known {
                 let more = json!({
                     "repository_selection": "selected", "repositories_added": rows, "repositories_removed": [],
@@ -315,11 +325,15 @@ impl Sandbox {
         self.by("open an issue", user, repo, |cx, id| pulls::open_issue(cx, id, title, Some(body)))
     }
 
-    /// The newest commit of a pull request.
-    pub fn head_of(&self, repo: &str, number: u64) -> String {
+    /// How an App's newest check on a pull request stands: status or conclusion, title, number of annotations.
+    pub fn check_on(&self, repo: &str, number: u64, app: &str) -> Option<(String, String, usize)> {
         let state = self.lock();
-        let found = repo.split_once('/').and_then(|(owner, name)| state.world.repo_named(owner, name));
-        found.and_then(|repo| repo.pulls.get(&number)).map(|pull| pull.head_sha.clone()).unwrap_or_default()
+        let (owner, name) = repo.split_once('/')?;
+        let repo = state.world.repo_named(owner, name)?;
+        let head = &repo.pulls.get(&number)?.head_sha;
+        let check = repo.checks.values().rfind(|check| check.head_sha == *head && check.app == app)?;
+        let stands = check.conclusion.clone().unwrap_or_else(|| check.status.clone());
+        Some((stands, check.title.clone().unwrap_or_default(), check.annotations.len()))
     }
 
     /// Closes a pull request or issue.
@@ -352,7 +366,7 @@ impl Sandbox {
     pub fn review(&self, repo: &str, user: &str, number: u64, state: &str) -> u64 {
         self.by("review", user, repo, |cx, id| {
             cx.allow(id, "pull_requests", Level::Write)?;
-            pulls::review(cx, id, number, state, "")
+            reviews::review(cx, id, number, state, "")
         })
     }
 
@@ -409,6 +423,30 @@ impl Sandbox {
     }
 }
 
+/// Repositories as installation events name them.
+fn mentions(cx: &Cx<'_>, repos: &BTreeSet<u64>) -> Vec<Value> {
+    let found = repos.iter().filter_map(|id| cx.world.repos.get(id));
+    let row = |repo: &Arc<Repo>| {
+        json!({
+            "id": repo.id, "node_id": super::shape::node("Repository", repo.id), "name": repo.name,
+            "full_name": repo.full_name(), "private": repo.private,
+        })
+    };
+    found.map(row).collect()
+}
+
+/// A new repository of an account whose installation covers all of them comes under it at once.
+fn comes_under(cx: &mut Cx<'_>, repo: u64) -> Result<(), Refusal> {
+    let covers = cx.world.installation_of(cx.repo(repo)?).map(|one| one.id);
+    let Some(installation) = covers else { return Ok(()) };
+    let rows = mentions(cx, &BTreeSet::from([repo]));
+    let more = json!({
+        "repository_selection": "all", "repositories_added": rows, "repositories_removed": [], "requester": null,
+    });
+    cx.emit_installation(installation, "installation_repositories", "added", more);
+    Ok(())
+}
+
 fn new_repo(cx: &mut Cx<'_>, owner: &str, name: &str, private: bool, fork_of: Option<u64>) -> Result<u64, Refusal> {
     if format!("{owner}/{name}").parse::<crate::model::id::RepoName>().is_err() {
         return Err(Refusal::new(422, format!("{owner}/{name} is not a repository name")));
@@ -443,5 +481,6 @@ fn new_repo(cx: &mut Cx<'_>, owner: &str, name: &str, private: bool, fork_of: Op
         protection: Default::default(),
     };
     cx.world.repos.insert(id, Arc::new(repo));
+    comes_under(cx, id)?;
     Ok(id)
 }

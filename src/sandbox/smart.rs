@@ -112,7 +112,7 @@ async fn run(sandbox: &Sandbox, path: &Path, call: &GitCall, body: Vec<u8>) -> R
     let mut command = Command::new("git");
     command.arg(call.service.name()).arg("--stateless-rpc");
     if call.advertise {
-        command.arg("--http-backend-info-refs");
+        command.arg("--advertise-refs");
     }
     command
         .arg(path)
@@ -191,4 +191,23 @@ fn take_note(cx: &mut super::cx::Cx<'_>, repo: u64) -> Result<(), Refusal> {
         .map(|name| Moved { name: name.clone(), new: on_disk.get(name).cloned() })
         .collect();
     refs::moved(cx, repo, &moved)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::commands;
+
+    #[test]
+    fn the_refs_of_a_push_are_read_up_to_the_flush() {
+        let zero = "0".repeat(40);
+        let line = |name: &str, caps: &str| {
+            let text = format!("{zero} {zero} {name}{caps}\n");
+            format!("{:04x}{text}", text.len() + 4)
+        };
+        let body = line("refs/heads/main", "\0report-status") + &line("refs/tags/v 1", "") + "0000PACK";
+        assert_eq!(commands(body.as_bytes()), ["refs/heads/main", "refs/tags/v 1"]);
+        for hostile in ["", "00", "0001", "ffffx", "zzzz", "0004", "\u{e9}\u{e9}\u{e9}"] {
+            assert!(commands(hostile.as_bytes()).is_empty(), "{hostile}");
+        }
+    }
 }

@@ -16,6 +16,8 @@ pub(crate) struct World {
     pub(crate) installations: BTreeMap<u64, Installation>,
     pub(crate) tokens: BTreeMap<String, Token>,
     pub(crate) deliveries: BTreeMap<u64, Arc<Logged>>,
+    /// Old names, in lower case, of repositories that moved.
+    pub(crate) moved: BTreeMap<String, u64>,
 }
 
 /// A person, an organisation or an App's bot user.
@@ -347,6 +349,12 @@ impl World {
             .values()
             .map(Arc::as_ref)
             .find(|repo| repo.owner.eq_ignore_ascii_case(owner) && repo.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether nothing in any repository differs: untouched ones are still the very same.
+    pub(crate) fn same_repos(&self, other: &World) -> bool {
+        self.repos.len() == other.repos.len()
+            && self.repos.iter().all(|(id, repo)| other.repos.get(id).is_some_and(|one| Arc::ptr_eq(one, repo)))
     }
 
     /// The installation that covers a repository.

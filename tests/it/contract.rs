@@ -53,7 +53,8 @@ impl Contract {
     fn read(text: &str) -> Option<Contract> {
         let mut document: Value = serde_json::from_str(text).unwrap();
         // An account is a user or an enterprise; this one place asks for both at once.
-        let account = "/paths/~1app~1installations/get/responses/200/content/application~1json/schema/items/properties/account";
+        let account =
+            "/paths/~1app~1installations/get/responses/200/content/application~1json/schema/items/properties/account";
         if let Some(Value::Object(account)) = document.pointer_mut(account)
             && let Some(both) = account.remove("allOf")
         {
@@ -69,7 +70,9 @@ impl Contract {
             }
         }
         // What has more literals is the better match: `/pulls/comments` before `/pulls/{n}`.
-        routes.sort_by_key(|route| std::cmp::Reverse(route.parts.iter().filter(|part| matches!(part, Part::Literal(_))).count()));
+        routes.sort_by_key(|route| {
+            std::cmp::Reverse(route.parts.iter().filter(|part| matches!(part, Part::Literal(_))).count())
+        });
         let registry = Registry::new().add("gh://openapi", document.clone()).unwrap().prepare().unwrap();
         Some(Contract { document, registry, routes, validators: Mutex::default() })
     }
@@ -77,26 +80,31 @@ impl Contract {
     /// What is wrong with one exchange; nothing, when the answer is empty.
     pub(crate) fn check_exchange(
         &self,
-        (method, path): (&str, &str),
+        method: &str,
+        path: &str,
         query: &str,
         request: Option<&Value>,
-        (status, response): (u16, Option<&Value>),
+        status: u16,
+        response: Option<&Value>,
     ) -> Vec<String> {
         let path = path.trim_start_matches("/api/v3");
         // The address by number is not described, but answers as the one by name.
-        let by_name = path.strip_prefix("/repositories/").map(|rest| {
-            format!("/repos/o/r{}", rest.find('/').map_or("", |at| &rest[at..]))
-        });
+        let by_name = path
+            .strip_prefix("/repositories/")
+            .map(|rest| format!("/repos/o/r{}", rest.find('/').map_or("", |at| &rest[at..])));
         let path = by_name.as_deref().unwrap_or(path);
         let segments: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
         let wanted = method.to_lowercase();
-        let Some(route) = self.routes.iter().find(|route| route.method == wanted && fits(&route.parts, &segments)) else {
+        let Some(route) = self.routes.iter().find(|route| route.method == wanted && fits(&route.parts, &segments))
+        else {
             return vec![format!("{method} {path}: GitHub describes no such operation")];
         };
         let operation = &self.document["paths"][&route.template][&wanted];
         let at = format!("{method} {}", route.template);
         let mut wrong = Vec::new();
-        for name in query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split('=').next().unwrap_or_default()) {
+        for name in
+            query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split('=').next().unwrap_or_default())
+        {
             if !route.query.iter().any(|known| known == name) {
                 wrong.push(format!("{at}: unknown query parameter `{name}`"));
             }
@@ -111,7 +119,9 @@ impl Contract {
             Some(response) if status < 300 => {
                 let pointer = self.response_pointer(described, &format!("{base}/responses/{status}"));
                 if let Some(pointer) = pointer {
-                    wrong.extend(self.errors(&pointer, response).into_iter().map(|error| format!("{at} -> {status}: {error}")));
+                    wrong.extend(
+                        self.errors(&pointer, response).into_iter().map(|error| format!("{at} -> {status}: {error}")),
+                    );
                 } else if !response.is_null() {
                     wrong.push(format!("{at} -> {status}: a body where none is described"));
                 }
@@ -144,9 +154,12 @@ impl Contract {
 
     /// All top-level fields a schema knows, through references and alternatives.
     fn properties(&self, schema: &Value) -> Vec<String> {
-        let mut found: Vec<String> = schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
+        let mut found: Vec<String> =
+            schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
         if let Some(target) = schema["$ref"].as_str() {
-            found.extend(self.properties(&self.document.pointer(target.trim_start_matches('#')).cloned().unwrap_or_default()));
+            found.extend(
+                self.properties(&self.document.pointer(target.trim_start_matches('#')).cloned().unwrap_or_default()),
+            );
         }
         for word in ["oneOf", "anyOf", "allOf"] {
             for one in schema[word].as_array().into_iter().flatten() {
@@ -164,7 +177,9 @@ impl Contract {
             }
             None => (described, base.to_owned()),
         };
-        described["content"]["application/json"]["schema"].is_object().then(|| format!("{base}/content/application~1json/schema"))
+        described["content"]["application/json"]["schema"]
+            .is_object()
+            .then(|| format!("{base}/content/application~1json/schema"))
     }
 
     fn errors(&self, pointer: &str, instance: &Value) -> Vec<String> {
@@ -292,102 +307,164 @@ mod scenario {
     use super::super::sandbox::{Stage, stage};
     use super::*;
 
-    /// Everything found in the one story below, so that it is shown at once.
-    static WRONG: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    /// One story, every exchange of which is held against the description.
+    struct Story {
+        stage: Stage,
+        contract: &'static Contract,
+        token: String,
+        wrong: Mutex<Vec<String>>,
+    }
 
-    async fn exchange(stage: &Stage, contract: &Contract, (method, address): (&str, &str), auth: &str, body: Value) -> (u16, Value) {
-        let sent = (!body.is_null()).then(|| body.clone());
-        let (status, answer) = stage.call(method, address, auth, body).await;
-        let (path, query) = address.split_once('?').unwrap_or((address, ""));
-        let shown = (status, (status != 204).then_some(&answer));
-        let wrong = contract.check_exchange((method, path), query, sent.as_ref(), shown);
-        WRONG.lock().unwrap().extend(wrong);
-        (status, answer)
+    impl Story {
+        async fn exchange(&self, method: &str, address: &str, auth: &str, body: Value) -> (u16, Value) {
+            let sent = (!body.is_null()).then(|| body.clone());
+            let (status, answer) = self.stage.call(method, address, auth, body).await;
+            let (path, query) = address.split_once('?').unwrap_or((address, ""));
+            let shown = (status != 204).then_some(&answer);
+            let wrong = self.contract.check_exchange(method, path, query, sent.as_ref(), status, shown);
+            self.wrong.lock().unwrap().extend(wrong);
+            (status, answer)
+        }
+
+        async fn get(&self, path: &str, auth: &str) -> Value {
+            let (status, body) = self.exchange("GET", &format!("/api/v3{path}"), auth, Value::Null).await;
+            assert_eq!(status, 200, "{path}: {body}");
+            body
+        }
+
+        async fn send(&self, method: &str, path: &str, body: Value, wanted: u16) -> Value {
+            let path = format!("/api/v3/repos/acme/env{path}");
+            let (status, answer) = self.exchange(method, &path, &self.token, body).await;
+            assert_eq!(status, wanted, "{method} {path}: {answer}");
+            answer
+        }
+    }
+
+    /// What the story made, by its numbers.
+    struct Made {
+        head: String,
+        tag: String,
+        check: Value,
+        comment: Value,
+        deployment: Value,
     }
 
     #[tokio::test]
     async fn every_exchange_of_a_story_is_as_github_describes_it() {
         let Some(contract) = Contract::load() else { return };
-        let stage = stage().await;
-        let sandbox = stage.sandbox.clone();
-        let (jwt, bob) = (stage.jwt(-60, 540), "token ghp_bob");
-        let get = async |path: &str, auth: &str| {
-            let (status, body) = exchange(&stage, contract, ("GET", &format!("/api/v3{path}")), auth, Value::Null).await;
-            assert_eq!(status, 200, "{path}: {body}");
-            body
-        };
+        let mut story = Story { stage: stage().await, contract, token: String::new(), wrong: Mutex::default() };
+        let jwt = story.stage.jwt(-60, 540);
         for path in ["/app", "/app/installations", "/app/hook/deliveries?per_page=5", "/repos/acme/env/installation"] {
-            get(path, &jwt).await;
+            story.get(path, &jwt).await;
         }
-        let tokens = format!("/api/v3/app/installations/{}/access_tokens", stage.installation);
-        let ask = json!({ "repositories": ["env"], "permissions": { "contents": "write", "pull_requests": "write", "checks": "write", "statuses": "write", "issues": "write", "deployments": "write", "members": "read" } });
-        let (status, body) = exchange(&stage, contract, ("POST", &tokens), &jwt, ask).await;
+        let tokens = format!("/api/v3/app/installations/{}/access_tokens", story.stage.installation);
+        let permissions = json!({ "contents": "write", "pull_requests": "write", "checks": "write", "statuses": "write",
+            "issues": "write", "deployments": "write", "members": "read" });
+        let ask = json!({ "repositories": ["env"], "permissions": permissions });
+        let (status, body) = story.exchange("POST", &tokens, &jwt, ask).await;
         assert_eq!(status, 201);
-        let token = format!("token {}", body["token"].as_str().unwrap());
-        let send = async |method: &str, path: &str, body: Value, wanted: u16| {
-            let (status, answer) = exchange(&stage, contract, (method, &format!("/api/v3/repos/acme/env{path}")), &token, body).await;
-            assert_eq!(status, wanted, "{method} {path}: {answer}");
-            answer
-        };
-        let main = get("/repos/acme/env/git/ref/heads/main", &token).await["object"]["sha"].as_str().unwrap().to_owned();
-        send("POST", "/git/refs", json!({ "ref": "refs/heads/bot/x", "sha": main }), 201).await;
-        let head = sandbox.push_files("acme/env", "bot/x", "bob", "Edit\n\nMore", &[("a/b.yaml", Some(b"a: 1\n".to_vec())), ("README.md", None)]);
-        let pull = json!({ "title": "Edit", "head": "bot/x", "base": "main", "body": "b0", "maintainer_can_modify": false });
-        send("POST", "/pulls", pull.clone(), 201).await;
-        send("POST", "/pulls", pull, 422).await;
-        send("PATCH", "/pulls/1", json!({ "title": "Edit more", "body": "b" }), 200).await;
-        let run = json!({ "name": "trunkline", "head_sha": head, "status": "in_progress", "external_id": "x", "started_at": "2026-03-02T09:00:00Z",
-            "output": { "title": "t", "summary": "s", "annotations": [{ "path": "a/b.yaml", "start_line": 1, "end_line": 1, "annotation_level": "warning", "message": "m", "title": "t" }] },
+        story.token = format!("token {}", body["token"].as_str().unwrap());
+        let made = writes(&story).await;
+        reads(&story, &made).await;
+        ends(&story, &made).await;
+        let delivery = story.get("/app/hook/deliveries?per_page=1", &jwt).await[0]["id"].clone();
+        story.get(&format!("/app/hook/deliveries/{delivery}"), &jwt).await;
+        let again = format!("/api/v3/app/hook/deliveries/{delivery}/attempts");
+        assert_eq!(story.exchange("POST", &again, &jwt, Value::Null).await.0, 202);
+        let convert = "/api/v3/app-manifests/code/conversions";
+        assert_eq!(story.exchange("POST", convert, "", Value::Null).await.0, 201);
+        let wrong = story.wrong.lock().unwrap().join("\n");
+        assert!(wrong.is_empty(), "{wrong}");
+        events(contract, &story.stage.sandbox.take_deliveries());
+    }
+
+    async fn writes(story: &Story) -> Made {
+        let sandbox = &story.stage.sandbox;
+        let main = story.get("/repos/acme/env/git/ref/heads/main", &story.token).await;
+        let main = main["object"]["sha"].as_str().unwrap();
+        story.send("POST", "/git/refs", json!({ "ref": "refs/heads/bot/x", "sha": main }), 201).await;
+        let files = [("a/b.yaml", Some(b"a: 1\n".to_vec())), ("README.md", None)];
+        let head = sandbox.push_files("acme/env", "bot/x", "bob", "Edit\n\nMore", &files);
+        let pull =
+            json!({ "title": "Edit", "head": "bot/x", "base": "main", "body": "b", "maintainer_can_modify": false });
+        story.send("POST", "/pulls", pull.clone(), 201).await;
+        story.send("POST", "/pulls", pull, 422).await;
+        story.send("PATCH", "/pulls/1", json!({ "title": "Edit more", "body": "b2" }), 200).await;
+        let note = json!({ "path": "a/b.yaml", "start_line": 1, "end_line": 1, "annotation_level": "warning", "message": "m", "title": "t" });
+        let run = json!({ "name": "trunkline", "head_sha": head, "status": "in_progress", "external_id": "x",
+            "started_at": "2026-03-02T09:00:00Z", "output": { "title": "t", "summary": "s", "annotations": [note] },
             "actions": [{ "label": "Retry", "description": "again", "identifier": "retry" }] });
-        let id = send("POST", "/check-runs", run, 201).await["id"].clone();
-        send("PATCH", &format!("/check-runs/{id}"), json!({ "status": "completed", "conclusion": "failure", "output": { "summary": "s", "title": "t" } }), 200).await;
-        let comment = send("POST", "/issues/1/comments", json!({ "body": "hello" }), 201).await["id"].clone();
-        send("PATCH", &format!("/issues/comments/{comment}"), json!({ "body": "hello!" }), 200).await;
-        send("POST", &format!("/issues/comments/{comment}/reactions"), json!({ "content": "rocket" }), 201).await;
-        send("POST", &format!("/statuses/{head}"), json!({ "state": "success", "context": "ci", "description": "d", "target_url": "https://example.com" }), 201).await;
-        send("POST", "/issues", json!({ "title": "Environments", "body": "desk" }), 201).await;
-        send("POST", "/issues/1/labels", json!({ "labels": ["trunkline"] }), 200).await;
-        send("POST", "/pulls/1/requested_reviewers", json!({ "reviewers": ["alice"], "team_reviewers": ["sre"] }), 201).await;
+        let check = story.send("POST", "/check-runs", run, 201).await["id"].clone();
+        let done =
+            json!({ "status": "completed", "conclusion": "failure", "output": { "summary": "s", "title": "t" } });
+        story.send("PATCH", &format!("/check-runs/{check}"), done, 200).await;
+        let comment = story.send("POST", "/issues/1/comments", json!({ "body": "hello" }), 201).await["id"].clone();
+        let at = format!("/issues/comments/{comment}");
+        story.send("PATCH", &at, json!({ "body": "hello!" }), 200).await;
+        story.send("POST", &format!("{at}/reactions"), json!({ "content": "rocket" }), 201).await;
+        let status =
+            json!({ "state": "success", "context": "ci", "description": "d", "target_url": "https://example.com" });
+        story.send("POST", &format!("/statuses/{head}"), status, 201).await;
+        story.send("POST", "/issues", json!({ "title": "Environments", "body": "desk" }), 201).await;
+        story.send("POST", "/issues/1/labels", json!({ "labels": ["trunkline"] }), 200).await;
+        let ask = json!({ "reviewers": ["alice"], "team_reviewers": ["sre"] });
+        story.send("POST", "/pulls/1/requested_reviewers", ask, 201).await;
         sandbox.review("acme/env", "alice", 1, "APPROVED");
         let deployment = json!({ "ref": "main", "environment": "dev", "auto_merge": false, "required_contexts": [] });
-        let deployment = send("POST", "/deployments", deployment, 201).await["id"].clone();
-        send("POST", &format!("/deployments/{deployment}/statuses"), json!({ "state": "success", "description": "d" }), 201).await;
-        let tag = sandbox.create_tag("acme/env", "v1.0", &main, "bob", true);
+        let deployment = story.send("POST", "/deployments", deployment, 201).await["id"].clone();
+        let outcome = json!({ "state": "success", "description": "d" });
+        story.send("POST", &format!("/deployments/{deployment}/statuses"), outcome, 201).await;
+        let tag = sandbox.create_tag("acme/env", "v1.0", main, "bob", true);
         sandbox.push_files("acme/env", "main", "bob", "Base moves", &[("c", Some(b"c".to_vec()))]);
+        Made { head, tag, check, comment, deployment }
+    }
+
+    async fn reads(story: &Story, made: &Made) {
+        let Made { head, tag, check, comment, deployment } = made;
+        let fixed = "|/pulls?state=all&head=acme:bot/x&per_page=100|/pulls/1|/pulls/1/files|/pulls/1/commits|/pulls/1/reviews\
+            |/pulls/1/requested_reviewers|/issues/1|/issues?state=open&labels=trunkline|/issues/1/comments?per_page=100\
+            |/issues/1/labels|/commits/bot/x/check-suites|/commits?sha=bot/x&per_page=1|/branches|/branches/bot/x\
+            |/contents/a/b.yaml?ref=bot/x|/contents/environments|/compare/main...bot/x|/rules/branches/main\
+            |/git/matching-refs/heads/bot|/git/trees/main?recursive=1|/tags|/collaborators/alice/permission|/deployments";
+        let made = [
+            format!("/issues/comments/{comment}"),
+            format!("/issues/comments/{comment}/reactions?content=rocket"),
+            format!("/check-runs/{check}"),
+            format!("/check-runs/{check}/annotations"),
+            format!("/commits/{head}/check-runs?check_name=trunkline&filter=latest"),
+            format!("/commits/{head}/status"),
+            format!("/commits/{head}/statuses"),
+            format!("/commits/{head}/pulls"),
+            format!("/commits/{head}"),
+            format!("/git/tags/{tag}"),
+            format!("/git/commits/{head}"),
+            format!("/deployments/{deployment}/statuses"),
+        ];
+        for path in fixed.split('|').chain(made.iter().map(String::as_str)) {
+            story.get(&format!("/repos/acme/env{path}"), &story.token).await;
+        }
         for path in [
-            "".to_owned(), "/pulls?state=all&head=acme:bot/x&per_page=100".into(), "/pulls/1".into(), "/pulls/1/files".into(),
-            "/pulls/1/commits".into(), "/pulls/1/reviews".into(), "/pulls/1/requested_reviewers".into(), "/issues/1".into(), "/issues?state=open&labels=trunkline".into(),
-            "/issues/1/comments?per_page=100".into(), format!("/issues/comments/{comment}"),
-            format!("/issues/comments/{comment}/reactions?content=rocket"), format!("/check-runs/{id}"),
-            format!("/check-runs/{id}/annotations"), format!("/commits/{head}/check-runs?check_name=trunkline&filter=latest"),
-            "/commits/bot/x/check-suites".into(), format!("/commits/{head}/status"), format!("/commits/{head}"), "/commits?sha=bot/x&per_page=1".into(), "/branches".into(),
-            "/branches/bot/x".into(), "/contents/a/b.yaml?ref=bot/x".into(), "/contents/environments".into(),
-            "/compare/main...bot/x".into(), "/rules/branches/main".into(), "/git/matching-refs/heads/bot".into(),
-            format!("/git/tags/{tag}"), format!("/git/commits/{head}"), "/tags".into(), "/collaborators/alice/permission".into(),
-            "/git/trees/main?recursive=1".into(), "/deployments".into(), format!("/deployments/{deployment}/statuses"), "/issues/1/labels".into(),
-            format!("/commits/{head}/pulls"), format!("/commits/{head}/statuses"),
+            "/installation/repositories",
+            "/rate_limit",
+            "/meta",
+            "/users/alice",
+            "/orgs/acme/teams/sre/members",
+            "/orgs/acme/teams/sre/memberships/bob",
         ] {
-            get(&format!("/repos/acme/env{path}"), &token).await;
+            story.get(path, &story.token).await;
         }
-        for path in ["/installation/repositories", "/rate_limit", "/meta", "/users/alice", "/orgs/acme/teams/sre/members", "/orgs/acme/teams/sre/memberships/bob"] {
-            get(path, &token).await;
-        }
-        get("/user", bob).await;
-        send("PUT", "/pulls/1/update-branch", json!({ "expected_head_sha": head }), 202).await;
-        send("PUT", "/pulls/1/merge", json!({ "sha": head, "merge_method": "merge" }), 409).await;
-        let head = get("/repos/acme/env/pulls/1", &token).await["head"]["sha"].clone();
-        send("PUT", "/pulls/1/merge", json!({ "sha": head, "merge_method": "merge", "commit_title": "T" }), 200).await;
-        send("DELETE", "/git/refs/heads/bot/x", Value::Null, 204).await;
-        send("DELETE", &format!("/issues/comments/{comment}"), Value::Null, 204).await;
-        let delivery = get("/app/hook/deliveries?per_page=1", &jwt).await[0]["id"].clone();
-        get(&format!("/app/hook/deliveries/{delivery}"), &jwt).await;
-        let again = format!("/api/v3/app/hook/deliveries/{delivery}/attempts");
-        assert_eq!(exchange(&stage, contract, ("POST", &again), &jwt, Value::Null).await.0, 202);
-        let convert = "/api/v3/app-manifests/code/conversions";
-        assert_eq!(exchange(&stage, contract, ("POST", convert), "", Value::Null).await.0, 201);
-        let wrong = WRONG.lock().unwrap().join("\n");
-        assert!(wrong.is_empty(), "{wrong}");
-        events(contract, &sandbox.take_deliveries());
+        story.get("/user", "token ghp_bob").await;
+    }
+
+    async fn ends(story: &Story, made: &Made) {
+        let old = &made.head;
+        story.send("PUT", "/pulls/1/update-branch", json!({ "expected_head_sha": old }), 202).await;
+        story.send("PUT", "/pulls/1/merge", json!({ "sha": old, "merge_method": "merge" }), 409).await;
+        let head = story.get("/repos/acme/env/pulls/1", &story.token).await["head"]["sha"].clone();
+        let merge = json!({ "sha": head, "merge_method": "merge", "commit_title": "T" });
+        story.send("PUT", "/pulls/1/merge", merge, 200).await;
+        story.send("DELETE", "/git/refs/heads/bot/x", Value::Null, 204).await;
+        story.send("DELETE", &format!("/issues/comments/{}", made.comment), Value::Null, 204).await;
     }
 
     fn events(contract: &Contract, deliveries: &[trunkline::sandbox::Delivery]) {
@@ -403,15 +480,21 @@ mod scenario {
     #[test]
     fn the_contract_finds_what_is_wrong() {
         let Some(contract) = Contract::load() else { return };
-        let check = |body: Value| contract.check_exchange(("POST", "/repos/o/r/check-runs"), "", Some(&body), (201, None));
+        let check = |body: Value| contract.check_exchange("POST", "/repos/o/r/check-runs", "", Some(&body), 201, None);
         assert_eq!(check(json!({ "name": "n", "head_sha": "s" })), Vec::<String>::new());
         assert!(check(json!({ "name": "n" }))[0].contains("head_sha"));
-        assert_eq!(check(json!({ "name": "n", "head_sha": "s", "conclsion": "x" })), ["POST /repos/{owner}/{repo}/check-runs: unknown field `conclsion`"]);
-        let notes = vec![json!({ "path": "a", "start_line": 1, "end_line": 1, "annotation_level": "failure", "message": "x" }); 51];
+        assert_eq!(
+            check(json!({ "name": "n", "head_sha": "s", "conclsion": "x" })),
+            ["POST /repos/{owner}/{repo}/check-runs: unknown field `conclsion`"]
+        );
+        let notes = vec![
+            json!({ "path": "a", "start_line": 1, "end_line": 1, "annotation_level": "failure", "message": "x" });
+            51
+        ];
         assert!(!check(json!({ "name": "n", "head_sha": "s", "output": { "title": "t", "summary": "s", "annotations": notes } })).is_empty());
-        let none = contract.check_exchange(("POST", "/repos/o/r/nothing"), "", None, (200, None));
+        let none = contract.check_exchange("POST", "/repos/o/r/nothing", "", None, 200, None);
         assert!(none[0].contains("no such operation"));
-        let query = contract.check_exchange(("GET", "/repos/o/r/git/ref/heads/a/b"), "x=1", None, (200, None));
+        let query = contract.check_exchange("GET", "/repos/o/r/git/ref/heads/a/b", "x=1", None, 200, None);
         assert_eq!(query, ["GET /repos/{owner}/{repo}/git/ref/{ref}: unknown query parameter `x`"]);
     }
 
@@ -422,7 +505,17 @@ mod scenario {
         }
         assert!(check_graphql("{ viewer { login } }").is_empty());
         assert!(!check_graphql("{ viewer { lgin } }").is_empty());
-        assert!(check_graphql("mutation($i: CreateCommitOnBranchInput!) { createCommitOnBranch(input: $i) { commit { oid } } }").is_empty());
-        assert!(!check_graphql("{ repository(owner: \"a\", name: \"b\") { pullRequests(states: [NOPE], first: 1) { totalCount } } }").is_empty());
+        assert!(
+            check_graphql(
+                "mutation($i: CreateCommitOnBranchInput!) { createCommitOnBranch(input: $i) { commit { oid } } }"
+            )
+            .is_empty()
+        );
+        assert!(
+            !check_graphql(
+                "{ repository(owner: \"a\", name: \"b\") { pullRequests(states: [NOPE], first: 1) { totalCount } } }"
+            )
+            .is_empty()
+        );
     }
 }

@@ -103,7 +103,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
     let number = world.newest_pull();
     insta::assert_snapshot!(world.body(number), @"
     body:
-    <!-- trunkline:v1 promotion bd42f22bd68ed3a6 -->
+    <!-- trunkline:v1 promotion 12079b34f92d90bc -->
     Brings `shop` in `prod` from `v0.9` ([`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a)) to **`v1.0` ([`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc))**. ann pushed the tag v1.0.
 
     | Images |
@@ -117,7 +117,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
       - ✅ the checks on 1123e8d have passed
       - ✅ stage has held this commit since 2026-11-02 09:00 UTC
       - ✅ commit 1123e8d was tested in stage
-      - ⏳ soaks until 2026-11-02 10:00 UTC (`soak`), until 2026-11-02 10:00 UTC
+      - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
       - ⏳ needs 1 approval from acme/sre (`approvals`)
 
     ### What is new
@@ -130,8 +130,8 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
     Closing this pull request rejects `v1.0` for `prod` until a newer version comes. To stop everything here, say `/trunkline hold prod`; for what waits for what, `/trunkline status prod`.
     ");
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 1b0e57099b8a72a4 -->
-    ### Waits: soaks until 2026-11-02 10:00 UTC (and 1 more)
+    <!-- trunkline:v1 sticky 70bc6cd481ea7d0d -->
+    ### Waits: soaks for 1h (and 1 more)
 
     This change alters 2 objects in `prod`.
 
@@ -146,7 +146,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
       - ✅ the checks on 1123e8d have passed
       - ✅ stage has held this commit since 2026-11-02 09:00 UTC
       - ✅ commit 1123e8d was tested in stage
-      - ⏳ soaks until 2026-11-02 10:00 UTC (`soak`), until 2026-11-02 10:00 UTC
+      - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
       - ⏳ 0 of 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews and approves the newest commit
 
     <details><summary><code>prod</code>: 2 changed objects</summary>
@@ -192,7 +192,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
     <sub>Checked at [`e6c033e`](http://github.test/acme/environments/commit/e6c033ea862bc90eb48b2f2721bb697fac1f4957). You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
     world.advance(HOUR).await;
-    insta::assert_snapshot!(world.check(number), @"");
+    insta::assert_snapshot!(world.check(number), @"in_progress: Waits: 0 of 1 approval from acme/sre (0 annotations)");
 }
 
 #[tokio::test]
@@ -209,14 +209,84 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
     }
     world.github.review(ENVIRONMENTS, "sue", number, "APPROVED");
     world.settle().await;
-    insta::assert_snapshot!(world.said(number), @"");
+    insta::assert_snapshot!(world.said(number), @r"
+    <!-- trunkline:v1 sticky d133e57fd54616d7 -->
+    ### No new findings in prod
+
+    This change alters 2 objects in `prod`.
+
+    | Environment | Objects | Images | Findings |
+    |:--|:--|:--|:--|
+    | `prod` | \~2 | `shop-backend` `v0.9` → `v1.0`<br>`shop-frontend` `v0.9` → `v1.0` | none |
+
+    #### Every gate is open
+
+    - ✅ v1.0 into prod
+      - ✅ v1.0 is commit 1123e8d
+      - ✅ the checks on 1123e8d have passed
+      - ✅ stage has held this commit since 2026-11-02 09:00 UTC
+      - ✅ commit 1123e8d was tested in stage
+      - ✅ soaked for 1h
+      - ✅ approved by sue
+        - ⛔ ann's approval does not count: they are not in acme/sre (`approval`)
+        - ⛔ ben's approval does not count: they are not in acme/sre (`approval`)
+
+    <details><summary><code>prod</code>: 2 changed objects</summary>
+
+    <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
+
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/e6c033ea862bc90eb48b2f2721bb697fac1f4957/environments/base/backend.yaml#L1)
+
+    ```diff
+    @@ -17,7 +17,7 @@
+           automountServiceAccountToken: false
+           containers:
+           - name: backend
+    -        image: ghcr.io/acme/shop-backend:v0.9
+    +        image: ghcr.io/acme/shop-backend:v1.0
+             env:
+             - name: DATABASE_PASSWORD
+               valueFrom:
+    ```
+
+    </details>
+
+    <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
+
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/e6c033ea862bc90eb48b2f2721bb697fac1f4957/environments/base/frontend.yaml#L1)
+
+    ```diff
+    @@ -17,7 +17,7 @@
+           automountServiceAccountToken: false
+           containers:
+           - name: frontend
+    -        image: ghcr.io/acme/shop-frontend:v0.9
+    +        image: ghcr.io/acme/shop-frontend:v1.0
+             env:
+             - name: API_URL
+               value: http://backend:8080
+    ```
+
+    </details>
+
+    </details>
+
+    <sub>Checked at [`e6c033e`](http://github.test/acme/environments/commit/e6c033ea862bc90eb48b2f2721bb697fac1f4957). You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    ");
     assert!(world.check(number).contains("success"), "{}", world.check(number));
     // `merge: manual`: the button stays with a person.
     assert!(world.pulls().iter().any(|pull| pull.starts_with(&format!("#{number} open"))));
     world.github.merge_pull(ENVIRONMENTS, "ben", number);
     world.settle().await;
     say(&mut world, "rob", number, "/trunkline status").await;
-    insta::assert_snapshot!(world.said(number), @"");
+    insta::assert_snapshot!(world.said(number), @"
+    <!-- trunkline:v1 reply-112 00146217157d189d -->
+    | Environment | Version | Since | Next |
+    |:--|:--|:--|:--|
+    | `dev` | `1123e8d` [`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc) | 2026-11-02 09:00 UTC | up to date |
+    | `stage` | `v1.0-rc.1` [`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc) | 2026-11-02 09:00 UTC | up to date |
+    | `prod` | `v1.0` [`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc) | 2026-11-02 10:00 UTC | up to date |
+    ");
 }
 
 #[tokio::test]
@@ -248,7 +318,7 @@ async fn e22_a_closed_promotion_is_remembered_until_somebody_asks_again() {
     assert_eq!(world.newest_pull(), number);
     say(&mut world, "rob", number, "/trunkline status prod").await;
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 reply-91 4b890486a87ebe0c -->
+    <!-- trunkline:v1 reply-91 0304eb3b600cfc51 -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC | ⛔ `rejected`, `soak`, `approvals` |
@@ -260,7 +330,7 @@ async fn e22_a_closed_promotion_is_remembered_until_somebody_asks_again() {
       - ✅ the checks on 1123e8d have passed
       - ✅ stage has held this commit since 2026-11-02 09:00 UTC
       - ✅ commit 1123e8d was tested in stage
-      - ⏳ soaks until 2026-11-02 10:00 UTC (`soak`), until 2026-11-02 10:00 UTC
+      - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
       - ⏳ needs 1 approval from acme/sre (`approvals`)
       - ⛔ sam closed \#⁠3, so v1.0 is rejected (`rejected`). **Next:** comment `/promote prod v1.0` to ask for it again
     ");
@@ -291,7 +361,7 @@ async fn e7_a_moved_tag_blocks_and_a_deleted_one_cancels() {
     let desk = desk(&mut world).await;
     say(&mut world, "rob", desk, "/trunkline status prod").await;
     insta::assert_snapshot!(world.said(desk), @"
-    <!-- trunkline:v1 reply-92 60e1f99834a76fb7 -->
+    <!-- trunkline:v1 reply-92 0bd077a796b6ad7d -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC | ⛔ `tag-moved`, `soak`, `approvals` |
@@ -303,7 +373,7 @@ async fn e7_a_moved_tag_blocks_and_a_deleted_one_cancels() {
       - ✅ the checks on 68113e6 have passed
       - ✅ stage has held this commit since 2026-11-02 09:00 UTC
       - ✅ commit 68113e6 was tested in stage
-      - ⏳ soaks until 2026-11-02 10:00 UTC (`soak`), until 2026-11-02 10:00 UTC
+      - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
       - ⏳ needs 1 approval from acme/sre (`approvals`)
     ");
     world.github.delete_tag(SHOP, "v1.0", "ann");
@@ -334,10 +404,10 @@ async fn e1_tags_no_webhook_told_of_are_found_by_the_sweep_and_need_two_approver
     let number = world.newest_pull();
     world.github.review(ENVIRONMENTS, "sue", number, "APPROVED");
     world.settle().await;
-    insta::assert_snapshot!(world.check(number), @"");
+    insta::assert_snapshot!(world.check(number), @"in_progress: Waits: 1 of 2 approvals from acme/sre; nobody knows who pushed the tag, so two people must approve (0 annotations)");
     world.github.review(ENVIRONMENTS, "sam", number, "APPROVED");
     world.settle().await;
-    insta::assert_snapshot!(world.check(number), @"");
+    insta::assert_snapshot!(world.check(number), @"success: No new findings in prod (0 annotations)");
 }
 
 #[tokio::test]
@@ -511,10 +581,10 @@ async fn any_way_in_meets_the_same_gates() {
     tag(&mut world, "v1.0", &sha).await;
     let bump = example("environments/prod/kustomization.yaml", "newTag: v0.9", "newTag: v1.0");
     let number = pull(&mut world, "Bump production by hand", &[("environments/prod/kustomization.yaml", bump)]).await;
-    insta::assert_snapshot!(world.check(number), @"");
+    insta::assert_snapshot!(world.check(number), @"in_progress: Waits: soaks for 1h (and 1 more) (0 annotations)");
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky a958a78c4ef4377e -->
-    ### Waits: soaks until 2026-11-02 10:00 UTC (and 1 more)
+    <!-- trunkline:v1 sticky 7eac7b9089aaac5f -->
+    ### Waits: soaks for 1h (and 1 more)
 
     This change alters 2 objects in `prod`.
 
@@ -529,7 +599,7 @@ async fn any_way_in_meets_the_same_gates() {
       - ✅ the checks on 1123e8d have passed
       - ✅ stage has held this commit since 2026-11-02 09:00 UTC
       - ✅ commit 1123e8d was tested in stage
-      - ⏳ soaks until 2026-11-02 10:00 UTC (`soak`), until 2026-11-02 10:00 UTC
+      - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
       - ⏳ 0 of 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews and approves the newest commit
 
     <details><summary><code>prod</code>: 2 changed objects</summary>
@@ -587,7 +657,7 @@ async fn somebody_elses_commits_are_not_merged() {
     let branch = format!("trunkline/dev/shop/{}", &sha[..7]);
     world.github.push_files(ENVIRONMENTS, &branch, "ben", "Mine too", &[("environments/dev/extra.txt", text("x"))]);
     world.settle().await;
-    insta::assert_snapshot!(world.check(1), @"");
+    insta::assert_snapshot!(world.check(1), @"failure: Somebody else's commits are on this branch, so Trunkline will not merge it (0 annotations)");
     assert!(world.pulls()[0].starts_with("#1 open"));
 }
 
@@ -744,7 +814,7 @@ async fn e24_a_rollback_goes_back_and_holds() {
     ---
     Closing this pull request rejects `v0.9` for `prod` until a newer version comes. To stop everything here, say `/trunkline hold prod`; for what waits for what, `/trunkline status prod`.
     ");
-    insta::assert_snapshot!(world.check(back), @"");
+    insta::assert_snapshot!(world.check(back), @"in_progress: Waits: 0 of 1 approval from acme/sre (0 annotations)");
     world.github.review(ENVIRONMENTS, "sue", back, "APPROVED");
     world.settle().await;
     world.github.merge_pull(ENVIRONMENTS, "sam", back);

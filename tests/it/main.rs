@@ -1,5 +1,6 @@
 //! Everything that needs more than one module: one binary, so that it links once.
 
+mod contract;
 mod features;
 mod manifest;
 mod pulls;
@@ -7,6 +8,7 @@ mod queue;
 mod receiver;
 mod render_cases;
 mod render_corpus;
+mod sandbox;
 mod schema;
 mod stories;
 mod tidy;

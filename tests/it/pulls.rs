@@ -11,7 +11,7 @@ const DEV: &str = "environments/dev/kustomization.yaml";
 async fn a_finding_fails_the_check_until_it_is_fixed() {
     let mut world = World::example().await;
     let number = pull(&mut world, "Try the newest", &[(DEV, example(DEV, "newTag: v0.9", "newTag: latest"))]).await;
-    insta::assert_snapshot!(world.check(number), @"");
+    insta::assert_snapshot!(world.check(number), @"success: No errors, 2 warnings in dev (2 annotations)");
     insta::assert_snapshot!(world.said(number), @r"
     <!-- trunkline:v1 sticky d28485876c1c1bc0 -->
     ### No errors, 2 warnings in dev
@@ -77,7 +77,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
         &[(DEV, example(DEV, "newTag: v0.9", "newTag: v0.9.1"))],
     );
     world.settle().await;
-    insta::assert_snapshot!(world.check(number), @"");
+    insta::assert_snapshot!(world.check(number), @"success: No new findings in dev (0 annotations)");
     insta::assert_snapshot!(world.talk(number), @r"
     comment by trunkline[bot]
     <!-- trunkline:v1 sticky 20bb13f21373cdba -->
@@ -224,7 +224,7 @@ async fn a_shared_base_shows_every_environment_it_reaches() {
 async fn e46_a_change_outside_every_environment_gets_a_check_and_no_comment() {
     let mut world = World::example().await;
     let number = pull(&mut world, "Notes", &[("NOTES.md", text("hello"))]).await;
-    insta::assert_snapshot!(world.check(number), @"");
+    insta::assert_snapshot!(world.check(number), @"success: Touches no environment (0 annotations)");
     assert_eq!(world.said(number), "");
 }
 
@@ -353,7 +353,7 @@ async fn t23_a_pull_request_never_changes_the_rules_it_is_judged_by() {
         (DEV, example(DEV, "newTag: v0.9", "newTag: latest")),
     ];
     let number = pull(&mut world, "New rules", &files).await;
-    insta::assert_snapshot!(world.check(number), @"");
+    insta::assert_snapshot!(world.check(number), @"failure: 2 new errors, and 2 warnings (4 annotations)");
     insta::assert_snapshot!(world.said(number), @r"
     <!-- trunkline:v1 sticky 1461d8293ea4036c -->
     ### 2 new errors, and 2 warnings
@@ -432,7 +432,7 @@ async fn t25_a_fork_is_validated_and_nothing_more() {
     world.settle().await;
     world.github.comment(ENVIRONMENTS, "eve", number, "/promote prod");
     world.settle().await;
-    insta::assert_snapshot!(world.check(number), @"");
+    insta::assert_snapshot!(world.check(number), @"success: No errors, 2 warnings in dev (2 annotations)");
     insta::assert_snapshot!(world.said(number), @"
     <!-- trunkline:v1 reply-38 9c4a4d24ab24c46c -->
     > `/promote prod`
@@ -453,7 +453,7 @@ async fn a_conflict_is_said_and_a_base_that_moves_is_followed() {
         &[(DEV, example(DEV, "newTag: v0.9", "newTag: v1.6"))],
     );
     world.settle().await;
-    insta::assert_snapshot!(world.check(number), @"");
+    insta::assert_snapshot!(world.check(number), @"failure: It conflicts with its base in environments/dev/kustomization.yaml (0 annotations)");
 }
 
 #[tokio::test]
@@ -463,9 +463,9 @@ async fn a_broken_configuration_on_main_is_a_verdict() {
     world.github.push_files(ENVIRONMENTS, "main", "sam", "Oops", &[(".github/trunkline.yaml", config)]);
     world.settle().await;
     let number = pull(&mut world, "Anything", &[(DEV, example(DEV, "newTag: v0.9", "newTag: v0.9.1"))]).await;
-    insta::assert_snapshot!(world.check(number), @"");
+    insta::assert_snapshot!(world.check(number), @"failure: The configuration on the default branch has problems, so nothing can be judged (1 annotations)");
     let repair = example(".github/trunkline.yaml", "mode: enforce", "mode: enforce");
     world.github.push_files(ENVIRONMENTS, "topic", "ben", "Repair", &[(".github/trunkline.yaml", repair)]);
     world.settle().await;
-    insta::assert_snapshot!(world.check(number), @"");
+    insta::assert_snapshot!(world.check(number), @"success: No new findings (0 annotations)");
 }

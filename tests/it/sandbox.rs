@@ -48,11 +48,6 @@ pub(crate) async fn stage_at(base_url: &str) -> Stage {
 
 async fn stage_with(base_url: &str, clock: Clock, deliver_to: Option<String>) -> Stage {
     let dir = tempfile::tempdir().unwrap();
-    // One key for all tests of a run: making one takes a while.
-    static KEY: tokio::sync::OnceCell<String> = tokio::sync::OnceCell::const_new();
-    if let Some(pem) = KEY.get() {
-        std::fs::write(dir.path().join("app.pem"), pem).unwrap();
-    }
     let options = Options {
         dir: dir.path().to_owned(),
         clock,
@@ -62,7 +57,6 @@ async fn stage_with(base_url: &str, clock: Clock, deliver_to: Option<String>) ->
         deliver_to,
     };
     let sandbox = Sandbox::start(options).await.unwrap();
-    KEY.get_or_init(|| async { sandbox.app_private_key_pem() }).await;
     sandbox.create_org("acme");
     for login in ["alice", "bob", "carol", "mallory"] {
         sandbox.create_user(login);
@@ -146,7 +140,8 @@ impl Stage {
     }
 
     async fn main(&self, repo: &str) -> String {
-        let (_, body) = self.call("GET", &format!("/api/v3/repos/{repo}/git/ref/heads/main"), "token ghp_alice", Value::Null).await;
+        let (_, body) =
+            self.call("GET", &format!("/api/v3/repos/{repo}/git/ref/heads/main"), "token ghp_alice", Value::Null).await;
         body["object"]["sha"].as_str().unwrap().to_owned()
     }
 }
@@ -214,7 +209,8 @@ async fn installation_tokens_come_in_both_formats() {
         assert!(token.starts_with("ghs_"));
         assert_eq!(token.len() > 300, long, "{token}");
         assert_eq!(token.matches('.').count(), if long { 2 } else { 0 });
-        let (status, _) = stage.call("GET", "/api/v3/installation/repositories", &format!("token {token}"), Value::Null).await;
+        let (status, _) =
+            stage.call("GET", "/api/v3/installation/repositories", &format!("token {token}"), Value::Null).await;
         assert_eq!(status, 200);
     }
 }
@@ -224,12 +220,21 @@ async fn a_pull_request_is_opened_checked_commented_and_merged() {
     let stage = stage().await;
     let token = stage.token(json!({})).await;
     let sandbox = &stage.sandbox;
-    let head = sandbox.push_files("acme/env", "bump", "bob", "Bump", &[("environments/dev/app.yaml", Some(b"tag: v2\n".to_vec()))]);
+    let head = sandbox.push_files(
+        "acme/env",
+        "bump",
+        "bob",
+        "Bump",
+        &[("environments/dev/app.yaml", Some(b"tag: v2\n".to_vec()))],
+    );
     assert_eq!(events(&sandbox.take_deliveries()), ["create", "push", "check_suite.requested"]);
     let ask = json!({ "title": "Bump", "head": "bump", "base": "main", "body": "please" });
     let (status, pull) = stage.call("POST", "/api/v3/repos/acme/env/pulls", "token ghp_bob", ask.clone()).await;
     assert_eq!(status, 201, "{pull}");
-    assert_eq!((pull["number"].as_u64(), pull["mergeable"].as_bool(), pull["changed_files"].as_u64()), (Some(1), Some(true), Some(1)));
+    assert_eq!(
+        (pull["number"].as_u64(), pull["mergeable"].as_bool(), pull["changed_files"].as_u64()),
+        (Some(1), Some(true), Some(1))
+    );
     let (status, twice) = stage.call("POST", "/api/v3/repos/acme/env/pulls", "token ghp_bob", ask).await;
     assert_eq!(status, 422);
     assert_eq!(twice["errors"][0]["message"], "A pull request already exists for acme:bump.");
@@ -250,10 +255,19 @@ async fn a_pull_request_is_opened_checked_commented_and_merged() {
     assert_eq!(status, 200, "{merged}");
     assert_eq!(stage.main("acme/env").await, merged["sha"].as_str().unwrap());
     assert_eq!(stage.call("PUT", merge, &token, json!({})).await.0, 405);
-    assert_eq!(events(&sandbox.take_deliveries()), [
-        "pull_request.opened", "check_run.created", "check_run.completed", "check_suite.completed",
-        "issue_comment.created", "pull_request.closed", "push", "check_suite.requested",
-    ]);
+    assert_eq!(
+        events(&sandbox.take_deliveries()),
+        [
+            "pull_request.opened",
+            "check_run.created",
+            "check_run.completed",
+            "check_suite.completed",
+            "issue_comment.created",
+            "pull_request.closed",
+            "push",
+            "check_suite.requested",
+        ]
+    );
     insta::assert_snapshot!(sandbox.dump(), @r#"
     acme/env
       refs/heads/bump 2846ef6633
@@ -277,7 +291,8 @@ async fn deliveries_are_signed_over_their_raw_bytes() {
     let stage = stage().await;
     stage.sandbox.push_files("acme/env", "main", "bob", "Edit", &[("a", Some(b"b".to_vec()))]);
     let delivery = stage.sandbox.take_deliveries().into_iter().find(|one| one.event == "push").unwrap();
-    let header = |name: &str| delivery.headers.iter().find(|(one, _)| one == name).map(|(_, value)| value.clone()).unwrap();
+    let header =
+        |name: &str| delivery.headers.iter().find(|(one, _)| one == name).map(|(_, value)| value.clone()).unwrap();
     let mut mac = Hmac::<sha2::Sha256>::new_from_slice(b"hook secret").unwrap();
     mac.update(&delivery.body);
     let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -307,11 +322,13 @@ async fn more_than_three_tags_at_once_are_told_to_nobody() {
     assert_eq!(events(&sandbox.take_deliveries()).iter().filter(|one| *one == "push").count(), 3);
     sandbox.push_tags("acme/shop", "bob", &[("v1", &sha), ("v2", &sha), ("v3", &sha), ("v4", &sha)]);
     assert!(sandbox.take_deliveries().is_empty());
-    let (_, refs) = stage.call("GET", "/api/v3/repos/acme/shop/git/matching-refs/tags/v", "token ghp_bob", Value::Null).await;
+    let (_, refs) =
+        stage.call("GET", "/api/v3/repos/acme/shop/git/matching-refs/tags/v", "token ghp_bob", Value::Null).await;
     assert_eq!(refs.as_array().unwrap().len(), 4);
     let object = sandbox.create_tag("acme/shop", "v5", &sha, "bob", true);
     assert_ne!(object, sha);
-    let (_, tag) = stage.call("GET", &format!("/api/v3/repos/acme/shop/git/tags/{object}"), "token ghp_bob", Value::Null).await;
+    let (_, tag) =
+        stage.call("GET", &format!("/api/v3/repos/acme/shop/git/tags/{object}"), "token ghp_bob", Value::Null).await;
     assert_eq!((tag["object"]["sha"].as_str(), tag["tagger"]["name"].as_str()), (Some(sha.as_str()), Some("bob")));
 }
 
@@ -332,21 +349,33 @@ async fn githubs_limits_are_enforced() {
         ("text", run(|run, _| run["output"]["text"] = "x".repeat(65_536).into())),
         ("no conclusion", run(|run, _| run["status"] = "completed".into())),
         ("unknown sha", run(|run, _| run["head_sha"] = "1".repeat(40).into())),
-        ("level", run(|run, note| {
-            run["output"]["annotations"] = json!([note]);
-            run["output"]["annotations"][0]["annotation_level"] = "error".into();
-        })),
-        ("columns over lines", run(|run, note| {
-            run["output"]["annotations"] = json!([note]);
-            run["output"]["annotations"][0]["end_line"] = 2.into();
-            run["output"]["annotations"][0]["start_column"] = 1.into();
-        })),
-        ("4 actions", run(|run, _| {
-            run["actions"] = vec![json!({ "label": "a", "description": "b", "identifier": "c" }); 4].into();
-        })),
-        ("long label", run(|run, _| {
-            run["actions"] = json!([{ "label": "a".repeat(21), "description": "b", "identifier": "c" }]);
-        })),
+        (
+            "level",
+            run(|run, note| {
+                run["output"]["annotations"] = json!([note]);
+                run["output"]["annotations"][0]["annotation_level"] = "error".into();
+            }),
+        ),
+        (
+            "columns over lines",
+            run(|run, note| {
+                run["output"]["annotations"] = json!([note]);
+                run["output"]["annotations"][0]["end_line"] = 2.into();
+                run["output"]["annotations"][0]["start_column"] = 1.into();
+            }),
+        ),
+        (
+            "4 actions",
+            run(|run, _| {
+                run["actions"] = vec![json!({ "label": "a", "description": "b", "identifier": "c" }); 4].into();
+            }),
+        ),
+        (
+            "long label",
+            run(|run, _| {
+                run["actions"] = json!([{ "label": "a".repeat(21), "description": "b", "identifier": "c" }]);
+            }),
+        ),
         ("no name", run(|run, _| run["name"] = Value::Null)),
     ];
     for (what, body) in cases {
@@ -365,7 +394,9 @@ async fn githubs_limits_are_enforced() {
     assert_eq!(stage.call("POST", &comments, &token, comment(65_536)).await.0, 201);
     let issue = json!({ "title": "x".repeat(257) });
     assert_eq!(stage.call("POST", "/api/v3/repos/acme/env/issues", &token, issue).await.0, 422);
-    for name in ["refs/heads/a..b", "refs/heads/a b", "refs/heads/-a", "refs/heads/a.lock", "heads/x", "refs/pull/1/head"] {
+    for name in
+        ["refs/heads/a..b", "refs/heads/a b", "refs/heads/-a", "refs/heads/a.lock", "heads/x", "refs/pull/1/head"]
+    {
         let ask = json!({ "ref": name, "sha": sha });
         assert_eq!(stage.call("POST", "/api/v3/repos/acme/env/git/refs", &token, ask).await.0, 422, "{name}");
     }
@@ -396,7 +427,8 @@ async fn commits_by_graphql_are_signed_and_guarded_by_the_head() {
     let body = stage.graphql(&token, query, input).await;
     assert_eq!(body["errors"][0]["type"], "STALE_DATA", "{body}");
     assert_eq!(body["data"]["createCommitOnBranch"], Value::Null);
-    let (_, file) = stage.call("GET", "/api/v3/repos/acme/env/contents/environments/dev/app.yaml", &token, Value::Null).await;
+    let (_, file) =
+        stage.call("GET", "/api/v3/repos/acme/env/contents/environments/dev/app.yaml", &token, Value::Null).await;
     assert_eq!(file["content"], "dGFnOiB2Mgo=");
 }
 
@@ -416,22 +448,34 @@ async fn graphql_walks_fragments_pages_and_refuses_what_does_not_exist() {
         fragment P on PullRequest { number author { __typename login ... on User { databaseId } } comments(first: 5) { nodes { databaseId body reactionGroups { content viewerHasReacted } } } }";
     let page = stage.graphql(&token, query, json!({})).await;
     let found = &page["data"]["repository"]["pullRequests"];
-    assert_eq!((found["totalCount"].as_u64(), found["pageInfo"]["hasNextPage"].as_bool()), (Some(3), Some(true)), "{page}");
+    assert_eq!(
+        (found["totalCount"].as_u64(), found["pageInfo"]["hasNextPage"].as_bool()),
+        (Some(3), Some(true)),
+        "{page}"
+    );
     assert_eq!(found["nodes"][0]["comments"]["nodes"][0]["databaseId"], comment);
     assert_eq!(found["nodes"][0]["author"]["__typename"], "User");
     let page = stage.graphql(&token, query, json!({ "after": found["pageInfo"]["endCursor"] })).await;
     let found = &page["data"]["repository"]["pullRequests"];
-    assert_eq!((found["nodes"].as_array().unwrap().len(), found["nodes"][0]["number"].as_u64()), (1, Some(3)), "{page}");
+    assert_eq!(
+        (found["nodes"].as_array().unwrap().len(), found["nodes"][0]["number"].as_u64()),
+        (1, Some(3)),
+        "{page}"
+    );
     let wrong = stage.graphql(&token, "{ repository(owner: \"acme\", name: \"env\") { nope } }", json!({})).await;
     assert_eq!(wrong["errors"][0]["extensions"]["code"], "undefinedField");
     let gone = stage.graphql(&token, "{ repository(owner: \"acme\", name: \"no\") { id } }", json!({})).await;
     assert_eq!((gone["errors"][0]["type"].as_str(), &gone["data"]["repository"]), (Some("NOT_FOUND"), &Value::Null));
-    let unbound = stage.graphql(&token, "{ repository(owner: \"acme\", name: \"env\") { pullRequests { totalCount } } }", json!({})).await;
+    let unbound = stage
+        .graphql(&token, "{ repository(owner: \"acme\", name: \"env\") { pullRequests { totalCount } } }", json!({}))
+        .await;
     assert_eq!(unbound["errors"][0]["type"], "MISSING_PAGINATION_BOUNDARIES");
     let circle = "{ repository(owner: \"acme\", name: \"env\") { ...A } } fragment A on Repository { id ...A }";
     assert!(stage.graphql(&token, circle, json!({})).await["data"].is_object());
     let narrow = stage.token(json!({ "permissions": { "contents": "read" } })).await;
-    let no = stage.graphql(&narrow, "{ repository(owner: \"acme\", name: \"env\") { pullRequest(number: 1) { id } } }", json!({})).await;
+    let no = stage
+        .graphql(&narrow, "{ repository(owner: \"acme\", name: \"env\") { pullRequest(number: 1) { id } } }", json!({}))
+        .await;
     assert_eq!(no["errors"][0]["type"], "FORBIDDEN");
 }
 
@@ -445,8 +489,12 @@ async fn stale_reads_answer_from_the_world_before_the_last_write() {
     let path = "/api/v3/repos/acme/env/git/ref/heads/main";
     let (_, _, stale) = stage.raw("GET", path, &headers, Value::Null).await;
     let (_, fresh) = stage.call("GET", path, &token, Value::Null).await;
-    assert_eq!((stale["object"]["sha"].as_str(), fresh["object"]["sha"].as_str()), (Some(old.as_str()), Some(new.as_str())));
-    let query = json!({ "query": "{ repository(owner: \"acme\", name: \"env\") { defaultBranchRef { target { oid } } } }" });
+    assert_eq!(
+        (stale["object"]["sha"].as_str(), fresh["object"]["sha"].as_str()),
+        (Some(old.as_str()), Some(new.as_str()))
+    );
+    let query =
+        json!({ "query": "{ repository(owner: \"acme\", name: \"env\") { defaultBranchRef { target { oid } } } }" });
     let (_, _, stale) = stage.raw("POST", "/api/graphql", &headers, query).await;
     assert_eq!(stale["data"]["repository"]["defaultBranchRef"]["target"]["oid"], old.as_str());
 }
@@ -456,7 +504,8 @@ async fn branch_protection_holds_merges_and_pushes() {
     let stage = stage().await;
     let token = stage.token(json!({})).await;
     let sandbox = &stage.sandbox;
-    let rules = Protection { required_checks: vec!["ci".into()], required_reviews: 1, no_push: true, bypass: Vec::new() };
+    let rules =
+        Protection { required_checks: vec!["ci".into()], required_reviews: 1, no_push: true, bypass: Vec::new() };
     sandbox.protect("acme/env", "main", rules);
     let head = sandbox.push_files("acme/env", "x", "bob", "x", &[("x", Some(b"x".to_vec()))]);
     sandbox.open_pull("acme/env", "bob", "x", "main", "x", "");
@@ -465,7 +514,9 @@ async fn branch_protection_holds_merges_and_pushes() {
     assert_eq!((status, body["message"].as_str()), (405, Some("Required status check \"ci\" is expected.")));
     sandbox.add_check("acme/env", &head, "github-actions", "ci", "success");
     assert_eq!(merge().await.0, 405);
-    let own = stage.call("POST", "/api/v3/repos/acme/env/pulls/1/reviews", "token ghp_bob", json!({ "event": "APPROVE" })).await;
+    let own = stage
+        .call("POST", "/api/v3/repos/acme/env/pulls/1/reviews", "token ghp_bob", json!({ "event": "APPROVE" }))
+        .await;
     assert_eq!(own.0, 422);
     sandbox.review("acme/env", "mallory", 1, "APPROVED");
     assert_eq!(merge().await.0, 405, "mallory may only read");
@@ -493,7 +544,10 @@ async fn e32_listing_pulls_heeds_head_only_with_an_owner() {
     let (_, headers, page) = stage.raw("GET", "/api/v3/repos/acme/env/pulls?per_page=1", &headers, Value::Null).await;
     assert_eq!(page[0]["number"], 2, "newest first");
     let link = headers["link"].to_str().unwrap();
-    assert!(link.contains("http://127.0.0.1:4000/api/v3/repos/acme/env/pulls?per_page=1&page=2>; rel=\"next\""), "{link}");
+    assert!(
+        link.contains("http://127.0.0.1:4000/api/v3/repos/acme/env/pulls?per_page=1&page=2>; rel=\"next\""),
+        "{link}"
+    );
 }
 
 #[tokio::test]
@@ -507,7 +561,10 @@ async fn forks_bring_their_heads_and_may_vanish() {
     let number = sandbox.open_pull("acme/env", "mallory", "mallory:evil", "main", "Evil", "");
     let path = format!("/api/v3/repos/acme/env/pulls/{number}");
     let (_, pull) = stage.call("GET", &path, "token ghp_bob", Value::Null).await;
-    assert_eq!((pull["head"]["label"].as_str(), pull["head"]["repo"]["fork"].as_bool()), (Some("mallory:evil"), Some(true)));
+    assert_eq!(
+        (pull["head"]["label"].as_str(), pull["head"]["repo"]["fork"].as_bool()),
+        (Some("mallory:evil"), Some(true))
+    );
     let head = format!("/api/v3/repos/acme/env/git/ref/pull/{number}/head");
     assert_eq!(stage.call("GET", &head, "token ghp_bob", Value::Null).await.1["object"]["sha"], sha.as_str());
     sandbox.delete_repo("mallory/env", "mallory");
@@ -543,13 +600,21 @@ async fn the_log_tells_who_asked_for_what() {
     let token = stage.token(json!({})).await;
     stage.graphql(&token, "{ viewer { login } }", json!({})).await;
     stage.call("GET", "/api/v3/repos/acme/no", &token, Value::Null).await;
-    let log: Vec<_> = stage.sandbox.requests().into_iter().map(|one| (one.method, one.path, one.status, one.token, one.graphql)).collect();
+    let log: Vec<_> = stage
+        .sandbox
+        .requests()
+        .into_iter()
+        .map(|one| (one.method, one.path, one.status, one.token, one.graphql))
+        .collect();
     let path = format!("/api/v3/app/installations/{}/access_tokens", stage.installation);
-    assert_eq!(log, [
-        ("POST".into(), path, 201, "app", None),
-        ("POST".into(), "/api/graphql".into(), 200, "installation", Some("viewer".into())),
-        ("GET".into(), "/api/v3/repos/acme/no".into(), 404, "installation", None),
-    ]);
+    assert_eq!(
+        log,
+        [
+            ("POST".into(), path, 201, "app", None),
+            ("POST".into(), "/api/graphql".into(), 200, "installation", Some("viewer".into())),
+            ("GET".into(), "/api/v3/repos/acme/no".into(), 404, "installation", None),
+        ]
+    );
 }
 
 /// The real git client, with nobody's configuration.
@@ -562,8 +627,10 @@ fn git(dir: &Path, args: &[&str]) -> (bool, String) {
         .env("HOME", dir)
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("GIT_TERMINAL_PROMPT", "0")
-        .env("GIT_AUTHOR_NAME", "bob").env("GIT_AUTHOR_EMAIL", "bob@example.com")
-        .env("GIT_COMMITTER_NAME", "bob").env("GIT_COMMITTER_EMAIL", "bob@example.com")
+        .env("GIT_AUTHOR_NAME", "bob")
+        .env("GIT_AUTHOR_EMAIL", "bob@example.com")
+        .env("GIT_COMMITTER_NAME", "bob")
+        .env("GIT_COMMITTER_EMAIL", "bob@example.com")
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
@@ -589,7 +656,12 @@ async fn the_real_git_client_clones_pushes_and_tags() {
     let sandbox = stage.sandbox.clone();
     let token = stage.token(json!({ "repositories": ["shop"] })).await;
     let token = token.trim_start_matches("Bearer ").to_owned();
-    let urls = (with("bob"), with("mallory"), address.clone(), address.replace("http://", &format!("http://x-access-token:{token}@")));
+    let urls = (
+        with("bob"),
+        with("mallory"),
+        address.clone(),
+        address.replace("http://", &format!("http://x-access-token:{token}@")),
+    );
     let run = tokio::task::spawn_blocking(move || {
         let (bob, mallory, nobody, bot) = urls;
         let ok = |dir: &Path, args: &[&str]| {
@@ -608,7 +680,19 @@ async fn the_real_git_client_clones_pushes_and_tags() {
         refused(&home.join("env"), &["push", &format!("{mallory}/acme/env.git"), "HEAD:main"]);
         // The bot's token reaches only what it was minted for; a shallow, partial fetch by id works as on github.com.
         let head = ok(&shop, &["rev-parse", "HEAD"]);
-        ok(&home, &["clone", "-q", "--depth", "1", "--filter=blob:none", "--no-checkout", &format!("{bot}/acme/shop.git"), "bot"]);
+        ok(
+            &home,
+            &[
+                "clone",
+                "-q",
+                "--depth",
+                "1",
+                "--filter=blob:none",
+                "--no-checkout",
+                &format!("{bot}/acme/shop.git"),
+                "bot",
+            ],
+        );
         ok(&home.join("bot"), &["fetch", "-q", "--depth", "1", "origin", head.trim()]);
         refused(&home.join("env"), &["push", &format!("{bot}/acme/env.git"), "HEAD:refs/heads/x"]);
         std::fs::write(shop.join("new.go"), "package main\n").unwrap();
@@ -681,7 +765,10 @@ async fn every_field_the_sandbox_answers_is_in_githubs_schema() {
     let pull = &body["data"]["repository"]["pullRequests"]["nodes"][0];
     let commit = &pull["commits"]["nodes"][0]["commit"];
     assert_eq!(commit["statusCheckRollup"]["state"], "PENDING");
-    assert_eq!(commit["checkSuites"]["nodes"][0]["checkRuns"]["nodes"][0]["annotations"]["nodes"][0]["location"]["start"]["line"], 1);
+    assert_eq!(
+        commit["checkSuites"]["nodes"][0]["checkRuns"]["nodes"][0]["annotations"]["nodes"][0]["location"]["start"]["line"],
+        1
+    );
     assert_eq!(pull["reviewRequests"]["nodes"][1]["requestedReviewer"]["combinedSlug"], "acme/sre");
     assert_eq!(body["data"]["repository"]["file"]["text"], "a: 1\n");
     assert_eq!(body["data"]["repository"]["ref"]["target"]["target"]["oid"], head.as_str());
@@ -701,13 +788,23 @@ async fn the_page_shows_and_does_what_a_person_would() {
     stage.sandbox.push_files("acme/env", "x", "bob", "x", &[("a.yaml", Some(b"a: <1>\n".to_vec()))]);
     let form = "as=bob&title=Edit+%3Cb%3E&head=x&base=main&body=**why**";
     assert_eq!(stage.page("POST", "/acme/env/pulls", own, form).await.0, 303);
-    assert_eq!(stage.page("POST", "/acme/env/pull/1/comment", own, "as=alice&body=%7Ca%7C%0D%0A%7C-%7C%0D%0A%7Cb%7C").await.0, 303);
+    assert_eq!(
+        stage.page("POST", "/acme/env/pull/1/comment", own, "as=alice&body=%7Ca%7C%0D%0A%7C-%7C%0D%0A%7Cb%7C").await.0,
+        303
+    );
     let (status, html) = stage.page("GET", "/acme/env/pull/1", "", "").await;
     assert_eq!(status, 200);
     for shown in ["Edit &lt;b&gt;", "<strong>why</strong>", "<td>b</td>", "+a: &lt;1&gt;", "Merge pull request"] {
         assert!(html.contains(shown), "{shown}: {html}");
     }
-    for path in ["/", "/acme/env", "/acme/env/pulls", "/acme/env/issues", "/acme/env/tree/x/a.yaml", "/acme/env/tree/main/environments"] {
+    for path in [
+        "/",
+        "/acme/env",
+        "/acme/env/pulls",
+        "/acme/env/issues",
+        "/acme/env/tree/x/a.yaml",
+        "/acme/env/tree/main/environments",
+    ] {
         assert_eq!(stage.page("GET", path, "", "").await.0, 200, "{path}");
     }
     // Rights are the person's; other sites and other hosts press no buttons.
@@ -716,7 +813,10 @@ async fn the_page_shows_and_does_what_a_person_would() {
     assert_eq!(stage.page("POST", "/acme/env/pull/1/review", own, "as=alice&state=APPROVED&body=").await.0, 303);
     assert_eq!(stage.page("POST", "/acme/env/pull/1/merge", own, "as=bob").await.0, 303);
     let sha = stage.main("acme/env").await;
-    assert_eq!(stage.page("POST", "/acme/env/tags", own, &format!("as=bob&tag=v1.0&sha={sha}&annotated=on")).await.0, 303);
+    assert_eq!(
+        stage.page("POST", "/acme/env/tags", own, &format!("as=bob&tag=v1.0&sha={sha}&annotated=on")).await.0,
+        303
+    );
     let before = stage.sandbox.clock().now();
     assert_eq!(stage.page("POST", "/advance", own, "seconds=3600").await.0, 303);
     assert_eq!(stage.sandbox.clock().now().as_second() - before.as_second(), 3_600);
@@ -729,11 +829,14 @@ async fn deliveries_are_posted_once_and_their_outcome_is_listed() {
     let (heard, mut hears) = tokio::sync::mpsc::channel::<String>(100);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/webhook", listener.local_addr().unwrap());
-    let receiver = axum::Router::new().route("/webhook", axum::routing::post(async move |headers: http::HeaderMap| {
-        let event = headers["x-github-event"].to_str().unwrap().to_owned();
-        heard.send(event.clone()).await.unwrap();
-        if event == "push" { http::StatusCode::INTERNAL_SERVER_ERROR } else { http::StatusCode::ACCEPTED }
-    }));
+    let receiver = axum::Router::new().route(
+        "/webhook",
+        axum::routing::post(async move |headers: http::HeaderMap| {
+            let event = headers["x-github-event"].to_str().unwrap().to_owned();
+            heard.send(event.clone()).await.unwrap();
+            if event == "push" { http::StatusCode::INTERNAL_SERVER_ERROR } else { http::StatusCode::ACCEPTED }
+        }),
+    );
     tokio::spawn(async move { axum::serve(listener, receiver).await });
     let clock = Clock::manual(jiff::Timestamp::from_second(START).unwrap());
     let stage = stage_with("http://127.0.0.1:4000", clock, Some(url)).await;
@@ -778,4 +881,104 @@ async fn a_real_github_client_with_app_auth_tells_a_story() {
     let output = tokio::task::spawn_blocking(move || node.output()).await.unwrap().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && text.contains("story told"), "{text}");
+}
+
+#[tokio::test]
+async fn the_same_story_at_other_times_reads_the_same() {
+    let tell = async |late: u64| {
+        let stage = stage().await;
+        let sandbox = &stage.sandbox;
+        let token = stage.token(json!({})).await;
+        sandbox.clock().advance(Duration::from_secs(late));
+        let sha = sandbox.push_files("acme/env", "x", "bob", "Edit", &[("a", Some(b"a".to_vec()))]);
+        sandbox.clock().advance(Duration::from_secs(late * 7));
+        sandbox.open_pull("acme/env", "bob", "x", "main", &format!("Take {}", &sha[..7]), "");
+        sandbox.create_tag("acme/env", "v1", &sha, "bob", true);
+        let token = if late > 3_000 { stage.token(json!({})).await } else { token };
+        let body = json!({ "body": format!("See {sha} at {}", sandbox.clock().now()) });
+        let (status, _) = stage.call("POST", "/api/v3/repos/acme/env/issues/1/comments", &token, body).await;
+        assert_eq!(status, 201);
+        (sha, sandbox.dump())
+    };
+    let (one, first) = tell(0).await;
+    let (two, second) = tell(3_601).await;
+    assert_ne!(one, two);
+    assert_eq!(first, second);
+    assert!(first.contains("at <time>") && !first.contains(&one[..7]), "{first}");
+}
+
+#[tokio::test]
+async fn a_renamed_repository_leads_to_its_new_place() {
+    let stage = stage().await;
+    let token = stage.token(json!({})).await;
+    stage.sandbox.rename_repo("acme/env", "alice", "environments");
+    let headers = [("authorization", token.as_str())];
+    let (status, headers, _) =
+        stage.raw("GET", "/api/v3/repos/acme/env/git/ref/heads/main", &headers, Value::Null).await;
+    assert_eq!(status, 301);
+    let to = headers["location"].to_str().unwrap().trim_start_matches("http://127.0.0.1:4000");
+    assert_eq!(stage.call("GET", to, &token, Value::Null).await.1["ref"], "refs/heads/main");
+    assert_eq!(stage.call("GET", "/api/v3/repos/acme/environments", &token, Value::Null).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_base_that_moves_is_seen_at_the_branch_only() {
+    let stage = stage().await;
+    let sandbox = &stage.sandbox;
+    let old = stage.main("acme/env").await;
+    let head = sandbox.push_files("acme/env", "x", "bob", "x", &[("x", Some(b"x".to_vec()))]);
+    sandbox.open_pull("acme/env", "bob", "x", "main", "x", "");
+    let merge_ref = "/api/v3/repos/acme/env/git/ref/pull/1/merge";
+    let (_, before) = stage.call("GET", merge_ref, "token ghp_bob", Value::Null).await;
+    sandbox.push_files("acme/env", "main", "bob", "clash", &[("x", Some(b"y".to_vec()))]);
+    let pull = async || stage.call("GET", "/api/v3/repos/acme/env/pulls/1", "token ghp_bob", Value::Null).await.1;
+    let found = pull().await;
+    assert_eq!((found["base"]["sha"].as_str(), found["mergeable"].as_bool()), (Some(old.as_str()), Some(false)));
+    let (_, after) = stage.call("GET", merge_ref, "token ghp_bob", Value::Null).await;
+    assert_eq!(before["object"], after["object"]);
+    sandbox.force_push(
+        "acme/env",
+        "x",
+        "bob",
+        sandbox.push_files("acme/env", "y", "bob", "y", &[("z", Some(b"z".to_vec()))]),
+    );
+    let found = pull().await;
+    assert_ne!(found["head"]["sha"], head.as_str());
+    assert_eq!(
+        (found["base"]["sha"].as_str(), found["mergeable"].as_bool()),
+        (Some(stage.main("acme/env").await.as_str()), Some(true))
+    );
+}
+
+#[tokio::test]
+async fn each_door_asks_for_its_own_permission() {
+    let stage = stage().await;
+    let sandbox = &stage.sandbox;
+    let head = sandbox.push_files("acme/env", "x", "bob", "x", &[("x", Some(b"x".to_vec()))]);
+    sandbox.open_pull("acme/env", "bob", "x", "main", "x", "");
+    sandbox.open_issue("acme/env", "bob", "Desk", "");
+    let only = async |name: &str, level: &str| stage.token(json!({ "permissions": { name: level } })).await;
+    let run = json!({ "name": "t", "head_sha": head });
+    for (name, level, method, path, body, wanted) in [
+        ("pull_requests", "write", "POST", "/issues/1/comments", json!({ "body": "b" }), 201),
+        ("pull_requests", "write", "POST", "/issues/2/comments", json!({ "body": "b" }), 403),
+        ("issues", "write", "POST", "/issues/1/comments", json!({ "body": "b" }), 201),
+        ("issues", "read", "POST", "/issues/1/comments", json!({ "body": "b" }), 403),
+        ("contents", "write", "POST", "/pulls", json!({ "title": "t", "head": "x", "base": "main" }), 403),
+        ("checks", "read", "POST", "/check-runs", run.clone(), 403),
+        ("checks", "write", "POST", "/check-runs", run, 201),
+        ("contents", "read", "PUT", "/pulls/1/merge", json!({}), 403),
+        ("checks", "read", "GET", "/contents/x", Value::Null, 403),
+        ("contents", "read", "GET", "/commits/main/status", Value::Null, 403),
+        ("contents", "write", "POST", "/deployments", json!({ "ref": "main" }), 403),
+        ("contents", "write", "PUT", "/pulls/1/merge", json!({}), 200),
+    ] {
+        let token = only(name, level).await;
+        let (status, answer) = stage.call(method, &format!("/api/v3/repos/acme/env{path}"), &token, body).await;
+        assert_eq!(status, wanted, "{name}: {level} {method} {path}: {answer}");
+    }
+    // A person cannot create checks, and the App's own JWT opens no repository.
+    let (status, _) = stage.call("POST", "/api/v3/repos/acme/env/check-runs", "token ghp_alice", json!({})).await;
+    assert_eq!(status, 403);
+    assert_eq!(stage.call("GET", "/api/v3/repos/acme/env", &stage.jwt(-60, 540), Value::Null).await.0, 403);
 }

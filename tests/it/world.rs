@@ -359,13 +359,8 @@ impl World {
 
     /// Our newest check on the head of a pull request.
     pub fn check(&self, number: u64) -> String {
-        let head = self.github.head_of(ENVIRONMENTS, number);
-        let dump = self.sees();
-        let line = |line: &&str| line.contains(&format!("check {} trunkline/", &head[..10]));
-        dump.lines()
-            .rfind(line)
-            .map(|line| line.trim().split_once(' ').unwrap().1.split_once(' ').unwrap().1.to_owned())
-            .unwrap_or_default()
+        let found = self.github.check_on(ENVIRONMENTS, number, "trunkline");
+        found.map_or("none".to_owned(), |(stands, title, notes)| format!("{stands}: {title} ({notes} annotations)"))
     }
 
     /// The pull requests of the environments repository: number, state, title.

@@ -134,12 +134,6 @@ fn apply(check: &mut Check, request: &Value, now: jiff::Timestamp) {
 
 fn tell(cx: &mut Cx<'_>, repo: u64, id: u64, action: &str) -> Result<(), Refusal> {
     let shape = cx.check(repo, id)?;
-    let own = cx.repo(repo)?.checks.get(&id).is_some_and(|check| check.app == cx.inner.options.app.slug);
-    let subscribed = cx.inner.options.app.events.contains("check_run");
-    // Runs of other Apps are told only to those who asked for the event.
-    if !own && !subscribed {
-        return Ok(());
-    }
     cx.emit(repo, "check_run", Some(action), json!({ "check_run": shape }))
 }
 

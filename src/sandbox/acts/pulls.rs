@@ -8,8 +8,9 @@ use super::super::cx::Cx;
 use super::super::git::{self, Words};
 use super::super::limits;
 use super::super::refusal::Refusal;
-use super::super::world::{Issue, Merged, Pull, Review};
+use super::super::world::{Issue, Merged, Pull, Repo};
 use super::refs::{self, Moved};
+use super::reviews;
 
 /// A pull request as somebody asks for it; `head` may be `owner:branch`.
 pub(crate) struct Open<'a> {
@@ -116,6 +117,13 @@ pub(crate) fn open(cx: &mut Cx<'_>, repo: u64, ask: &Open<'_>) -> Result<u64, Re
     Ok(number)
 }
 
+/// What a pull request would be merged into now. Its own `base_sha` is only what the base was when the head last moved,
+/// as on GitHub; who wants the tip has to ask the branch.
+pub(crate) fn base_tip<'a>(repo: &'a Repo, pull: &'a Pull) -> &'a str {
+    let tip = repo.branch(&pull.base).filter(|_| pull.merged.is_none());
+    tip.map_or(pull.base_sha.as_str(), String::as_str)
+}
+
 /// Sends a `pull_request` event.
 pub(crate) fn tell(cx: &mut Cx<'_>, repo: u64, number: u64, action: &str, more: Value) -> Result<(), Refusal> {
     let mut body = json!({ "number": number, "pull_request": cx.pull(repo, number)? });
@@ -189,13 +197,19 @@ fn head_moved(cx: &mut Cx<'_>, home: u64, pull: &Pull, sha: &str, from: u64) -> 
 }
 
 fn base_moved(cx: &mut Cx<'_>, home: u64, pull: &Pull, sha: &str) -> Result<(), Refusal> {
-    if let Some(pull) = cx.repo_mut(home)?.pulls.get_mut(&pull.number) {
-        pull.base_sha = sha.to_owned();
-    }
     let git = cx.git(home)?;
-    if git::contains(&git, git::oid(sha)?, git::oid(&pull.head_sha)?) {
+    let (tip, head) = (git::oid(sha)?, git::oid(&pull.head_sha)?);
+    if git::contains(&git, tip, head) {
         // Pushed by hand: GitHub shows such a pull request as merged.
         return conclude(cx, home, pull.number, sha);
+    }
+    // The merge ref stays as it is until the head or the merge base moves.
+    let before = git::merge_base(&git, git::oid(&pull.base_sha)?, head);
+    if before == git::merge_base(&git, tip, head) {
+        return Ok(());
+    }
+    if let Some(pull) = cx.repo_mut(home)?.pulls.get_mut(&pull.number) {
+        pull.base_sha = sha.to_owned();
     }
     refresh_refs(cx, home, pull.number)
 }
@@ -232,7 +246,7 @@ fn turn(cx: &mut Cx<'_>, repo: u64, number: u64, open: bool) -> Result<(), Refus
     issue.open = open;
     issue.updated_at = now;
     issue.closed_at = (!open).then_some(now);
-    issue.closed_by = (!open).then_some(login.clone());
+    issue.closed_by = (!open).then_some(login);
     let action = if open { "reopened" } else { "closed" };
     if found.pulls.contains_key(&number) {
         return tell(cx, repo, number, action, json!({}));
@@ -259,7 +273,7 @@ pub(crate) fn obstacle(cx: &Cx<'_>, repo: u64, number: u64) -> Result<Option<Str
             None => return Ok(Some(format!("Required status check \"{name}\" is expected."))),
         }
     }
-    let standing = standing(pull);
+    let standing = reviews::standing(pull);
     if standing.iter().any(|review| review.state == "CHANGES_REQUESTED") {
         return Ok(Some("Changes have been requested on this pull request.".into()));
     }
@@ -272,17 +286,6 @@ pub(crate) fn obstacle(cx: &Cx<'_>, repo: u64, number: u64) -> Result<Option<Str
         return Ok(Some(what));
     }
     Ok(None)
-}
-
-/// Each reviewer's last word that is an opinion.
-pub(crate) fn standing(pull: &Pull) -> Vec<&Review> {
-    let mut last: std::collections::BTreeMap<&str, &Review> = std::collections::BTreeMap::new();
-    for review in pull.reviews.iter().filter(|review| review.state != "COMMENTED") {
-        last.insert(&review.author, review);
-    }
-    let mut last: Vec<&Review> = last.into_values().collect();
-    last.sort_by_key(|review| review.id);
-    last
 }
 
 /// Merges a pull request; `guard` is the head the caller believes in.
@@ -324,7 +327,12 @@ pub(crate) fn merge(
         (format!("Merge pull request #{number} from {from}"), full_title.clone())
     };
     let message = format!("{}\n\n{}", title.unwrap_or(&default.0), text.unwrap_or(&default.1));
+    let tip = base_tip(cx.repo(repo)?, &pull).to_owned();
+    let pull = Pull { base_sha: tip.clone(), ..pull };
     let sha = merge_commit(cx, repo, &pull, method, message.trim_end())?;
+    if let Some(pull) = cx.repo_mut(repo)?.pulls.get_mut(&number) {
+        pull.base_sha = tip;
+    }
     cx.repo_mut(repo)?.signed.insert(sha.clone());
     conclude(cx, repo, number, &sha)?;
     refs::write(cx, repo, &[Moved { name: format!("refs/heads/{}", pull.base), new: Some(sha.clone()) }])?;
@@ -369,7 +377,7 @@ pub(crate) fn update_branch(cx: &mut Cx<'_>, repo: u64, number: u64, expected: O
         return Err(Refusal::forbidden());
     }
     let git = cx.git(repo)?;
-    let (base, head) = (git::oid(&pull.base_sha)?, git::oid(&pull.head_sha)?);
+    let (base, head) = (git::oid(base_tip(cx.repo(repo)?, &pull))?, git::oid(&pull.head_sha)?);
     if git::contains(&git, head, base) {
         return Err(Refusal::failed("There are no new commits on the base branch."));
     }
@@ -383,74 +391,6 @@ pub(crate) fn update_branch(cx: &mut Cx<'_>, repo: u64, number: u64, expected: O
     let sha = git::commit_tree(&git, &[head, base], tree, &words)?.to_string();
     cx.repo_mut(repo)?.signed.insert(sha.clone());
     refs::write(cx, repo, &[Moved { name: format!("refs/heads/{}", pull.head), new: Some(sha) }])
-}
-
-/// Reviews a pull request: `APPROVED`, `CHANGES_REQUESTED` or `COMMENTED`.
-pub(crate) fn review(cx: &mut Cx<'_>, repo: u64, number: u64, state: &str, body: &str) -> Result<u64, Refusal> {
-    limits::body("PullRequestReview", body)?;
-    let (now, author) = (cx.now, cx.login());
-    let found = cx.repo(repo)?;
-    let pull = found.pulls.get(&number).ok_or_else(Refusal::not_found)?;
-    let own = found.issues.get(&number).is_some_and(|issue| issue.author.eq_ignore_ascii_case(&author));
-    if own && state != "COMMENTED" {
-        let what = if state == "APPROVED" {
-            "approve your own pull request"
-        } else {
-            "request changes on your own pull request"
-        };
-        return Err(Refusal::new(422, format!("Can not {what}")));
-    }
-    let commit = pull.head_sha.clone();
-    let id = cx.world.id();
-    let review = Review { id, author: author.clone(), state: state.into(), body: body.into(), commit, at: now };
-    if let Some(pull) = cx.repo_mut(repo)?.pulls.get_mut(&number) {
-        pull.reviews.push(review.clone());
-        pull.asked_users.remove(&author.to_ascii_lowercase());
-    }
-    let mut shape = cx.review(repo, number, &review)?;
-    shape["state"] = state.to_lowercase().into();
-    let body = json!({ "review": shape, "pull_request": cx.pull_simple(repo, number)? });
-    cx.emit(repo, "pull_request_review", Some("submitted"), body)?;
-    Ok(id)
-}
-
-/// Asks people and teams for a review; only who can read may be asked.
-pub(crate) fn ask(cx: &mut Cx<'_>, repo: u64, number: u64, users: &[&str], teams: &[&str]) -> Result<(), Refusal> {
-    let found = cx.repo(repo)?;
-    let owner = found.owner.to_ascii_lowercase();
-    let author = found.issues.get(&number).map(|issue| issue.author.clone()).unwrap_or_default();
-    if !found.pulls.contains_key(&number) {
-        return Err(Refusal::not_found());
-    }
-    for user in users {
-        if author.eq_ignore_ascii_case(user) {
-            return Err(Refusal::new(422, "Review cannot be requested from pull request author."));
-        }
-        if cx.world.account(user).is_none() || cx.world.role(found, user) < super::super::world::Role::Read {
-            let what = "Reviews may only be requested from collaborators. One or more of the users or teams you specified is not a collaborator";
-            return Err(Refusal::new(422, format!("{what} of the {} repository.", found.full_name())));
-        }
-    }
-    for team in teams {
-        if !cx.world.teams.contains_key(&(owner.clone(), (*team).to_owned())) {
-            return Err(Refusal::new(422, format!("Could not resolve to a node with the slug of '{team}'.")));
-        }
-    }
-    for user in users {
-        let pull = cx.repo_mut(repo)?.pulls.get_mut(&number).ok_or_else(Refusal::not_found)?;
-        if pull.asked_users.insert(user.to_ascii_lowercase()) {
-            let who = cx.user(user);
-            tell(cx, repo, number, "review_requested", json!({ "requested_reviewer": who }))?;
-        }
-    }
-    for team in teams {
-        let pull = cx.repo_mut(repo)?.pulls.get_mut(&number).ok_or_else(Refusal::not_found)?;
-        if pull.asked_teams.insert((*team).to_owned()) {
-            let who = cx.team(&owner, team)?;
-            tell(cx, repo, number, "review_requested", json!({ "requested_team": who }))?;
-        }
-    }
-    Ok(())
 }
 
 /// Changes what an issue or pull request says: title, body, base.

@@ -62,7 +62,7 @@ pub(super) fn commit(cx: &Cx<'_>, (id, sha): (u64, &str), name: &str, args: &Arg
         }
         "tree" => Ok(Some(Out::Node(Node::Tree(id, commit.tree_id().to_string())))),
         "repository" => Ok(Some(Out::Node(Node::Repo(id)))),
-        "signature" => Out::maybe(repo.signed.contains(sha).then(|| signature())),
+        "signature" => Out::maybe(repo.signed.contains(sha).then(signature)),
         "parents" => {
             let rows = commit.parent_ids().map(|parent| Node::Commit(id, parent.to_string()));
             Ok(Some(Out::Page("CommitConnection", rows.collect())))

@@ -128,10 +128,10 @@ impl Exec<'_> {
                     let value = self.field(cx, node, field, path);
                     merge(found, &field.alias, value);
                 }
-                Selection::Inline(on, conditions, inner) if self.wanted(conditions) => {
-                    if on.as_ref().is_none_or(|on| node.is(cx, on)) {
-                        self.gather(cx, node, inner, (path, found));
-                    }
+                Selection::Inline(on, conditions, inner)
+                    if self.wanted(conditions) && on.as_ref().is_none_or(|on| node.is(cx, on)) =>
+                {
+                    self.gather(cx, node, inner, (path, found));
                 }
                 Selection::Spread(name, conditions) if self.wanted(conditions) => {
                     let Some((on, inner)) = self.document.fragments.get(name) else {

@@ -372,3 +372,31 @@ impl Parser {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_are_read_or_refused_with_a_place() {
+        assert!(parse("query Q($a: [Int!]! = [1]) @include(if: true) { a: b(c: {d: $a, e: \"\\n\"}) { ...F } } fragment F on X { y }").is_ok());
+        for (text, says) in [
+            ("{ a", "Expected a name"),
+            ("{ a(b: ) }", "Expected a value"),
+            ("{ a @nope }", "Directive @nope"),
+            ("{ a(b: \"x) }", "no end"),
+            ("subscription { a }", "query or mutation"),
+        ] {
+            let refusal = parse(text).err().unwrap_or_default();
+            assert!(refusal.contains(says), "{text}: {refusal}");
+        }
+        assert!(parse(&"{a".repeat(200)).is_err_and(|text| text.contains("nested")));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_makes_the_parser_panic(text in "[a-z{}()\\[\\]:!$@.\"\\\\0-9é \n#,-]{0,80}") {
+            let _ = parse(&text);
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::acts::pulls;
+use super::super::acts::{pulls, reviews};
 use super::super::auth::Level::Read;
 use super::super::cx::{Cx, iso};
 use super::super::git;
@@ -80,31 +80,6 @@ pub(super) fn pull(cx: &Cx<'_>, at: (u64, u64), name: &str, args: &Args) -> Foun
     match name {
         "databaseId" | "fullDatabaseId" => Out::of(pull.id),
         "isDraft" => Out::of(pull.draft),
-        "baseRefName" => Out::of(pull.base.clone()),
-        "baseRefOid" => Out::of(pull.base_sha.clone()),
-        "baseRepository" => Ok(Some(Out::Node(Node::Repo(id)))),
-        "baseRef" => {
-            let full = format!("refs/heads/{}", pull.base);
-            Out::maybe(repo.refs.contains_key(&full).then_some(Node::Ref(id, full)))
-        }
-        "headRefName" => Out::of(pull.head.clone()),
-        "headRefOid" => Out::of(pull.head_sha.clone()),
-        "headRef" => {
-            let home = pull.head_repo.and_then(|id| cx.world.repos.get(&id));
-            let full = format!("refs/heads/{}", pull.head);
-            Out::maybe(home.filter(|home| home.refs.contains_key(&full)).map(|home| Node::Ref(home.id, full)))
-        }
-        "headRepository" => Out::maybe(pull.head_repo.map(Node::Repo)),
-        "headRepositoryOwner" => {
-            let home = pull.head_repo.and_then(|id| cx.world.repos.get(&id));
-            Out::maybe(home.map(|home| Node::Account(home.owner.clone())))
-        }
-        "isCrossRepository" => Out::of(pull.head_repo != Some(id)),
-        "maintainerCanModify" => Out::of(pull.maintainer_can_modify),
-        "merged" => Out::of(pull.merged.is_some()),
-        "mergedAt" => Out::of(json!(pull.merged.as_ref().map(|merged| iso(merged.at)))),
-        "mergedBy" => Out::maybe(pull.merged.as_ref().map(|merged| Node::Account(merged.by.clone()))),
-        "mergeCommit" => Out::maybe(pull.merged.as_ref().map(|merged| Node::Commit(id, merged.sha.clone()))),
         "potentialMergeCommit" => {
             let sha = repo.refs.get(&format!("refs/pull/{number}/merge"));
             Out::maybe(sha.map(|sha| Node::Commit(id, sha.clone())))
@@ -118,8 +93,6 @@ pub(super) fn pull(cx: &Cx<'_>, at: (u64, u64), name: &str, args: &Args) -> Foun
                 method.map(|method| Node::plain("AutoMergeRequest", [("mergeMethod", Out::Value(method.into()))])),
             )
         }
-        "isInMergeQueue" => Out::of(false),
-        "mergeQueueEntry" => Out::of(Value::Null),
         "reviewDecision" => review_decision(cx, repo, pull),
         "additions" | "deletions" | "changedFiles" => {
             let files = cx.pull_files(repo, pull)?;
@@ -150,7 +123,7 @@ pub(super) fn pull(cx: &Cx<'_>, at: (u64, u64), name: &str, args: &Args) -> Foun
         "commits" => {
             let git = cx.git(id)?;
             let head = git::oid(&pull.head_sha)?;
-            let from = git::merge_base(&git, git::oid(&pull.base_sha)?, head);
+            let from = git::merge_base(&git, git::oid(pulls::base_tip(repo, pull))?, head);
             // 250 is where GitHub stops listing.
             let shas = git::between(&git, from, head, 250)?.into_iter().rev();
             let rows = shas.map(|sha| {
@@ -177,7 +150,45 @@ pub(super) fn pull(cx: &Cx<'_>, at: (u64, u64), name: &str, args: &Args) -> Foun
             Ok(Some(Out::Page("PullRequestChangedFileConnection", rows.collect())))
         }
         "statusCheckRollup" => super::commit::commit(cx, (id, &pull.head_sha), name, args),
-        _ => issue(cx, at, name, args),
+        _ => match sides(cx, repo, pull, name)? {
+            Some(found) => Ok(Some(found)),
+            None => issue(cx, at, name, args),
+        },
+    }
+}
+
+/// Where a pull request comes from, where it goes, and how it got there.
+fn sides(cx: &Cx<'_>, repo: &Repo, pull: &Pull, name: &str) -> Found {
+    let id = repo.id;
+    match name {
+        "baseRefName" => Out::of(pull.base.clone()),
+        "baseRefOid" => Out::of(pull.base_sha.clone()),
+        "baseRepository" => Ok(Some(Out::Node(Node::Repo(id)))),
+        "baseRef" => {
+            let full = format!("refs/heads/{}", pull.base);
+            Out::maybe(repo.refs.contains_key(&full).then_some(Node::Ref(id, full)))
+        }
+        "headRefName" => Out::of(pull.head.clone()),
+        "headRefOid" => Out::of(pull.head_sha.clone()),
+        "headRef" => {
+            let home = pull.head_repo.and_then(|id| cx.world.repos.get(&id));
+            let full = format!("refs/heads/{}", pull.head);
+            Out::maybe(home.filter(|home| home.refs.contains_key(&full)).map(|home| Node::Ref(home.id, full)))
+        }
+        "headRepository" => Out::maybe(pull.head_repo.map(Node::Repo)),
+        "headRepositoryOwner" => {
+            let home = pull.head_repo.and_then(|id| cx.world.repos.get(&id));
+            Out::maybe(home.map(|home| Node::Account(home.owner.clone())))
+        }
+        "isCrossRepository" => Out::of(pull.head_repo != Some(id)),
+        "maintainerCanModify" => Out::of(pull.maintainer_can_modify),
+        "merged" => Out::of(pull.merged.is_some()),
+        "mergedAt" => Out::of(json!(pull.merged.as_ref().map(|merged| iso(merged.at)))),
+        "mergedBy" => Out::maybe(pull.merged.as_ref().map(|merged| Node::Account(merged.by.clone()))),
+        "mergeCommit" => Out::maybe(pull.merged.as_ref().map(|merged| Node::Commit(id, merged.sha.clone()))),
+        "isInMergeQueue" => Out::of(false),
+        "mergeQueueEntry" => Out::of(Value::Null),
+        _ => Ok(None),
     }
 }
 
@@ -198,7 +209,7 @@ fn review_decision(cx: &Cx<'_>, repo: &Repo, pull: &Pull) -> Found {
     let Some(rules) = repo.protection.get(&pull.base).filter(|rules| rules.required_reviews > 0) else {
         return Out::of(Value::Null);
     };
-    let standing = pulls::standing(pull);
+    let standing = reviews::standing(pull);
     if standing.iter().any(|review| review.state == "CHANGES_REQUESTED") {
         return Out::of("CHANGES_REQUESTED");
     }
@@ -220,7 +231,7 @@ fn reviews(cx: &Cx<'_>, repo: &Repo, pull: &Pull, name: &str, args: &Args) -> Fo
         "latestOpinionatedReviews" => {
             let writers = args.get("writersOnly").and_then(Value::as_bool).unwrap_or_default();
             let may = |login: &str| !writers || cx.world.role(repo, login) >= super::super::world::Role::Write;
-            let rows = pulls::standing(pull).into_iter().filter(|review| may(&review.author));
+            let rows = reviews::standing(pull).into_iter().filter(|review| may(&review.author));
             page(rows.map(|review| node(review.id)).collect())
         }
         "latestReviews" => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::Sandbox;
 use super::super::acts::pulls::{self, Open};
 use super::super::acts::refs::{self, Moved};
+use super::super::acts::reviews;
 use super::super::acts::talk;
 use super::super::auth::{Actor, Level};
 use super::super::cx::Cx;
@@ -64,7 +65,7 @@ fn in_repo(cx: &mut Cx<'_>, visit: &Visit, repo: u64, path: &[&str]) -> Result<S
                     talk::comment(cx, repo, number, &body)?;
                 }
                 "review" => {
-                    pulls::review(
+                    reviews::review(
                         cx,
                         repo,
                         number,

@@ -21,7 +21,6 @@ use frame::Page;
 pub(crate) struct Visit {
     pub(crate) method: String,
     pub(crate) path: Vec<String>,
-    pub(crate) query: BTreeMap<String, String>,
     pub(crate) form: BTreeMap<String, String>,
     pub(crate) origin: Option<String>,
     pub(crate) host: Option<String>,

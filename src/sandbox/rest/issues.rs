@@ -12,6 +12,18 @@ use super::{Result, number};
 
 const EITHER: &str = "issues|pull_requests";
 
+/// What talking at this number takes: issues, or for a pull request either of the two.
+fn talk_permission(cx: &Cx<'_>, repo: u64, number: u64) -> &'static str {
+    let pull = cx.repo(repo).is_ok_and(|found| found.pulls.contains_key(&number));
+    if pull { EITHER } else { "issues" }
+}
+
+/// The same for a comment.
+fn comment_permission(cx: &Cx<'_>, repo: u64, comment: u64) -> &'static str {
+    let number = cx.repo(repo).ok().and_then(|found| found.comments.get(&comment)).map(|comment| comment.number);
+    talk_permission(cx, repo, number.unwrap_or_default())
+}
+
 pub(super) fn route(cx: &mut Cx<'_>, call: &Call, repo: u64, path: &[&str]) -> Result {
     let base = cx.inner.options.base_url.clone();
     match (call.method.as_str(), path) {
@@ -71,8 +83,9 @@ fn list(cx: &Cx<'_>, call: &Call, repo: u64) -> Result {
 
 /// A comment the caller may change: their own, or any for those who may write.
 fn own_comment(cx: &Cx<'_>, repo: u64, id: &str) -> std::result::Result<u64, Refusal> {
-    cx.allow(repo, EITHER, Write)?;
-    let (id, found) = (number(id)?, cx.repo(repo)?);
+    let id = number(id)?;
+    cx.allow(repo, comment_permission(cx, repo, id), Write)?;
+    let found = cx.repo(repo)?;
     let comment = found.comments.get(&id).ok_or_else(Refusal::not_found)?;
     if let super::super::auth::Actor::User(login) = &cx.actor
         && !comment.author.eq_ignore_ascii_case(login)
@@ -84,22 +97,23 @@ fn own_comment(cx: &Cx<'_>, repo: u64, id: &str) -> std::result::Result<u64, Ref
 }
 
 fn reactions(cx: &mut Cx<'_>, call: &Call, repo: u64, id: u64, rest: &[&str]) -> Result {
+    let either = comment_permission(cx, repo, id);
     match (call.method.as_str(), rest) {
         ("GET", []) => {
-            cx.allow(repo, EITHER, Read)?;
+            cx.allow(repo, either, Read)?;
             let comment = cx.repo(repo)?.comments.get(&id).ok_or_else(Refusal::not_found)?;
             let wanted = call.query.get("content");
             let rows = comment.reactions.iter().filter(|one| wanted.is_none_or(|content| *content == one.content));
             Ok(call.page(&cx.inner.options.base_url, rows.map(|one| cx.reaction(one)).collect()))
         }
         ("POST", []) => {
-            cx.allow(repo, EITHER, Write)?;
+            cx.allow(repo, either, Write)?;
             let content = call.text("content").unwrap_or_default();
             let (reaction, new) = talk::react(cx, repo, id, content)?;
             Ok(Answer::new(if new { 201 } else { 200 }, cx.reaction(&reaction)))
         }
         ("DELETE", [reaction]) => {
-            cx.allow(repo, EITHER, Write)?;
+            cx.allow(repo, either, Write)?;
             let reaction = number(reaction)?;
             let comment = cx.repo_mut(repo)?.comments.get_mut(&id).ok_or_else(Refusal::not_found)?;
             comment.reactions.retain(|one| one.id != reaction);
@@ -114,40 +128,41 @@ fn one(cx: &mut Cx<'_>, call: &Call, repo: u64, n: u64, rest: &[&str]) -> Result
     if !cx.repo(repo)?.issues.contains_key(&n) {
         return Err(Refusal::not_found());
     }
+    let either = talk_permission(cx, repo, n);
     match (call.method.as_str(), rest) {
         ("GET", []) => {
-            cx.allow(repo, EITHER, Read)?;
+            cx.allow(repo, either, Read)?;
             Ok(Answer::ok(cx.issue(repo, n)?))
         }
         ("PATCH", []) => {
-            cx.allow(repo, EITHER, Write)?;
+            cx.allow(repo, either, Write)?;
             pulls::edit(cx, repo, n, (call.text("title"), call.text("body")), None)?;
             set_state(cx, repo, n, call.text("state"))?;
             Ok(Answer::ok(cx.issue(repo, n)?))
         }
         ("GET", ["comments"]) => {
-            cx.allow(repo, EITHER, Read)?;
+            cx.allow(repo, either, Read)?;
             let ids = cx.repo(repo)?.comments.values().filter(|comment| comment.number == n).map(|comment| comment.id);
             let rows = ids.map(|id| cx.comment(repo, id)).collect::<std::result::Result<_, _>>()?;
             Ok(call.page(&base, rows))
         }
         ("POST", ["comments"]) => {
-            cx.allow(repo, EITHER, Write)?;
+            cx.allow(repo, either, Write)?;
             let body = call.text("body").ok_or_else(|| Refusal::schema("\"body\" wasn't supplied."))?;
             let id = talk::comment(cx, repo, n, body)?;
             Ok(Answer::new(201, cx.comment(repo, id)?))
         }
         ("GET", ["labels"]) => {
-            cx.allow(repo, EITHER, Read)?;
+            cx.allow(repo, either, Read)?;
             Ok(call.page(&base, labels(cx, repo, n)?))
         }
         ("POST", ["labels"]) => {
-            cx.allow(repo, EITHER, Write)?;
+            cx.allow(repo, either, Write)?;
             label_all(cx, call, repo, n)?;
             Ok(Answer::ok(Value::Array(labels(cx, repo, n)?)))
         }
         ("DELETE", ["labels", name]) => {
-            cx.allow(repo, EITHER, Write)?;
+            cx.allow(repo, either, Write)?;
             talk::unlabel(cx, repo, n, name)?;
             Ok(Answer::ok(Value::Array(labels(cx, repo, n)?)))
         }

@@ -33,8 +33,12 @@ pub(crate) fn handle(cx: &mut Cx<'_>, call: &Call, path: &[&str]) -> Result {
             "hooks": ["127.0.0.1/32"],
         }))),
         ["repos", owner, name, rest @ ..] => {
-            let found = cx.world.repo_named(owner, name).map(|repo| repo.id).ok_or_else(Refusal::not_found)?;
-            in_repo(cx, call, found, rest)
+            let old = format!("{owner}/{name}").to_lowercase();
+            match (cx.world.repo_named(owner, name).map(|repo| repo.id), cx.world.moved.get(&old).copied()) {
+                (Some(found), _) => in_repo(cx, call, found, rest),
+                (None, Some(found)) => moved(cx, call, found, rest),
+                (None, None) => Err(Refusal::not_found()),
+            }
         }
         ["repositories", id, rest @ ..] => {
             let id = id.parse().map_err(|_| Refusal::not_found())?;
@@ -59,6 +63,20 @@ fn in_repo(cx: &mut Cx<'_>, call: &Call, repo: u64, path: &[&str]) -> Result {
         Some(&"git") => git::route(cx, call, repo, &path[1..]),
         _ => repos::route(cx, call, repo, path),
     }
+}
+
+/// A repository that was renamed answers where it is now: by its number, which never changes.
+fn moved(cx: &Cx<'_>, call: &Call, repo: u64, path: &[&str]) -> Result {
+    cx.allow(repo, "metadata", Level::Read)?;
+    let below: String = path.iter().map(|part| format!("/{part}")).collect();
+    let query: Vec<String> =
+        call.query.iter().map(|(name, value)| format!("{name}={}", super::http::encode(value))).collect();
+    let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
+    let url = cx.api(&format!("/repositories/{repo}{}{query}", super::http::encode(&below)));
+    let body =
+        json!({ "message": "Moved Permanently", "url": url, "documentation_url": "https://docs.github.com/rest" });
+    let status = if call.method == "GET" { 301 } else { 307 };
+    Ok(Answer { location: Some(url), ..Answer::new(status, body) })
 }
 
 fn rate_limit(cx: &Cx<'_>) -> Value {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::acts::pulls::{self, Open};
+use super::super::acts::reviews;
 use super::super::auth::Level::{Read, Write};
 use super::super::cx::Cx;
 use super::super::git;
@@ -12,7 +13,10 @@ use super::super::world::Pull;
 use super::{Result, issues, number};
 
 pub(super) fn route(cx: &mut Cx<'_>, call: &Call, repo: u64, path: &[&str]) -> Result {
-    cx.allow(repo, "pull_requests", Read)?;
+    // Merging asks for contents alone.
+    if path.get(1) != Some(&"merge") {
+        cx.allow(repo, "pull_requests", Read)?;
+    }
     match (call.method.as_str(), path) {
         ("GET", []) => list(cx, call, repo),
         ("POST", []) => open(cx, call, repo),
@@ -86,7 +90,7 @@ fn look(cx: &Cx<'_>, call: &Call, repo: u64, n: u64, rest: &[&str]) -> Result {
         ["commits"] => {
             let git = cx.git(repo)?;
             let head = git::oid(&pull.head_sha)?;
-            let from = git::merge_base(&git, git::oid(&pull.base_sha)?, head);
+            let from = git::merge_base(&git, git::oid(pulls::base_tip(found, pull))?, head);
             // 250 is where GitHub stops listing.
             let shas = git::between(&git, from, head, 250)?.into_iter().rev();
             let rows = shas.map(|sha| cx.commit(repo, &sha.to_string())).collect::<std::result::Result<_, _>>()?;
@@ -131,7 +135,7 @@ fn change(cx: &mut Cx<'_>, call: &Call, repo: u64, n: u64, rest: &[&str]) -> Res
             cx.allow(repo, "pull_requests", Write)?;
             let users = words(&call.body["reviewers"]);
             let teams = words(&call.body["team_reviewers"]);
-            pulls::ask(cx, repo, n, &users, &teams)?;
+            reviews::ask(cx, repo, n, &users, &teams)?;
             Ok(Answer::new(201, cx.pull_simple(repo, n)?))
         }
         ("DELETE", ["requested_reviewers"]) => {
@@ -164,7 +168,7 @@ fn review(cx: &mut Cx<'_>, call: &Call, repo: u64, n: u64) -> Result {
     if body.is_empty() && state != "APPROVED" {
         return Err(Refusal::new(422, "Unprocessable Entity: a body is needed"));
     }
-    let id = pulls::review(cx, repo, n, state, body)?;
+    let id = reviews::review(cx, repo, n, state, body)?;
     let pull = cx.repo(repo)?.pulls.get(&n).ok_or_else(Refusal::not_found)?;
     let review = pull.reviews.iter().find(|one| one.id == id).ok_or_else(Refusal::not_found)?;
     Ok(Answer::ok(cx.review(repo, n, review)?))

@@ -107,7 +107,7 @@ fn at_commit(cx: &Cx<'_>, call: &Call, repo: u64, sha: &str) -> Result {
         .filter(|check| check.head_sha == sha)
         .filter(|check| query("check_name").is_none_or(|name| name == check.name))
         .filter(|check| query("status").is_none_or(|status| status == check.status))
-        .filter(|check| query("app_id").is_none_or(|id| cx.integration(&check.app)["id"].to_string() == id))
+        .filter(|check| query("app_id").is_none_or(|id| cx.integration(&check.app)["id"].as_u64() == id.parse().ok()))
         .collect();
     if query("filter") != Some("all") {
         // Only the latest of each name in each suite.

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::super::acts::pulls::base_tip;
 use super::super::cx::{Cx, iso};
 use super::super::git;
 use super::super::refusal::Refusal;
@@ -11,7 +12,7 @@ use super::node;
 /// Whether base and head merge without a conflict.
 pub(crate) fn mergeable(cx: &Cx<'_>, repo: &Repo, pull: &Pull) -> Result<bool, Refusal> {
     let git = cx.git(repo.id)?;
-    Ok(git::merged_tree(&git, git::oid(&pull.base_sha)?, git::oid(&pull.head_sha)?)?.is_some())
+    Ok(git::merged_tree(&git, git::oid(base_tip(repo, pull))?, git::oid(&pull.head_sha)?)?.is_some())
 }
 
 impl Cx<'_> {
@@ -160,7 +161,7 @@ impl Cx<'_> {
         let pull = repo.pulls.get(&number).ok_or_else(Refusal::not_found)?;
         let files = self.pull_files(repo, pull)?;
         let git = self.git(id)?;
-        let fork_point = git::merge_base(&git, git::oid(&pull.base_sha)?, git::oid(&pull.head_sha)?);
+        let fork_point = git::merge_base(&git, git::oid(base_tip(repo, pull))?, git::oid(&pull.head_sha)?);
         let commits = git::between(&git, fork_point, git::oid(&pull.head_sha)?, 250)?.len();
         let open = repo.issues.get(&number).is_some_and(|issue| issue.open);
         let mergeable = if open { Some(mergeable(self, repo, pull)?) } else { None };
@@ -193,7 +194,7 @@ impl Cx<'_> {
     pub(crate) fn pull_files(&self, repo: &Repo, pull: &Pull) -> Result<Vec<git::FileDiff>, Refusal> {
         let git = self.git(repo.id)?;
         let head = git::oid(&pull.head_sha)?;
-        let base = git::merge_base(&git, git::oid(&pull.base_sha)?, head);
+        let base = git::merge_base(&git, git::oid(base_tip(repo, pull))?, head);
         // A merged pull request's head is in its base; then its own first commit's parent is where it began.
         let base = base.map(|base| git::tree_of(&git, base)).transpose()?;
         git::diff(&git, base, git::tree_of(&git, head)?)
