@@ -96,10 +96,8 @@ fn output(snapshot: &Snapshot, pull: &Pull, plan: &mut Plan) -> Option<CheckOutp
             Some(input(&evaluation, verdict.as_ref(), Mode::Enforce))
         }
         Configuration::Valid(pipeline) => {
-            let before = plan.needs.len();
-            let verdict = gates(snapshot, pull, evaluation, plan);
-            // A gate that is still being looked up would be written as one that waits.
-            (plan.needs.len() == before).then(|| input(evaluation, verdict.as_ref(), pipeline.mode))
+            let verdict = gates(snapshot, pull, evaluation, plan)?;
+            Some(input(evaluation, verdict.as_ref(), pipeline.mode))
         }
     }
 }
@@ -111,21 +109,32 @@ fn mode(snapshot: &Snapshot) -> Mode {
     }
 }
 
-/// The gates of whatever version a pull request brings, as one verdict; shared by check and comment.
-pub(super) fn gates(snapshot: &Snapshot, pull: &Pull, evaluation: &Evaluation, plan: &mut Plan) -> Option<Verdict> {
-    let Configuration::Valid(pipeline) = &snapshot.common.config else { return None };
+/// The gates of whatever version a pull request brings, as one verdict; shared by check and comment. `None` when nothing is to be
+/// said now: something is still being looked up, or the promotion is moot.
+pub(super) fn gates(
+    snapshot: &Snapshot,
+    pull: &Pull,
+    evaluation: &Evaluation,
+    plan: &mut Plan,
+) -> Option<Option<Verdict>> {
+    let Configuration::Valid(pipeline) = &snapshot.common.config else { return Some(None) };
+    let before = plan.needs.len();
     let mut ways = ways_in::all(snapshot, pipeline, pull, evaluation, &mut plan.needs);
+    // A gate that is still being looked up would be written as one that waits.
+    if plan.needs.len() > before || ways_in::is_moot(snapshot, pull, evaluation, &ways) {
+        return None;
+    }
     if let Some(until) = ways.iter().filter_map(|way| earliest(&way.verdict)).min() {
         plan.look_again(until);
     }
-    match ways.len() {
+    Some(match ways.len() {
         0 => None,
         1 => ways.pop().map(|way| way.verdict),
         _ => {
             let because: Vec<Verdict> = ways.into_iter().map(|way| way.verdict).collect();
             Some(Verdict::all("entering", "several versions enter with this pull request", because))
         }
-    }
+    })
 }
 
 /// The first moment at which a verdict may change by itself.

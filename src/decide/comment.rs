@@ -25,11 +25,7 @@ pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, plan: &mut Plan) 
         Configuration::Missing | Configuration::Broken(_) if !evaluation.touches_rules => return,
         Configuration::Missing | Configuration::Broken(_) => Mode::Enforce,
     };
-    let before = plan.needs.len();
-    let verdict = gates(snapshot, pull, &evaluation, plan);
-    if plan.needs.len() > before {
-        return;
-    }
+    let Some(verdict) = gates(snapshot, pull, &evaluation, plan) else { return };
     let body = comment(&CommentInput {
         repo_url: &snapshot.common.repo.url,
         head: pull.brief.head,

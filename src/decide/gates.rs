@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::versions::{Candidate, Cause, is_or_follows};
 use crate::model::id::Oid;
 use crate::model::ledger::Entry;
-use crate::model::pipeline::{App, Approvals, Environment, Pipeline, ShipsMatch};
+use crate::model::pipeline::{App, Approvals, Environment, ShipsMatch};
 use crate::model::plan::Need;
 use crate::model::snapshot::{
     Actor, CheckState, Holding, Permission, PipelineFacts, Pull, Review, ReviewState, Snapshot, Source,
@@ -18,8 +18,6 @@ use crate::model::verdict::{Answer, Verdict};
 pub(super) struct Entering<'a> {
     /// The whole snapshot, for time, ledger and facts.
     pub(super) snapshot: &'a Snapshot,
-    /// The configuration.
-    pub(super) pipeline: &'a Pipeline,
     /// The application.
     pub(super) app: &'a App,
     /// The environment it enters.

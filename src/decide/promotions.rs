@@ -85,7 +85,6 @@ impl Pass<'_> {
     fn entering<'b>(&'b self, candidate: &'b Candidate) -> Entering<'b> {
         Entering {
             snapshot: self.snapshot,
-            pipeline: self.pipeline,
             app: self.app,
             environment: self.environment,
             facts: self.facts,
@@ -161,9 +160,11 @@ impl Pass<'_> {
         let candidate = match versions::wanted(self.app, self.environment, self.source, holdings, &entry) {
             Ok(candidate) => candidate,
             Err(verdict) => {
-                effects.extend(
-                    open.iter().map(|pull| Effect::Close { number: pull.number, comment: texts::moot(&verdict) }),
-                );
+                let why = |pull: &PullBrief| match self.deleted_tag(pull, &entry) {
+                    Some(tag) => texts::cancelled(tag),
+                    None => texts::moot(&verdict),
+                };
+                effects.extend(open.iter().map(|pull| Effect::Close { number: pull.number, comment: why(pull) }));
                 return verdict;
             }
         };

@@ -13,8 +13,6 @@ use crate::model::version::Version;
 pub(super) struct WayIn<'a> {
     /// The environment.
     pub(super) environment: &'a Environment,
-    /// The application.
-    pub(super) app: &'a App,
     /// The gates.
     pub(super) verdict: Verdict,
 }
@@ -24,6 +22,14 @@ pub(super) fn is_promotion(snapshot: &Snapshot, pull: &Pull) -> bool {
     snapshot.common.bot.is(&pull.brief.author)
         && !pull.brief.fork
         && versions::read_branch(&pull.brief.branch).is_some()
+}
+
+/// Whether one of our promotions has nothing left to say: what it brings is in already, or something else is wanted now. Its pipeline
+/// closes it; until then check and comment keep what was last true.
+pub(super) fn is_moot(snapshot: &Snapshot, pull: &Pull, evaluation: &Evaluation, ways: &[WayIn<'_>]) -> bool {
+    is_promotion(snapshot, pull)
+        && (evaluation.environments.is_empty()
+            || ways.iter().any(|way| way.verdict.code != "entering" && way.verdict.code != "pipeline"))
 }
 
 /// The gates of every version change a pull request makes in a gated environment.
@@ -49,7 +55,7 @@ pub(super) fn all<'a>(
                 Some(facts) => judge(snapshot, pipeline, (environment, app), (pull, change), facts, needs),
                 None => look_up(snapshot, app, needs),
             };
-            ways.push(WayIn { environment, app, verdict });
+            ways.push(WayIn { environment, verdict });
         }
     }
     ways
@@ -91,7 +97,7 @@ fn judge(
         Ok(candidate) => candidate,
         Err(verdict) => return verdict,
     };
-    let entering = Entering { snapshot, pipeline, app, environment, facts, source, candidate: &candidate };
+    let entering = Entering { snapshot, app, environment, facts, source, candidate: &candidate };
     let mut because = gates::all(&entering, Some(pull), needs);
     if is_promotion(snapshot, pull) && pull.commit_authors.iter().any(|author| !snapshot.common.bot.is(author)) {
         let text = "somebody else's commits are on this branch, so Trunkline will not merge it";

@@ -71,7 +71,7 @@ impl Reconciler {
         };
         let here = self.fetch(&at, &wants).await?;
         let common = self.common(repo, &here).await?;
-        let subject = match subject {
+        let subject = match on_fetched_tips(subject, &here.refs) {
             Subject::Pipeline(pipeline) => match self.fill(&common, &here, pipeline, lease).await? {
                 Some(subject) => subject,
                 None => return Ok(None),
@@ -168,6 +168,21 @@ impl Reconciler {
             merge_methods: Vec::new(),
         }
     }
+}
+
+/// The base tips as git has them: the API may lag behind, and what was fetched is what is decided on.
+fn on_fetched_tips(mut subject: Subject, refs: &Refs) -> Subject {
+    let pulls = match &mut subject {
+        Subject::Pull(pull) => pull.pull.as_mut_slice(),
+        Subject::Head(head) => head.pulls.as_mut_slice(),
+        Subject::Repo(_) | Subject::Pipeline(_) => &mut [],
+    };
+    for pull in pulls {
+        if let Some(tip) = refs.heads.get(&pull.brief.base) {
+            pull.base_tip = *tip;
+        }
+    }
+    subject
 }
 
 fn waiting(app: &str, subject: RepoSubject) -> PipelineSubject {

@@ -144,6 +144,23 @@ impl Sandbox {
         Ok(sandbox)
     }
 
+    /// Another GitHub that stands where this one stands, in a folder of its own and on a clock of its own.
+    pub async fn copy(&self, dir: &Path, clock: Clock) -> Result<Sandbox, Error> {
+        let disk = |source| Error::Disk { path: dir.to_owned(), source };
+        copy_folder(&self.inner.options.dir, dir).map_err(disk)?;
+        let options = Options { dir: dir.to_owned(), clock, ..self.inner.options.clone() };
+        let copy = Sandbox::start(options).await?;
+        let (world, before, held) = {
+            let state = self.lock();
+            (state.world.clone(), state.before.clone(), state.held.clone())
+        };
+        {
+            let mut state = copy.lock();
+            (state.world, state.before, state.held) = (world, before, held);
+        }
+        Ok(copy)
+    }
+
     /// All of it as one router: REST under `/api/v3`, GraphQL at `/api/graphql`, git and the page under `/{owner}/{repo}`.
     pub fn router(&self) -> axum::Router {
         http::router(self.clone())
@@ -226,4 +243,18 @@ impl Sandbox {
         }
         Ok(answer)
     }
+}
+
+fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
 }

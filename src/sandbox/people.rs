@@ -325,6 +325,13 @@ impl Sandbox {
         self.by("open an issue", user, repo, |cx, id| pulls::open_issue(cx, id, title, Some(body)))
     }
 
+    /// The tip of a branch; empty when there is none.
+    pub fn branch_tip(&self, repo: &str, branch: &str) -> String {
+        let state = self.lock();
+        let found = repo.split_once('/').and_then(|(owner, name)| state.world.repo_named(owner, name));
+        found.and_then(|repo| repo.branch(branch)).map(ToString::to_string).unwrap_or_default()
+    }
+
     /// How an App's newest check on a pull request stands: status or conclusion, title, number of annotations.
     pub fn check_on(&self, repo: &str, number: u64, app: &str) -> Option<(String, String, usize)> {
         let state = self.lock();

@@ -108,6 +108,43 @@ impl World {
         world
     }
 
+    /// Another world that stands where this one stands, its bot started anew on a copy of the queue.
+    pub async fn copy(&self) -> World {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(self.clock.now());
+        let github = self.github.copy(&dir.path().join("github"), clock.clone()).await.unwrap();
+        let mut world = World {
+            github,
+            clock,
+            faults: Arc::default(),
+            example: self.example.clone(),
+            bot: None,
+            dir,
+            generation: 0,
+        };
+        for name in [SHOP, ENVIRONMENTS] {
+            world.link(name, &world.github.repo_path(name).unwrap());
+        }
+        world.start().await;
+        world.settle().await;
+        // The moment after a start in which nothing is created is another story's.
+        world.clock.advance(Duration::from_secs(15));
+        world
+    }
+
+    /// How many writes GitHub has taken from the bot so far.
+    pub fn writes(&self) -> usize {
+        let requests = self.github.requests();
+        let write = |request: &&trunkline::sandbox::RecordedRequest| {
+            request.token == "installation"
+                && match &request.graphql {
+                    Some(field) => field == "createCommitOnBranch",
+                    None => request.method != "GET" && !request.path.contains("git-upload-pack"),
+                }
+        };
+        requests.iter().filter(write).count()
+    }
+
     /// A GitHub with nobody in it, and no bot yet.
     pub async fn empty() -> World {
         // `RUST_LOG=trunkline=debug cargo test … -- --nocapture` tells the story from the inside.

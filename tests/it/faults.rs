@@ -1,0 +1,136 @@
+//! Every story again with something going wrong at every call: refused, lost, crashed, stale. The same world in the end, and a
+//! second settling writes nothing.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use trunkline::sandbox::seed::{CI, ENVIRONMENTS, SHOP};
+
+use crate::stories::{desk, example, in_stage, text};
+use crate::world::{Fault, World};
+
+type Act = for<'a> fn(&'a mut World) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
+
+const KINDS: [Fault; 4] = [Fault::Refuse, Fault::Lose, Fault::Crash, Fault::Stale];
+
+/// Plays `act` from where `start` stands: once undisturbed, then once for each call and each kind of fault.
+async fn hold(start: &World, act: Act) {
+    let mut calm = start.copy().await;
+    calm.faults.count();
+    act(&mut calm).await;
+    let calls = calm.faults.count();
+    settle_for_good(&mut calm).await;
+    let wanted = normal(&calm.sees());
+    assert!(calls > 5, "only {calls} calls: nothing happened");
+    for kind in KINDS {
+        for n in 0..calls {
+            let mut world = start.copy().await;
+            world.faults.set(n, kind);
+            act(&mut world).await;
+            settle_for_good(&mut world).await;
+            let got = normal(&world.sees());
+            if got != wanted {
+                panic!("{kind:?} at call {n} of {calls} ends in another world:\n{}", difference(&wanted, &got));
+            }
+            let writes = world.writes();
+            world.sweep().await;
+            assert_eq!(world.writes(), writes, "{kind:?} at call {n}: a second settling writes");
+        }
+    }
+}
+
+/// What the bot does by itself within the quarter of an hour: back-off, expectations that end, the sweep.
+async fn settle_for_good(world: &mut World) {
+    world.settle().await;
+    world.advance(Duration::from_secs(150)).await;
+    world.sweep().await;
+}
+
+/// The world without the numbers GitHub deals out in passing.
+fn normal(world: &str) -> String {
+    let numbers = regex::Regex::new(r"(reply-|issuecomment-|^ +- )\d+( [0-9a-f]{16})?").unwrap();
+    // The ledger's files hold the numbers of comments, so its commits differ where those do; the files themselves are compared.
+    let ledger = regex::Regex::new(r"(refs/heads/trunkline-ledger) [0-9a-f]{10}").unwrap();
+    let marks = regex::Regex::new(r"(trunkline:v1 \w+) [0-9a-f]{16}").unwrap();
+    let lines = world.lines().map(|line| numbers.replace_all(line, "$1N").into_owned());
+    let lines = lines.map(|line| ledger.replace_all(&line, "$1 H").into_owned());
+    lines.map(|line| marks.replace_all(&line, "$1 H").into_owned()).collect::<Vec<_>>().join("\n")
+}
+
+fn difference(wanted: &str, got: &str) -> String {
+    similar::TextDiff::from_lines(wanted, got).unified_diff().context_radius(3).to_string()
+}
+
+macro_rules! act {
+    ($world:ident, $body:block) => {{
+        fn act<'a>($world: &'a mut World) -> Pin<Box<dyn Future<Output = ()> + 'a>> {
+            Box::pin(async move { $body })
+        }
+        act as Act
+    }};
+}
+
+#[tokio::test]
+async fn a_merge_to_trunk_survives_every_fault() {
+    let start = World::example().await;
+    let act = act!(world, {
+        let sha = world.github.push_files(SHOP, "main", "ann", "Sell more", &[("CHANGES", text("x"))]);
+        world.github.add_check(SHOP, &sha, CI, "build", "success");
+        world.settle().await;
+    });
+    hold(&start, act).await;
+}
+
+#[tokio::test]
+async fn a_pull_request_survives_every_fault() {
+    let start = World::example().await;
+    let act = act!(world, {
+        let path = "environments/dev/kustomization.yaml";
+        let files = [(path, example(path, "newTag: v0.9", "newTag: latest"))];
+        world.github.push_files(ENVIRONMENTS, "topic", "ben", "Newest", &files);
+        world.github.open_pull(ENVIRONMENTS, "ben", "topic", "main", "Newest", "");
+        world.settle().await;
+    });
+    hold(&start, act).await;
+}
+
+#[tokio::test]
+async fn a_tag_for_production_survives_every_fault() {
+    let mut start = World::example().await;
+    in_stage(&mut start).await;
+    let act = act!(world, {
+        let sha = world.github.branch_tip(SHOP, "main");
+        world.github.create_tag(SHOP, "v1.0", &sha, "ann", true);
+        world.settle().await;
+    });
+    hold(&start, act).await;
+}
+
+#[tokio::test]
+async fn a_superseding_tag_survives_every_fault() {
+    let mut start = World::example().await;
+    let sha = in_stage(&mut start).await;
+    start.github.create_tag(SHOP, "v1.0", &sha, "ann", true);
+    start.settle().await;
+    let act = act!(world, {
+        let sha = world.github.branch_tip(SHOP, "main");
+        world.github.create_tag(SHOP, "v1.1", &sha, "ann", true);
+        world.settle().await;
+    });
+    hold(&start, act).await;
+}
+
+#[tokio::test]
+async fn commands_survive_every_fault() {
+    let mut start = World::example().await;
+    desk(&mut start).await;
+    let act = act!(world, {
+        world.github.comment(ENVIRONMENTS, "ann", 1, "/trunkline hold prod the fair is on\n/trunkline status prod");
+        world.settle().await;
+        world.github.comment(ENVIRONMENTS, "ann", 1, "/trunkline unhold prod");
+        world.github.comment(ENVIRONMENTS, "rob", 1, "/trunkline hold prod");
+        world.settle().await;
+    });
+    hold(&start, act).await;
+}
