@@ -7,5 +7,5 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|command| command == "worker") {
         return trunkline::worker::child_main();
     }
-    ExitCode::SUCCESS
+    trunkline::cli::main()
 }

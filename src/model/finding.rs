@@ -34,7 +34,7 @@ impl fmt::Display for Severity {
 pub struct Location {
     /// The file.
     pub path: RepoPath,
-    /// The line, from 1.
+    /// The line, from 1; 0 when the whole file or folder is meant.
     pub line: u32,
     /// The column, from 1, in characters; 0 when only the line is known.
     pub column: u32,
@@ -42,7 +42,11 @@ pub struct Location {
 
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.path, self.line)?;
+        write!(f, "{}", self.path)?;
+        if self.line == 0 {
+            return Ok(());
+        }
+        write!(f, ":{}", self.line)?;
         if self.column > 0 { write!(f, ":{}", self.column) } else { Ok(()) }
     }
 }

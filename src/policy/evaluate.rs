@@ -134,7 +134,8 @@ fn one(
     })
 }
 
-fn findings(
+/// Everything wrong with one rendered environment.
+pub fn findings(
     info: &EnvironmentInfo,
     tree: &Tree,
     rendered: &Rendered,

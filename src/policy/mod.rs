@@ -43,17 +43,27 @@ impl Class {
         }
     }
 
-    /// The class a folder's name suggests, where no configuration says; prod when it suggests nothing, because missing a fault costs more.
-    pub fn named(name: &str) -> Self {
-        let name = name.to_ascii_lowercase();
-        let is = |words: &[&str]| name.split(['-', '_', '.', '/']).any(|part| words.contains(&part));
-        if is(&["dev", "develop", "development", "test", "testing", "sandbox", "local", "preview"]) {
-            Class::Dev
-        } else if is(&["stage", "staging", "stg", "qa", "uat", "preprod", "pre"]) {
-            Class::Stage
-        } else {
-            Class::Prod
-        }
+    /// The class a folder suggests by the words in its name or in one above it, where no configuration says.
+    ///
+    /// Stage when nothing does: a fault must not go unseen, and prod's rules would fail what was never meant for it.
+    pub fn named(folder: &RepoPath) -> Self {
+        const WORDS: [(&str, Class); 11] = [
+            ("dev", Class::Dev),
+            ("development", Class::Dev),
+            ("stage", Class::Stage),
+            ("staging", Class::Stage),
+            ("test", Class::Stage),
+            ("qa", Class::Stage),
+            ("uat", Class::Stage),
+            ("prod", Class::Prod),
+            ("production", Class::Prod),
+            ("live", Class::Prod),
+            ("prd", Class::Prod),
+        ];
+        let words = folder.parts().rev().flat_map(|part| part.split(['-', '_', '.']));
+        let class =
+            |word: &str| WORDS.iter().find(|(known, _)| word.eq_ignore_ascii_case(known)).map(|(_, class)| *class);
+        words.into_iter().find_map(class).unwrap_or(Class::Stage)
     }
 }
 

@@ -14,7 +14,7 @@ mod way;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
@@ -27,6 +27,7 @@ use crate::model::id::Key;
 use crate::model::plan::{Effect, Plan};
 use crate::model::snapshot::{Bot, Snapshot};
 use crate::queue::{Lease, Note, Outcome, Queue, QueueError, Wake};
+use crate::telemetry::metrics::Metrics;
 use crate::worker::Worker;
 
 use directory::Directory;
@@ -60,6 +61,22 @@ pub struct Parts {
     pub mask_secret: [u8; 32],
     /// The time.
     pub clock: Clock,
+}
+
+/// How the loop runs.
+#[derive(Debug, Clone)]
+pub struct Running {
+    /// How often everything is looked at even if GitHub says nothing.
+    pub sweep_every: Duration,
+    /// Where passes are counted.
+    pub metrics: Option<Metrics>,
+}
+
+impl Running {
+    /// Sweeping this often where no webhook can reach us, else from time to time; nothing is counted.
+    pub fn every(poll: Option<Duration>) -> Self {
+        Self { sweep_every: poll.unwrap_or(SWEEP_EVERY), metrics: None }
+    }
 }
 
 /// The bot: everything between a wake and a write.
@@ -99,15 +116,20 @@ impl Reconciler {
 
     /// Runs until `stop` resolves; passes under way are finished.
     pub async fn run(self: Arc<Self>, stop: impl Future<Output = ()>) {
+        self.run_with(Running::every(None), stop).await;
+    }
+
+    /// The same, at somebody's own pace. Dropping it cuts the passes under way, which is safe: their leases run out.
+    pub async fn run_with(self: Arc<Self>, running: Running, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
         let mut passes = tokio::task::JoinSet::new();
-        let mut sweep_at = self.parts.clock.now() + SWEEP_EVERY;
+        let mut sweep_at = self.parts.clock.now() + running.sweep_every;
         loop {
             if self.parts.clock.now() >= sweep_at {
                 if let Err(trouble) = self.sweep().await {
-                    tracing::warn!(%trouble, "the sweep was cut short; the next one is due in a quarter of an hour");
+                    tracing::warn!(%trouble, next_in = ?running.sweep_every, "the sweep was cut short");
                 }
-                sweep_at = self.parts.clock.now() + SWEEP_EVERY;
+                sweep_at = self.parts.clock.now() + running.sweep_every;
             }
             let room = MAX_PASSES - passes.len();
             let leases = match self.parts.queue.claim(room, LEASE).await {
@@ -118,7 +140,7 @@ impl Reconciler {
                 }
             };
             for lease in leases {
-                passes.spawn(Arc::clone(&self).pass(lease));
+                passes.spawn(Arc::clone(&self).pass(lease, running.metrics.clone()));
             }
             tokio::select! {
                 () = &mut stop => break,
@@ -137,7 +159,7 @@ impl Reconciler {
         let leases = self.parts.queue.claim(1, LEASE).await?;
         let count = leases.len();
         for lease in leases {
-            Arc::clone(self).pass(lease).await;
+            Arc::clone(self).pass(lease, None).await;
         }
         Ok(count)
     }
@@ -169,17 +191,30 @@ impl Reconciler {
     }
 
     /// One pass over one key, whatever happens in it.
-    async fn pass(self: Arc<Self>, lease: Lease) {
+    async fn pass(self: Arc<Self>, lease: Lease, metrics: Option<Metrics>) {
+        let begun = Instant::now();
         let outcome = match AssertUnwindSafe(self.attempt(&lease)).catch_unwind().await {
             Ok(Ok(look_again_at)) => Outcome::Done { look_again_at },
             Ok(Err(trouble)) => trouble.outcome(lease.attempt, self.parts.clock.now()),
             Err(_) => trouble::panicked(lease.attempt, self.parts.clock.now()),
         };
         let key = lease.key.to_string();
-        match &outcome {
-            Outcome::Done { .. } => tracing::debug!(key, "looked at"),
-            Outcome::Retry { reason, .. } => tracing::info!(key, reason, "will be looked at again"),
-            Outcome::Parked { reason } => tracing::warn!(key, reason, "parked until something wakes it"),
+        let ended = match &outcome {
+            Outcome::Done { .. } => {
+                tracing::debug!(key, "looked at");
+                "done"
+            }
+            Outcome::Retry { reason, .. } => {
+                tracing::info!(key, reason, "will be looked at again");
+                "retry"
+            }
+            Outcome::Parked { reason } => {
+                tracing::warn!(key, reason, "parked until something wakes it");
+                "parked"
+            }
+        };
+        if let Some(metrics) = metrics {
+            metrics.pass(kind(&lease.key), ended, begun.elapsed());
         }
         if let Err(error) = self.parts.queue.finish(lease, outcome).await {
             tracing::error!(key, %error, "the end of the pass could not be stored; its lease will run out");
@@ -225,5 +260,15 @@ impl Reconciler {
         let id = self.apply(snapshot, effect, notes).await?;
         self.expectations.written(snapshot.common.repo.id, effect, id, self.parts.clock.now());
         Ok(())
+    }
+}
+
+/// What a key is about, in a word that metrics may count by.
+fn kind(key: &Key) -> &'static str {
+    match key {
+        Key::Repo(..) => "repo",
+        Key::Pull(..) => "pull",
+        Key::Head(..) => "head",
+        Key::Pipeline(..) => "pipeline",
     }
 }

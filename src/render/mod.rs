@@ -3,6 +3,7 @@
 //! Pure, in memory, over a [`Tree`]: no process, no network, no path outside the repository. What is not supported is refused
 //! by name and line; a wrong object is never given out.
 
+pub mod discover;
 mod kustomize;
 mod plain;
 pub mod reach;

@@ -101,7 +101,7 @@ fn summary(input: &CheckInput<'_>) -> Vec<Section> {
 /// The findings that have a place, new ones first, the same one once.
 fn annotations(evaluation: &Evaluation) -> Vec<Annotation> {
     let told = [Delta::New, Delta::Existing].into_iter().flat_map(|delta| told(evaluation, delta));
-    told.filter_map(|told| annotation(told.finding, &told.environments)).take(MAX_ANNOTATIONS).collect()
+    told.filter_map(|told| annotation(&told.finding, &told.environments)).take(MAX_ANNOTATIONS).collect()
 }
 
 fn annotation(finding: &Finding, environments: &[&str]) -> Option<Annotation> {

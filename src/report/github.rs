@@ -10,7 +10,7 @@ const MAX_COMMANDS: usize = 500;
 pub fn workflow_commands(evaluation: &Evaluation) -> String {
     let told = [Delta::New, Delta::Existing].into_iter().flat_map(|delta| super::sections::told(evaluation, delta));
     let lines = told.take(MAX_COMMANDS).map(|told| {
-        let finding = told.finding;
+        let finding = &*told.finding;
         let command = match finding.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
@@ -18,7 +18,8 @@ pub fn workflow_commands(evaluation: &Evaluation) -> String {
         };
         let place = finding.location.as_ref().map_or(String::new(), |at| {
             let column = if at.column > 0 { format!(",col={}", at.column) } else { String::new() };
-            format!("file={},line={}{column},", property(at.path.as_str()), at.line)
+            let line = if at.line > 0 { format!(",line={}{column}", at.line) } else { String::new() };
+            format!("file={}{line},", property(at.path.as_str()))
         });
         let mut message = line(&finding.message, 1_000);
         if !finding.fix.is_empty() {

@@ -36,7 +36,7 @@ pub fn sarif(evaluation: &Evaluation, version: &str) -> Value {
 }
 
 fn rule(told: &Told<'_>) -> Value {
-    let finding = told.finding;
+    let finding = &*told.finding;
     let mut rule = json!({
         "id": finding.rule,
         "defaultConfiguration": { "level": level(finding.severity) },
@@ -51,7 +51,7 @@ fn rule(told: &Told<'_>) -> Value {
 }
 
 fn result(told: &Told<'_>, rules: &[&str]) -> Value {
-    let finding = told.finding;
+    let finding = &*told.finding;
     let mut result = json!({
         "ruleId": finding.rule,
         "ruleIndex": rules.iter().position(|rule| *rule == finding.rule),

@@ -1,5 +1,7 @@
 //! The parts that comment and check share: the table, the findings, the diffs.
 
+use std::borrow::Cow;
+
 use super::limits::{CHECK_BYTES, DIFF_BYTES, Section, whole_lines};
 use super::markdown::{block, cell_code, code, html, link, path_in_url, prose};
 use super::words::{count, listed, sentence};
@@ -26,9 +28,10 @@ impl Place<'_> {
     }
 }
 
-/// A finding and the environments it stands in: a base's mistake is told once, not once an overlay.
+/// A finding and the environments it stands in: a base's mistake is told once, not once an overlay. Overlays put one object into
+/// several namespaces; then the finding names it without one.
 pub(super) struct Told<'a> {
-    pub(super) finding: &'a Finding,
+    pub(super) finding: Cow<'a, Finding>,
     pub(super) environments: Vec<&'a str>,
 }
 
@@ -37,12 +40,23 @@ pub(super) fn told(evaluation: &Evaluation, delta: Delta) -> Vec<Told<'_>> {
     let mut all: Vec<Told<'_>> = Vec::new();
     let mut seen: std::collections::HashMap<_, usize> = std::collections::HashMap::new();
     for (environment, finding) in evaluation.all_findings().filter(|(_, finding)| finding.delta == delta) {
-        let key = (finding.identity(), finding.severity, &finding.location);
+        // Without a line nothing says that two objects of one name come from one place.
+        let namespace = |object: &'_ ObjectName| finding.location.is_none().then(|| object.namespace.clone());
+        let object =
+            finding.object.as_ref().map(|object| (&object.group, &object.kind, namespace(object), &object.name));
+        let key = (&finding.rule, object, &finding.message, finding.severity, &finding.location);
         let at = *seen.entry(key).or_insert_with(|| {
-            all.push(Told { finding, environments: Vec::new() });
+            all.push(Told { finding: Cow::Borrowed(finding), environments: Vec::new() });
             all.len() - 1
         });
-        all[at].environments.extend(environment.map(|environment| environment.environment.as_str()));
+        if all[at].finding.object != finding.object
+            && let Some(object) = &mut all[at].finding.to_mut().object
+        {
+            object.namespace.clear();
+        }
+        let environments = &mut all[at].environments;
+        let name = environment.map(|environment| environment.environment.as_str());
+        environments.extend(name.filter(|name| !environments.contains(name)));
     }
     all.sort_by_key(|told| std::cmp::Reverse(told.finding.severity));
     all
@@ -170,7 +184,7 @@ fn name(object: &ObjectName) -> String {
 }
 
 fn item(told: &Told<'_>, place: &Place<'_>) -> String {
-    let finding = told.finding;
+    let finding = &*told.finding;
     let mut head = match finding.severity {
         Severity::Info => "note".to_owned(),
         severity => format!("**{severity}**"),
@@ -262,7 +276,8 @@ pub(super) fn title_of(evaluation: &Evaluation, verdict: Option<&Verdict>) -> St
 fn headline(evaluation: &Evaluation) -> String {
     let new = told(evaluation, Delta::New);
     let errors: Vec<&Told<'_>> = new.iter().filter(|told| told.finding.severity == Severity::Error).collect();
-    let others = severities(new.iter().map(|told| told.finding).filter(|finding| finding.severity != Severity::Error));
+    let others =
+        severities(new.iter().map(|told| &*told.finding).filter(|finding| finding.severity != Severity::Error));
     if errors.is_empty() {
         return if others.is_empty() { "No new findings".to_owned() } else { format!("No errors, {others}") };
     }

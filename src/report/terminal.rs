@@ -1,10 +1,14 @@
 //! Findings for a person at a terminal: the rule, the place, the line itself, and what to do.
 
+use std::collections::{HashMap, HashSet};
+
 use super::markdown::{is_trick, line};
 use super::redact::redact;
+use super::sections::{Told, told};
 use super::words::{count, listed};
 use crate::model::finding::{Delta, Evaluation, Finding, Location, Severity};
 use crate::model::path::RepoPath;
+use crate::model::tree::Tree;
 
 /// Reads one line (from 1) of a file, without its end; `None` when there is none.
 pub type SourceLine<'a> = &'a dyn Fn(&RepoPath, u32) -> Option<String>;
@@ -16,17 +20,84 @@ const MAX_COLUMNS: usize = 160;
 pub fn terminal(evaluation: &Evaluation, source: SourceLine<'_>, color: bool) -> String {
     let paint = Paint { color };
     let mut out = String::new();
-    let mut shown: Vec<&Finding> = Vec::new();
-    for delta in [Delta::New, Delta::Existing] {
-        for told in super::sections::told(evaluation, delta) {
-            out.push_str(&finding(told.finding, &told.environments, source, &paint));
-            out.push('\n');
-            shown.push(told.finding);
-        }
+    let mut said = Said::new();
+    let shown = shown(evaluation);
+    let hidden = Hidden::of(shown.iter().map(|told| &*told.finding));
+    let source = |path: &RepoPath, line| hidden.cut(path, line, source(path, line)?);
+    for told in &shown {
+        out.push_str(&finding(&told.finding, &told.environments, (&source, &mut said), &paint));
+        out.push('\n');
     }
     out.push_str(&total(evaluation, &shown, &paint));
     out
 }
+
+/// The line that sums up, alone.
+pub fn summary(evaluation: &Evaluation, color: bool) -> String {
+    total(evaluation, &shown(evaluation), &Paint { color })
+}
+
+fn shown(evaluation: &Evaluation) -> Vec<Told<'_>> {
+    [Delta::New, Delta::Existing].into_iter().flat_map(|delta| told(evaluation, delta)).collect()
+}
+
+/// Findings alone, in the order given.
+pub fn findings(findings: &[Finding], source: SourceLine<'_>, color: bool) -> String {
+    let (paint, mut said) = (Paint { color }, Said::new());
+    let hidden = Hidden::of(findings.iter());
+    let source = |path: &RepoPath, line| hidden.cut(path, line, source(path, line)?);
+    findings.iter().map(|one| finding(one, &[], (&source, &mut said), &paint)).collect::<Vec<_>>().join("\n")
+}
+
+/// One line of a file of a tree, for [`SourceLine`]; none where a secret may stand, because logs of CI jobs are read by many.
+pub fn line_of(tree: &Tree<'_>, path: &RepoPath, line: u32) -> Option<String> {
+    let bytes = tree.read(path).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().collect();
+    let at = usize::try_from(line).ok()?.checked_sub(1)?;
+    let shown = *lines.get(at)?;
+    let begin = lines[..at].iter().rposition(|line| line.starts_with("---")).map_or(0, |at| at + 1);
+    let end = lines[at..].iter().position(|line| line.starts_with("---")).map_or(lines.len(), |more| at + more);
+    // Also where the document does not parse, which is when its lines are shown.
+    let holds_secret = lines[begin..end.max(begin)].iter().any(|line| {
+        let bare: String = line.chars().filter(|c| !c.is_whitespace() && !matches!(c, '"' | '\'')).collect();
+        // `SecretStore` is another kind.
+        let is_secret = |(_, rest): (&str, &str)| !rest.starts_with(|c: char| c.is_alphanumeric());
+        bare.split_once("kind:Secret").is_some_and(is_secret) || bare.contains("secretGenerator:")
+    });
+    let harmless = ["apiVersion:", "kind:", "metadata:", "name:", "namespace:", "type:", "- name:", "resources:"];
+    let is_harmless = harmless.iter().any(|key| shown.trim_start().starts_with(key)) && !shown.contains(['{', '=']);
+    let is_path = !shown.contains([':', '=']);
+    let is_name = is_harmless || (is_path && path.name().to_ascii_lowercase().starts_with("kustomization"));
+    (!holds_secret || is_name).then(|| shown.to_owned())
+}
+
+/// Where secrets stand in lines that are to be shown: what comes from there on is not.
+struct Hidden<'a>(HashMap<(&'a RepoPath, u32), u32>);
+
+impl<'a> Hidden<'a> {
+    /// What the findings themselves call a secret.
+    fn of(findings: impl Iterator<Item = &'a Finding>) -> Self {
+        let mut columns = HashMap::new();
+        let is_secret = |finding: &&Finding| {
+            finding.rule.starts_with("SEC-") || finding.object.as_ref().is_some_and(|object| object.kind == "Secret")
+        };
+        for at in findings.filter(is_secret).filter_map(|finding| finding.location.as_ref()) {
+            let column = columns.entry((&at.path, at.line)).or_insert(at.column);
+            *column = at.column.min(*column);
+        }
+        Self(columns)
+    }
+
+    fn cut(&self, path: &RepoPath, line: u32, text: String) -> Option<String> {
+        let Some(column) = self.0.get(&(path, line)) else { return Some(text) };
+        let before = usize::try_from(*column).ok()?.checked_sub(1)?;
+        Some(text.chars().take(before).chain("(hidden)".chars()).collect())
+    }
+}
+
+/// What was explained already, by rule: read once, it is only in the way.
+type Said<'a> = HashSet<(&'a str, &'a str)>;
 
 struct Paint {
     color: bool,
@@ -53,7 +124,12 @@ impl Paint {
     }
 }
 
-fn finding(finding: &Finding, environments: &[&str], source: SourceLine<'_>, paint: &Paint) -> String {
+fn finding<'a>(
+    finding: &'a Finding,
+    environments: &[&str],
+    (source, said): (SourceLine<'_>, &mut Said<'a>),
+    paint: &Paint,
+) -> String {
     let head = format!("{}[{}]", finding.severity, line(&finding.rule, 100));
     let mut out = format!("{}: {}\n", paint.severity(finding.severity, &head), line(&finding.message, 1_000));
     let excerpt = finding.location.as_ref().and_then(|at| Some((at, source(&at.path, at.line)?)));
@@ -68,7 +144,7 @@ fn finding(finding: &Finding, environments: &[&str], source: SourceLine<'_>, pai
     let object = finding.object.as_ref().map(|object| line(&object.to_string(), 300));
     let names: Vec<String> = environments.iter().map(|name| line(name, 100)).collect();
     let environments = (!names.is_empty()).then(|| listed(&names, 8));
-    let text = |text: &str| (!text.is_empty()).then(|| line(text, 1_000));
+    let mut text = |text: &'a str| (!text.is_empty() && said.insert((&finding.rule, text))).then(|| line(text, 1_000));
     let notes = [("object", object), ("in", environments), ("why", text(&finding.why)), ("help", text(&finding.fix))];
     for (label, note) in notes {
         if let Some(note) = note {
@@ -88,7 +164,8 @@ fn shown_line(at: &Location, text: &str, pad: &str, severity: Severity, paint: &
     let mut out = format!("{pad} {bar}\n{number} {bar} {}\n", visible.trim_end());
     let column = at.column as usize;
     if (1..=visible.chars().count()).contains(&column) {
-        let marks = visible.chars().skip(column - 1).collect::<String>().trim_end().chars().count().clamp(1, 60);
+        let rest: String = visible.chars().skip(column - 1).collect();
+        let marks = token(&rest).chars().count().clamp(1, 60);
         out.push_str(&format!(
             "{pad} {bar} {}{}\n",
             " ".repeat(column - 1),
@@ -98,13 +175,22 @@ fn shown_line(at: &Location, text: &str, pad: &str, severity: Severity, paint: &
     out
 }
 
-fn total(evaluation: &Evaluation, shown: &[&Finding], paint: &Paint) -> String {
+/// What a person takes for one thing: up to a comment, or the next entry of a list on one line; a list or a quoted text whole.
+fn token(rest: &str) -> &str {
+    let end = match rest.chars().next() {
+        Some('[' | '{' | '"' | '\'') => None,
+        _ => [", ", "]", " }", " #"].iter().filter_map(|stop| rest.find(stop)).min(),
+    };
+    rest[..end.unwrap_or(rest.len())].trim_end()
+}
+
+fn total(evaluation: &Evaluation, shown: &[Told<'_>], paint: &Paint) -> String {
     let environments = evaluation.environments.len();
     let objects: usize = evaluation.environments.iter().map(|env| env.objects as usize).sum();
     let checked = format!("{} in {}", count(objects, "object"), count(environments, "environment"));
     if shown.is_empty() {
         return format!("{} {checked} checked, nothing found\n", paint.with("1;32", "ok:"));
     }
-    let found = super::sections::severities(shown.iter().copied());
+    let found = super::sections::severities(shown.iter().map(|told| &*told.finding));
     format!("{found} ({checked} checked)\n")
 }

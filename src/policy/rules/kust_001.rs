@@ -6,6 +6,8 @@ use crate::model::finding::{Finding, Problem};
 /// The rule's id, for who must tell it from the others.
 pub const KUST_001: &str = "KUST-001";
 
+const UNSUPPORTED: &str = "Trunkline does not render this yet, and what it cannot render it cannot check.";
+
 pub(super) const RULE: Rule = Rule {
     id: KUST_001,
     title: "The environment builds, and everything it names exists.",
@@ -30,5 +32,7 @@ resources: [app.yaml]
 pub fn from_render_problem(problem: &Problem) -> Finding {
     let finding = super::from_problem(RULE.id, problem);
     let fix = if finding.fix.is_empty() { RULE.fix.to_owned() } else { finding.fix };
-    Finding { why: RULE.why.to_owned(), fix, ..finding }
+    // What the renderer refuses by name may well build elsewhere; only Trunkline cannot tell.
+    let why = if finding.message.ends_with(" is not supported") { UNSUPPORTED } else { RULE.why };
+    Finding { why: why.to_owned(), fix, ..finding }
 }
