@@ -7,7 +7,10 @@ mod check;
 mod folder;
 mod place;
 mod render;
+mod sandbox;
 mod serve;
+mod stage;
+mod tour;
 
 use std::io::{self, IsTerminal, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,6 +32,7 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
+  trunkline sandbox                     Try it here: the bot and a GitHub of its own, on this machine
   trunkline check                       Validate the environments of the repository you are in
   trunkline render environments/prod    Print the objects of one environment
   trunkline serve --help                See what the bot needs to run
@@ -40,6 +44,7 @@ Every command explains itself with --help.";
 enum Command {
     Check(check::CheckArgs),
     Render(render::RenderArgs),
+    Sandbox(sandbox::SandboxArgs),
     /// Print the JSON Schema of .github/trunkline.yaml
     #[command(after_long_help = SCHEMA_EXAMPLES)]
     Schema,
@@ -102,6 +107,7 @@ fn run(command: Command) -> Result<Verdict, Failure> {
         Command::Check(args) => check::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Schema => print(&format!("{:#}\n", config::schema())).map(|()| Verdict::Clean),
+        Command::Sandbox(args) => sandbox::run(&args),
         Command::Serve(args) => serve::run(*args),
         Command::Worker => Err(Failure::new("`worker` is not for people", "run `trunkline --help`")),
     }

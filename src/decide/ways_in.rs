@@ -52,7 +52,7 @@ pub(super) fn all<'a>(
                 continue;
             }
             let verdict = match snapshot.facts.pipelines.get(&app.name) {
-                Some(facts) => judge(snapshot, pipeline, (environment, app), (pull, change), facts, needs),
+                Some(facts) => judge(snapshot, (environment, app), (pull, change), facts, needs),
                 None => look_up(snapshot, app, needs),
             };
             ways.push(WayIn { environment, verdict });
@@ -83,7 +83,6 @@ fn look_up(snapshot: &Snapshot, app: &App, needs: &mut Vec<Need>) -> Verdict {
 
 fn judge(
     snapshot: &Snapshot,
-    pipeline: &Pipeline,
     (environment, app): (&Environment, &App),
     (pull, change): (&Pull, &VersionChange),
     facts: &PipelineFacts,

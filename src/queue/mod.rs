@@ -282,8 +282,10 @@ impl Queue {
     /// Meant for the one loop that claims. On a manual clock only a wake ends the sleep: whoever moves the clock claims.
     pub async fn wait_for_work(&self, until: Option<Timestamp>) {
         match (until, &self.clock) {
-            (Some(until), Clock::System) => {
+            (Some(until), Clock::System | Clock::Shifted(_)) => {
                 let left = Duration::try_from(until.duration_since(self.clock.now())).unwrap_or_default();
+                // A clock that somebody moves does not say so.
+                let left = if self.clock.is_movable() { left.min(Duration::from_millis(250)) } else { left };
                 // Reaching the time and being woken mean the same to the caller: look again.
                 let _woken = tokio::time::timeout(left, self.work.notified()).await;
             }

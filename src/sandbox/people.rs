@@ -325,6 +325,44 @@ impl Sandbox {
         self.by("open an issue", user, repo, |cx, id| pulls::open_issue(cx, id, title, Some(body)))
     }
 
+    /// Every repository, by full name.
+    pub fn repositories(&self) -> Vec<String> {
+        self.lock().world.repos.values().map(|repo| repo.full_name()).collect()
+    }
+
+    /// The pull requests of a repository, oldest first: number, `open`, `closed` or `merged`, title.
+    pub fn pulls(&self, repo: &str) -> Vec<(u64, String, String)> {
+        let state = self.lock();
+        let found = repo.split_once('/').and_then(|(owner, name)| state.world.repo_named(owner, name));
+        let pulls = found.into_iter().flat_map(|repo| {
+            repo.pulls.values().filter_map(|pull| {
+                let issue = repo.issues.get(&pull.number)?;
+                let stands = match (issue.open, &pull.merged) {
+                    (true, _) => "open",
+                    (false, Some(_)) => "merged",
+                    (false, None) => "closed",
+                };
+                Some((pull.number, stands.to_owned(), issue.title.clone()))
+            })
+        });
+        pulls.collect()
+    }
+
+    /// What somebody said last on a pull request or issue.
+    pub fn last_comment(&self, repo: &str, number: u64, author: &str) -> Option<String> {
+        let state = self.lock();
+        let (owner, name) = repo.split_once('/')?;
+        let comments = &state.world.repo_named(owner, name)?.comments;
+        let theirs = comments.values().filter(|comment| comment.number == number && comment.author == author);
+        theirs.last().map(|comment| comment.body.clone())
+    }
+
+    /// Whether webhooks are under way that nobody has answered yet.
+    pub fn delivering(&self) -> bool {
+        let state = self.lock();
+        self.inner.outbox.is_some() && state.world.deliveries.values().any(|logged| logged.status_code.is_none())
+    }
+
     /// The tip of a branch; empty when there is none.
     pub fn branch_tip(&self, repo: &str, branch: &str) -> String {
         let state = self.lock();

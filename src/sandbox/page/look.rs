@@ -73,7 +73,7 @@ fn home(cx: &Cx<'_>, visit: &Visit) -> Page {
         users.join(" "),
         escape(&cx.api("")),
     );
-    if matches!(cx.inner.options.clock, crate::clock::Clock::Manual(_)) {
+    if cx.inner.options.clock.is_movable() {
         let button =
             |label: &str, seconds: u64| format!("<button name=\"seconds\" value=\"{seconds}\">{label}</button>");
         body += &format!(
