@@ -1,6 +1,7 @@
 //! Everything that needs more than one module: one binary, so that it links once.
 
 mod features;
+mod git;
 mod github;
 mod manifest;
 mod pulls;
