@@ -4,6 +4,7 @@ mod features;
 mod git;
 mod github;
 mod manifest;
+mod own_source;
 mod pulls;
 mod queue;
 mod receiver;
