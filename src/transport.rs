@@ -64,6 +64,15 @@ impl Transport {
         Transport::Service(BoxCloneSyncService::new(service))
     }
 
+    /// The same transport with its connections opened once and shared by all who are given a clone: call it at start, since
+    /// every [`Transport::service`] of a bare [`Transport::Network`] reads the root certificates and begins a pool of its own.
+    ///
+    /// # Errors
+    /// When the system has no root certificates.
+    pub fn opened(&self) -> Result<Self, std::io::Error> {
+        self.service().map(Transport::Service)
+    }
+
     /// The service behind it.
     ///
     /// # Errors

@@ -1,19 +1,32 @@
-//! Commits: who follows whom, what lies between, how a folder came to be, and what a merge would give.
+//! What happened before: who follows whom, commits between two points, what a folder held, and the ledger.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use git2::{MergeOptions, Repository, Sort};
 use jiff::Timestamp;
 
-use super::GitError;
-use super::objects::{Repo, from_git, to_git};
+use super::merge::commit;
+use super::{GitError, Store, ours, theirs};
 use crate::model::id::Oid;
+use crate::model::ledger::Ledger;
 use crate::model::path::RepoPath;
 
-/// Commits walked in one question: ten years of a busy trunk.
-const MAX_WALK: usize = 200_000;
+/// Commits that are counted between two versions; the texts say "more than".
+const MAX_COUNT: usize = 10_000;
+/// Commits that are shown where there is nothing to count from: what is newest, not the archive.
+const MAX_NEWEST: usize = 10;
+/// Commits whose ancestry of tips is gathered: ten years of a busy trunk, 4 MB.
+const MAX_ANCESTORS: usize = 200_000;
+/// First parents that are walked for a folder's history; ten years of a busy repository.
+const MAX_WALK: usize = 50_000;
+/// A subject line longer than this is cut for showing.
+const MAX_SUBJECT: usize = 300;
+/// Ledger files that are read: applications times environments.
+const MAX_LEDGER_FILES: usize = 5_000;
+/// One entry holds at most a hundred decisions of some hundred bytes.
+const MAX_LEDGER_BYTES: usize = 256 * 1024;
 
-/// A commit, in few words.
+/// A commit in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommitInfo {
     /// Its id.
@@ -26,48 +39,79 @@ pub struct CommitInfo {
     pub at: Timestamp,
 }
 
-/// The commits between two.
+/// Commits between two points.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Log {
     /// Newest first, as many as were asked for.
     pub commits: Vec<CommitInfo>,
-    /// How many there are.
+    /// How many there are in all, counted to 10,000; merges are not counted, they say nothing their commits do not say.
     pub total: usize,
 }
 
-/// A commit on the first-parent line that changed a folder.
+/// What a log was asked for: from, to, and how many to show.
+pub(super) type LogKey = (Option<Oid>, Oid, usize);
+
+/// A folder as a commit left it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
-    /// The commit.
+pub struct FolderAt {
+    /// The commit on the first-parent line that brought it.
     pub commit: Oid,
-    /// When.
+    /// When it was committed.
     pub at: Timestamp,
+    /// The folder's tree; `None` when the folder was not there.
+    pub tree: Option<Oid>,
 }
 
-/// What merging would give.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MergePreview {
-    /// This tree.
-    Tree(Oid),
-    /// Conflicts in these paths.
-    Conflict(Vec<String>),
+/// A folder's history as it was once walked; from a newer tip only the commits since are looked at.
+#[derive(Debug)]
+pub(super) struct History {
+    tip: Oid,
+    steps: Vec<FolderAt>,
 }
 
-impl Repo {
-    /// The root tree of a commit.
+impl Store {
+    /// The commits that `to` has and `from` has not, all of them and not only first parents, except merges. Without `from`,
+    /// or where `from` is not here (somebody rewrote history), only the newest few.
     ///
     /// # Errors
-    /// When it is not here.
-    pub fn tree_of(&self, commit: Oid) -> Result<Oid, GitError> {
-        self.with(|repo| Ok(from_git(repo.find_commit(to_git(commit))?.tree_id())))
+    /// When `to` is missing.
+    pub fn log_between(&self, from: Option<Oid>, to: Oid, limit: usize) -> Result<Log, GitError> {
+        let key = (from, to, limit);
+        if let Some(log) = self.logs.get(&key) {
+            return Ok(log);
+        }
+        let log = self.with(|repository| {
+            let mut walk = repository.revwalk()?;
+            walk.set_sorting(git2::Sort::TOPOLOGICAL | git2::Sort::TIME)?;
+            walk.push(commit(repository, to)?.id())?;
+            let from = from.and_then(|from| commit(repository, from).ok());
+            if let Some(from) = &from {
+                walk.hide(from.id())?;
+            }
+            let most = if from.is_some() { MAX_COUNT } else { limit.min(MAX_NEWEST) };
+            let mut log = Log::default();
+            for id in walk.take(most) {
+                let commit = repository.find_commit(id?)?;
+                if commit.parent_count() > 1 {
+                    continue;
+                }
+                log.total += 1;
+                if log.commits.len() < limit {
+                    log.commits.push(info(&commit));
+                }
+            }
+            Ok(log)
+        })?;
+        self.logs.put(key, log.clone(), log.commits.len() + 1);
+        Ok(log)
     }
 
-    /// A commit in few words.
+    /// One commit.
     ///
     /// # Errors
-    /// When it is not here.
-    pub fn commit_info(&self, commit: Oid) -> Result<CommitInfo, GitError> {
-        self.with(|repo| Ok(info(&repo.find_commit(to_git(commit))?)))
+    /// When it is missing.
+    pub fn commit_info(&self, id: Oid) -> Result<CommitInfo, GitError> {
+        self.with(|repository| Ok(info(&commit(repository, id)?)))
     }
 
     /// The commit a hexadecimal prefix of at least seven digits names, if it names exactly one.
@@ -75,21 +119,20 @@ impl Repo {
         if !(7..=40).contains(&prefix.len()) || !prefix.bytes().all(|b| b.is_ascii_hexdigit()) {
             return None;
         }
-        let found = self.with(|repo| Ok(repo.find_commit_by_prefix(prefix).map(|commit| from_git(commit.id()))?));
-        found.ok()
+        self.with(|repository| Ok(ours(repository.find_commit_by_prefix(prefix)?.id()))).ok()
     }
 
     /// Everything `tips` reach, themselves included, up to 200,000 commits.
     ///
     /// # Errors
-    /// When a commit on the way is not here.
+    /// When a tip is missing.
     pub fn ancestors(&self, tips: &[Oid]) -> Result<BTreeSet<Oid>, GitError> {
-        self.with(|repo| {
-            let mut walk = repo.revwalk()?;
+        self.with(|repository| {
+            let mut walk = repository.revwalk()?;
             for tip in tips {
-                walk.push(to_git(*tip))?;
+                walk.push(commit(repository, *tip)?.id())?;
             }
-            walk.take(MAX_WALK).map(|id| Ok(from_git(id?))).collect()
+            walk.take(MAX_ANCESTORS).map(|id| Ok(ours(id?))).collect()
         })
     }
 
@@ -102,11 +145,11 @@ impl Repo {
         ancestors: &BTreeSet<Oid>,
         candidates: &BTreeSet<Oid>,
     ) -> Result<BTreeMap<Oid, Vec<Oid>>, GitError> {
-        self.with(|repo| {
+        self.with(|repository| {
             let mut found: BTreeMap<Oid, Vec<Oid>> = BTreeMap::new();
             for candidate in candidates {
                 for ancestor in ancestors {
-                    if repo.graph_descendant_of(to_git(*candidate), to_git(*ancestor)).unwrap_or(false) {
+                    if repository.graph_descendant_of(theirs(*candidate)?, theirs(*ancestor)?).unwrap_or(false) {
                         found.entry(*ancestor).or_default().push(*candidate);
                     }
                 }
@@ -115,109 +158,112 @@ impl Repo {
         })
     }
 
-    /// The commits that `to` has and `from` has not, newest first; without `from`, only the newest few of `to`.
+    /// What a folder held, newest first: one line for each commit on the first-parent line that changed it, and for the first.
     ///
     /// # Errors
-    /// When a commit is not here.
-    pub fn log_between(&self, from: Option<Oid>, to: Oid, limit: usize) -> Result<Log, GitError> {
-        self.with(|repo| {
-            let mut walk = repo.revwalk()?;
-            walk.set_sorting(Sort::TOPOLOGICAL | Sort::TIME)?;
-            walk.push(to_git(to))?;
-            let known = from.filter(|from| repo.find_commit(to_git(*from)).is_ok());
-            if let Some(from) = known {
-                walk.hide(to_git(from))?;
-            }
-            let mut log = Log::default();
-            let most = if known.is_some() { MAX_WALK } else { limit.min(10) };
-            for id in walk.take(most) {
-                let commit = repo.find_commit(id?)?;
-                // A merge says nothing its commits do not say.
-                if commit.parent_count() > 1 {
-                    continue;
-                }
-                log.total += 1;
-                if log.commits.len() < limit {
-                    log.commits.push(info(&commit));
-                }
-            }
-            Ok(log)
-        })
+    /// When a commit or a tree is missing.
+    pub fn first_parent_history(&self, tip: Oid, folder: &RepoPath, limit: usize) -> Result<Vec<FolderAt>, GitError> {
+        let key = (folder.clone(), limit);
+        let known = self.histories.get(&key);
+        if let Some(known) = known.as_ref().filter(|known| known.tip == tip) {
+            return Ok(known.steps.clone());
+        }
+        let steps = self.with(|repository| walk_folder(repository, tip, (folder, limit), known.as_deref()))?;
+        let history = Arc::new(History { tip, steps: steps.clone() });
+        self.histories.put(key, history, steps.len() + 1);
+        Ok(steps)
     }
 
-    /// The commits on the first-parent line from `tip` that changed `folder`, newest first, at most `limit`.
+    /// The ledger at a commit of its branch.
     ///
     /// # Errors
-    /// When a commit on the way is not here.
-    pub fn first_parent_history(&self, tip: Oid, folder: &RepoPath, limit: usize) -> Result<Vec<Step>, GitError> {
-        self.with(|repo| {
-            let mut steps = Vec::new();
-            let mut commit = repo.find_commit(to_git(tip))?;
-            let mut here = folder_id(repo, &commit, folder)?;
-            for _ in 0..MAX_WALK {
-                let parent = commit.parent(0).ok();
-                let before = match &parent {
-                    Some(parent) => folder_id(repo, parent, folder)?,
-                    None => None,
-                };
-                if here != before && here.is_some() {
-                    steps.push(Step { commit: from_git(commit.id()), at: at(&commit) });
+    /// When the commit is missing, or the ledger is larger than any ledger.
+    pub fn read_ledger(&self, tip: Oid) -> Result<Ledger, GitError> {
+        self.with(|repository| {
+            let mut ledger = Ledger { head: Some(tip), ..Ledger::default() };
+            let root = commit(repository, tip)?.tree()?;
+            let mut files = 0;
+            for environment in root.iter().filter(|e| e.kind() == Some(git2::ObjectType::Tree)) {
+                let folder = repository.find_tree(environment.id())?;
+                for file in folder.iter().filter(|e| e.kind() == Some(git2::ObjectType::Blob)) {
+                    files += 1;
+                    if files > MAX_LEDGER_FILES {
+                        return Err(GitError::Refused(format!("a ledger of more than {MAX_LEDGER_FILES} files")));
+                    }
+                    let (Ok(environment), Ok(name)) = (environment.name(), file.name()) else { continue };
+                    let Ok(path) = format!("{environment}/{name}").parse::<RepoPath>() else { continue };
+                    let blob = repository.find_blob(file.id())?;
+                    // Too long or not text: the ledger's own parser says so, and the pipeline stops.
+                    let text = std::str::from_utf8(blob.content()).unwrap_or("\u{0}");
+                    ledger.read(&path, if text.len() > MAX_LEDGER_BYTES { "\u{0}" } else { text });
                 }
-                match parent {
-                    Some(parent) if steps.len() < limit => (commit, here) = (parent, before),
-                    _ => break,
-                }
             }
-            Ok(steps)
-        })
-    }
-
-    /// What merging `head` into `base` would give, computed here: GitHub's own preview may be twelve hours old.
-    ///
-    /// # Errors
-    /// When a commit is not here.
-    pub fn merge_preview(&self, base: Oid, head: Oid) -> Result<MergePreview, GitError> {
-        self.with(|repo| {
-            let (ours, theirs) = (repo.find_commit(to_git(base))?, repo.find_commit(to_git(head))?);
-            match repo.merge_base(ours.id(), theirs.id()) {
-                Ok(meeting) if meeting == ours.id() => return Ok(MergePreview::Tree(from_git(theirs.tree_id()))),
-                Ok(meeting) if meeting == theirs.id() => return Ok(MergePreview::Tree(from_git(ours.tree_id()))),
-                _ => {}
-            }
-            let mut options = MergeOptions::new();
-            // Renames are not followed: GitHub follows them, but a moved manifest is another file to Flux.
-            options.find_renames(false);
-            let mut index = repo.merge_commits(&ours, &theirs, Some(&options))?;
-            if index.has_conflicts() {
-                let paths = index.conflicts()?.flatten().filter_map(|conflict| {
-                    let entry = conflict.our.or(conflict.their).or(conflict.ancestor)?;
-                    Some(String::from_utf8_lossy(&entry.path).into_owned())
-                });
-                return Ok(MergePreview::Conflict(paths.take(100).collect()));
-            }
-            Ok(MergePreview::Tree(from_git(index.write_tree_to(repo)?)))
+            Ok(ledger)
         })
     }
 }
 
-fn folder_id(repo: &Repository, commit: &git2::Commit<'_>, folder: &RepoPath) -> Result<Option<git2::Oid>, GitError> {
-    let tree = repo.find_tree(commit.tree_id())?;
-    if folder.is_root() {
-        return Ok(Some(tree.id()));
+fn walk_folder(
+    repository: &git2::Repository,
+    tip: Oid,
+    (folder, limit): (&RepoPath, usize),
+    known: Option<&History>,
+) -> Result<Vec<FolderAt>, GitError> {
+    let mut found = Vec::new();
+    let mut here = commit(repository, tip)?;
+    // Most commits touch other folders: while the root is the same, or the folder's id is, nothing is read.
+    let mut held = folder_of(&here, folder)?;
+    for _ in 0..MAX_WALK {
+        if let Some(known) = known.filter(|known| known.tip == ours(here.id())) {
+            found.extend(known.steps.iter().take(limit - found.len()).cloned());
+            break;
+        }
+        let parent = here.parents().next();
+        let before = match &parent {
+            Some(parent) if parent.tree_id() == here.tree_id() => held,
+            Some(parent) => folder_of(parent, folder)?,
+            None => None,
+        };
+        if before != held {
+            found.push(FolderAt { commit: ours(here.id()), at: time(&here), tree: held });
+        }
+        match parent {
+            Some(parent) if found.len() < limit => (here, held) = (parent, before),
+            _ => break,
+        }
     }
-    Ok(tree.get_path(std::path::Path::new(folder.as_str())).ok().map(|entry| entry.id()))
+    Ok(found)
 }
 
 fn info(commit: &git2::Commit<'_>) -> CommitInfo {
-    let subject = commit.summary().ok().flatten().unwrap_or_default();
+    let message = String::from_utf8_lossy(commit.message_bytes());
+    let subject = message.trim_start().lines().next().unwrap_or_default();
+    let author = String::from_utf8_lossy(commit.author().name_bytes()).into_owned();
     CommitInfo {
-        id: from_git(commit.id()),
-        subject: subject.to_owned(),
-        author: commit.author().name().unwrap_or_default().to_owned(),
-        at: at(commit),
+        id: ours(commit.id()),
+        subject: subject.chars().filter(|c| !c.is_control()).take(MAX_SUBJECT).collect(),
+        author: author.chars().filter(|c| !c.is_control()).take(MAX_SUBJECT).collect(),
+        at: time(commit),
     }
 }
 
-fn at(commit: &git2::Commit<'_>) -> Timestamp {
+/// The committer's time, which GitHub sets where it merges.
+fn time(commit: &git2::Commit<'_>) -> Timestamp {
     Timestamp::from_second(commit.time().seconds()).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+fn folder_of(commit: &git2::Commit<'_>, folder: &RepoPath) -> Result<Option<Oid>, GitError> {
+    if folder.is_root() {
+        return Ok(Some(ours(commit.tree_id())));
+    }
+    match commit.tree()?.get_path(std::path::Path::new(folder.as_str())) {
+        Ok(entry) => Ok((entry.kind() == Some(git2::ObjectType::Tree)).then(|| ours(entry.id()))),
+        Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether the repository holds this object.
+pub(super) fn holds(repository: &git2::Repository, id: Oid) -> Result<bool, GitError> {
+    Ok(repository.odb()?.exists(theirs(id)?))
 }

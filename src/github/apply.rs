@@ -73,7 +73,12 @@ impl GitHub {
         body["name"] = CHECK.into();
         body["head_sha"] = head.to_string().into();
         let ask = Ask::new(Op::CreateCheck, at, &[&at.name.owner, &at.name.name]).body(body);
-        let run: Id = self.client.send(ask).await?.json()?;
+        let created = self.client.send(ask).await.map_err(|error| match error.kind {
+            // The head was pushed away, or GitHub does not see it yet: observe again.
+            Kind::Invalid if error.message.contains("No commit found") => ApiError { kind: Kind::Gone, ..error },
+            _ => error,
+        })?;
+        let run: Id = created.json()?;
         for page in pages {
             left -= 1;
             self.update_check(at, run.id, self.check(output, page, left == 0)).await?;

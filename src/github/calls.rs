@@ -199,11 +199,12 @@ mod tests {
         let text = |access: Access| {
             access.permissions().iter().map(|(p, l)| format!("{p}:{}", l.as_str())).collect::<Vec<_>>().join(" ")
         };
-        insta::assert_snapshot!(text(Access::List), @"");
-        insta::assert_snapshot!(text(Access::Members), @"");
-        insta::assert_snapshot!(text(Access::ReadContents), @"");
-        insta::assert_snapshot!(text(Access::Observe), @"");
-        insta::assert_snapshot!(text(Access::Work), @"");
+        insta::assert_snapshot!(text(Access::List), @"metadata:read");
+        insta::assert_snapshot!(text(Access::Members), @"members:read");
+        insta::assert_snapshot!(text(Access::Files), @"contents:read metadata:read");
+        insta::assert_snapshot!(text(Access::ReadContents), @"contents:read metadata:read");
+        insta::assert_snapshot!(text(Access::Observe), @"checks:read contents:read issues:read members:read metadata:read pull_requests:read statuses:read");
+        insta::assert_snapshot!(text(Access::Work), @"checks:write contents:write issues:write pull_requests:write");
     }
 
     #[test]

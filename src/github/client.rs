@@ -17,7 +17,7 @@ use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
 
 use super::auth::{App, Token, TokenKey, Tokens};
-use super::calls::{Access, Op, encode, fill};
+use super::calls::{Access, Level, Op, encode, fill};
 use super::error::{self, ApiError, GraphqlError, Kind, Scope};
 use super::pace::Pacer;
 use super::{Config, RepoAt};
@@ -169,21 +169,59 @@ impl Client {
         document: &str,
         variables: Value,
     ) -> Result<T, ApiError> {
+        let who = who.into();
+        let (answer, errors) = self.ask(op, who, document, variables).await?;
+        self.data(op, who, &answer, &errors)
+    }
+
+    /// The same where one document asks about several things: what is gone is `null` in the data, and not an error.
+    pub(super) async fn graphql_some<T: DeserializeOwned>(
+        &self,
+        op: Op,
+        who: impl Into<Who>,
+        document: &str,
+        variables: Value,
+    ) -> Result<T, ApiError> {
+        let who = who.into();
+        let (answer, mut errors) = self.ask(op, who, document, variables).await?;
+        errors.retain(|error| error.kind.as_deref() != Some("NOT_FOUND"));
+        self.data(op, who, &answer, &errors)
+    }
+
+    async fn ask(
+        &self,
+        op: Op,
+        who: Who,
+        document: &str,
+        variables: Value,
+    ) -> Result<(Answer, Vec<GraphqlError>), ApiError> {
         #[derive(Deserialize)]
-        struct Data<T> {
-            data: Option<T>,
+        struct Errors {
             #[serde(default)]
             errors: Vec<GraphqlError>,
         }
-        let who = who.into();
         let body = json!({ "query": document, "variables": variables });
         let ask = Ask { op, who, path: String::new(), body: Some(body) };
         let answer = self.send_to(&self.graphql, &ask).await?;
-        let name = op.call().name;
         // Errors first: beside errors `data` may be null where our types expect a value.
-        let errors: Data<serde::de::IgnoredAny> = answer.json()?;
-        if !errors.errors.is_empty() {
-            let error = error::graphql(name, &errors.errors, &answer.headers, self.clock.now());
+        let Errors { errors } = answer.json()?;
+        Ok((answer, errors))
+    }
+
+    fn data<T: DeserializeOwned>(
+        &self,
+        op: Op,
+        who: Who,
+        answer: &Answer,
+        errors: &[GraphqlError],
+    ) -> Result<T, ApiError> {
+        #[derive(Deserialize)]
+        struct Data<T> {
+            data: Option<T>,
+        }
+        let name = op.call().name;
+        if !errors.is_empty() {
+            let error = error::graphql(name, errors, &answer.headers, self.clock.now());
             self.note_throttle(who, &error);
             return Err(error);
         }
@@ -196,7 +234,26 @@ impl Client {
         self.tokens.get(key, self.clock.now(), self.mint(key)).await
     }
 
-    async fn mint(&self, (installation, repository, access): TokenKey) -> Result<Token, ApiError> {
+    async fn mint(&self, key: TokenKey) -> Result<Token, ApiError> {
+        let permissions = key.2.permissions();
+        match self.mint_with(key, &permissions).await {
+            // An account of one person has no teams, and grants nothing about them: what else there is must still work.
+            Err(error) if error.kind == Kind::Invalid && permissions.len() > 1 => {
+                let fewer: Vec<_> = permissions.iter().filter(|(name, _)| *name != "members").copied().collect();
+                if fewer.len() == permissions.len() {
+                    return Err(error);
+                }
+                self.mint_with(key, &fewer).await
+            }
+            minted => minted,
+        }
+    }
+
+    async fn mint_with(
+        &self,
+        (installation, repository, _): TokenKey,
+        permissions: &[(&'static str, Level)],
+    ) -> Result<Token, ApiError> {
         #[derive(Deserialize)]
         struct Minted {
             token: String,
@@ -204,21 +261,20 @@ impl Client {
         }
         self.pacer.admit(installation, false, self.clock.now())?;
         let permissions: serde_json::Map<String, Value> =
-            access.permissions().into_iter().map(|(name, level)| (name.to_owned(), level.as_str().into())).collect();
+            permissions.iter().map(|(name, level)| ((*name).to_owned(), level.as_str().into())).collect();
         let mut body = json!({ "permissions": permissions });
         if let Some(repository) = repository {
             body["repository_ids"] = json!([repository]);
         }
         let ask = Ask::new(Op::Token, Who::App, &[&installation.to_string()]).body(body);
         let uri = format!("{}{}", self.api, ask.path);
-        let jwt = self.app.jwt()?;
-        let answer = self.exchange(&uri, &ask, &jwt).await;
-        let answer = answer.map_err(|(_, error)| match error.kind {
-            Kind::Gone | Kind::Denied | Kind::Invalid => error.reaching(Scope::Repo),
-            _ => error,
-        });
+        let answer = self.exchange(&uri, &ask, &self.app.jwt()?).await.map_err(|(_, error)| error);
         let minted: Minted = answer
-            .inspect_err(|error| self.note_throttle(Who::Installation(InstallationId(installation)), error))?
+            .inspect_err(|error| self.note_throttle(Who::Installation(InstallationId(installation)), error))
+            .map_err(|error| match error.kind {
+                Kind::Gone | Kind::Denied | Kind::Invalid => error.reaching(Scope::Repo),
+                _ => error,
+            })?
             .json()?;
         Ok(Token { secret: minted.token.into(), expires: minted.expires_at })
     }

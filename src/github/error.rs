@@ -156,7 +156,7 @@ pub(super) fn throttled_until(
 #[derive(Debug, Deserialize)]
 pub(super) struct GraphqlError {
     #[serde(default, rename = "type")]
-    kind: Option<String>,
+    pub(super) kind: Option<String>,
     #[serde(default)]
     message: String,
 }

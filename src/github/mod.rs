@@ -7,6 +7,7 @@
 mod apply;
 mod auth;
 mod calls;
+mod changes;
 mod client;
 mod commits;
 mod error;
@@ -22,9 +23,10 @@ use secrecy::SecretString;
 
 pub use apply::reply_marker;
 pub use calls::{Access, CALLS, Call, EVENTS, Level};
+pub use changes::{CameWith, came_with, files};
 pub use error::{ApiError, Kind, Scope};
 pub use hooks::Redelivered;
-pub use observe::{CameWith, RepoListing};
+pub use observe::RepoListing;
 pub use pace::Budget;
 
 use crate::clock::Clock;
@@ -103,6 +105,3 @@ impl GitHub {
         self.client.pacer.budget(installation.0)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -59,10 +59,9 @@ impl Pacer {
         }
         for (most, window) in WINDOWS {
             // The write that must leave the window before another fits.
-            if let Some(at) = pace.writes.len().checked_sub(most).and_then(|i| pace.writes.get(i)) {
-                if now.duration_since(*at) < window {
-                    return Err(wait(*at + window, "as many writes as GitHub allows in this time"));
-                }
+            let leaving = pace.writes.len().checked_sub(most).and_then(|i| pace.writes.get(i));
+            if let Some(at) = leaving.filter(|at| now.duration_since(**at) < window) {
+                return Err(wait(*at + window, "as many writes as GitHub allows in this time"));
             }
         }
         pace.writes.push_back(now);

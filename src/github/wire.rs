@@ -224,8 +224,8 @@ struct RequestNode {
 #[derive(Deserialize)]
 struct ReviewerNode {
     login: Option<String>,
-    slug: Option<String>,
-    organization: Option<LoginNode>,
+    #[serde(rename = "combinedSlug")]
+    team: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -262,11 +262,12 @@ impl CommitAuthorsNode {
     fn actors(self) -> Vec<Actor> {
         let signed = self.signature.is_some_and(|s| s.is_valid && s.was_signed_by_git_hub);
         let actor = |author: GitActorNode| {
-            let bot = author.email.as_deref().filter(|_| signed).and_then(bot_of_address);
-            match (bot, author.user) {
-                (Some(slug), _) => Actor { login: slug.to_owned(), bot: true },
-                (None, Some(user)) => Actor { login: user.login, bot: false },
-                (None, None) => actor(None),
+            let login = author.user.map(|user| user.login);
+            let by_login = login.as_deref().and_then(|login| login.strip_suffix("[bot]"));
+            match (by_login.or_else(|| author.email.as_deref().and_then(bot_of_address)), &login) {
+                (Some(bot), _) if signed => Actor { login: bot.to_owned(), bot: true },
+                (None, Some(login)) => Actor { login: login.clone(), bot: false },
+                _ => actor(None),
             }
         };
         self.authors.into_vec().into_iter().map(actor).collect()
@@ -335,10 +336,7 @@ fn review(node: ReviewNode) -> Option<Review> {
 
 fn requested(node: RequestNode) -> Option<String> {
     let reviewer = node.requested_reviewer?;
-    match (reviewer.slug, reviewer.organization) {
-        (Some(slug), Some(organization)) => Some(format!("{}/{slug}", organization.login)),
-        _ => reviewer.login,
-    }
+    reviewer.team.or(reviewer.login)
 }
 
 #[derive(Deserialize)]

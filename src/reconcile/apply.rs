@@ -133,8 +133,7 @@ impl Reconciler {
         let edit = edit.clone();
         let files = here
             .blocking(move |repo| {
-                let objects = repo.objects();
-                let tree = Tree::new(repo.tree_of(base)?, &*objects);
+                let tree = Tree::new(repo.tree_of(base)?, repo);
                 let new = |(image, tag): &(String, String)| NewVersion {
                     image: image.clone(),
                     tag: tag.clone(),

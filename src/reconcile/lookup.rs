@@ -4,7 +4,7 @@ use super::{Reconciler, Trouble};
 use sha2::{Digest, Sha256};
 
 use crate::config;
-use crate::git::MergePreview;
+use crate::git::Merge;
 use crate::github::Kind;
 use crate::model::id::Oid;
 use crate::model::pipeline::Pipeline;
@@ -96,8 +96,7 @@ impl Reconciler {
         let folders = pipeline.policies.paths.clone();
         let trees = here.blocking(move |repo| {
             let rules = repo.tree_of(rules)?;
-            let objects = repo.objects();
-            let tree = Tree::new(rules, &*objects);
+            let tree = Tree::new(rules, repo);
             let config =
                 config::FILE.parse().ok().and_then(|path| tree.entry(&path).ok().flatten()).map(|entry| entry.id);
             let policies = files::list(&tree, &folders);
@@ -105,8 +104,8 @@ impl Reconciler {
         });
         let (base_tree, preview, config, policies) = trees.await?;
         let head_tree = match preview {
-            MergePreview::Tree(tree) => tree,
-            MergePreview::Conflict(paths) => {
+            Merge::Tree(tree) => tree,
+            Merge::Conflict(paths) => {
                 let shown: Vec<String> = paths.iter().take(5).map(ToString::to_string).collect();
                 let more = if paths.len() > 5 { format!(" and {} more", paths.len() - 5) } else { String::new() };
                 return Ok(Err(format!("it conflicts with its base in {}{more}", shown.join(", "))));

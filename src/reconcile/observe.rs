@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Reconciler, Trouble};
 use crate::config;
-use crate::git::{self, GitError, Refs, Want};
+use crate::git::{Content, GitError, RefSpec, Refs, RepoSlot, Store};
 use crate::github::{Access, RepoAt, RepoListing};
 use crate::model::finding::{Location, Problem};
 use crate::model::id::{Key, Oid};
@@ -23,23 +23,23 @@ pub(super) struct Fetched {
     pub(super) at: RepoAt,
     /// Its refs.
     pub(super) refs: Arc<Refs>,
-    repo: git::Repo,
+    store: Arc<Store>,
 }
 
 impl Fetched {
     /// Runs blocking work on the repository away from the async threads.
     pub(super) async fn blocking<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&git::Repo) -> Result<T, GitError> + Send + 'static,
+        work: impl FnOnce(&Store) -> Result<T, GitError> + Send + 'static,
     ) -> Result<T, Trouble> {
-        let repo = self.repo.clone();
-        let done = tokio::task::spawn_blocking(move || work(&repo)).await;
+        let store = Arc::clone(&self.store);
+        let done = tokio::task::spawn_blocking(move || work(&store)).await;
         Ok(done.map_err(|_| Trouble::bug("work on a repository panicked"))??)
     }
 
     /// The repository's objects.
     pub(super) fn objects(&self) -> Arc<dyn crate::model::tree::Objects> {
-        self.repo.objects()
+        Arc::clone(&self.store) as Arc<dyn crate::model::tree::Objects>
     }
 }
 
@@ -124,32 +124,36 @@ impl Reconciler {
 
     /// Reads the refs of a repository and fetches what is new, and the wanted commits.
     pub(super) async fn fetch(&self, at: &RepoAt, commits: &[Oid]) -> Result<Fetched, Trouble> {
-        let ledger = LEDGER_BRANCH.to_owned();
-        self.sync(at, Want { commits: commits.to_vec(), branches: vec![ledger], ..Want::default() }).await
+        let refs = [RefSpec::Default, RefSpec::Branch(LEDGER_BRANCH.to_owned())];
+        let want: Vec<_> = refs.into_iter().chain(commits.iter().copied().map(RefSpec::Commit)).collect();
+        self.sync(at, Content::All, &want).await
     }
 
     /// The same for a source, of which only commits and tags are needed, and the branches its tags may come from.
     pub(super) async fn fetch_source(&self, at: &RepoAt, branches: &[String]) -> Result<Fetched, Trouble> {
-        let branches = branches.to_vec();
-        self.sync(at, Want { branches, tags: true, commits_only: true, ..Want::default() }).await
+        let refs = [RefSpec::Default, RefSpec::Tags];
+        let want: Vec<_> = refs.into_iter().chain(branches.iter().cloned().map(RefSpec::Branch)).collect();
+        self.sync(at, Content::Commits, &want).await
     }
 
-    async fn sync(&self, at: &RepoAt, want: Want) -> Result<Fetched, Trouble> {
+    async fn sync(&self, at: &RepoAt, content: Content, want: &[RefSpec]) -> Result<Fetched, Trouble> {
         let token = self.parts.github.token(at, Access::ReadContents).await?;
-        let remote = self.parts.remotes.of(&at.name, token);
-        let (repo, refs) = self.parts.git.sync((at.installation, at.id), &remote, &want).await?;
-        Ok(Fetched { at: at.clone(), refs: Arc::new(refs), repo })
+        let remote = self.parts.remotes.of(&at.name, &token)?;
+        let slot = RepoSlot { installation: at.installation, repo: at.id, content };
+        let (store, refs) = self.parts.git.sync(slot, &remote, want).await?;
+        Ok(Fetched { at: at.clone(), refs: Arc::new(refs), store })
     }
 
     async fn common(&self, mut repo: Repo, here: &Fetched) -> Result<Common, Trouble> {
         // The API may lag behind git: what was fetched is what is decided on.
+        repo.default_branch = here.refs.default_branch.clone().unwrap_or(repo.default_branch);
         repo.tip = here.refs.heads.get(&repo.default_branch).copied();
         let config = match repo.tip {
             Some(tip) => here.blocking(move |repo| Ok(configuration(repo, tip))).await??,
             None => Configuration::Missing,
         };
         let ledger = match here.refs.heads.get(LEDGER_BRANCH).copied() {
-            Some(head) if config != Configuration::Missing => here.blocking(move |repo| ledger(repo, head)).await?,
+            Some(head) if config != Configuration::Missing => here.blocking(move |repo| repo.read_ledger(head)).await?,
             _ => Ledger::default(),
         };
         Ok(Common { now: self.parts.clock.now(), bot: self.bot.clone(), repo, config, ledger })
@@ -157,14 +161,15 @@ impl Reconciler {
 
     /// A repository as the gates see it, from what listing and refs say.
     pub(super) fn repo_of(&self, listing: &RepoListing, fetched: &Fetched) -> Repo {
+        let default_branch = fetched.refs.default_branch.as_ref().unwrap_or(&listing.default_branch);
         Repo {
             id: listing.at.id,
             installation: listing.at.installation,
             name: listing.at.name.clone(),
             url: self.parts.remotes.page(&listing.at.name),
             private: listing.private,
-            default_branch: listing.default_branch.clone(),
-            tip: fetched.refs.heads.get(&listing.default_branch).copied(),
+            default_branch: default_branch.clone(),
+            tip: fetched.refs.heads.get(default_branch).copied(),
             merge_methods: Vec::new(),
         }
     }
@@ -192,10 +197,9 @@ fn waiting(app: &str, subject: RepoSubject) -> PipelineSubject {
 }
 
 /// The configuration at a commit.
-pub(super) fn configuration(repo: &git::Repo, tip: Oid) -> Result<Configuration, GitError> {
+pub(super) fn configuration(repo: &Store, tip: Oid) -> Result<Configuration, GitError> {
     let Ok(path) = config::FILE.parse::<RepoPath>() else { return Ok(Configuration::Missing) };
-    let objects = repo.objects();
-    let tree = Tree::new(repo.tree_of(tip)?, &*objects);
+    let tree = Tree::new(repo.tree_of(tip)?, repo);
     let bytes = match tree.read(&path) {
         Ok(bytes) => bytes,
         Err(TreeError::NotFound(_)) => return Ok(Configuration::Missing),
@@ -209,18 +213,4 @@ pub(super) fn configuration(repo: &git::Repo, tip: Oid) -> Result<Configuration,
         Some(pipeline) => Configuration::Valid(pipeline),
         None => Configuration::Broken(parsed.problems),
     })
-}
-
-fn ledger(repo: &git::Repo, head: Oid) -> Result<Ledger, GitError> {
-    let objects = repo.objects();
-    let tree = Tree::new(repo.tree_of(head)?, &*objects);
-    let mut ledger = Ledger { head: Some(head), ..Ledger::default() };
-    let files = tree.files(&RepoPath::root()).map_err(|error| GitError::broken(error.to_string()))?;
-    for (path, _) in files {
-        match tree.read(&path) {
-            Ok(bytes) => ledger.read(&path, &String::from_utf8_lossy(&bytes)),
-            Err(error) => return Err(GitError::broken(error.to_string())),
-        }
-    }
-    Ok(ledger)
 }

@@ -71,7 +71,8 @@ impl Reconciler {
         notes: &[Note],
     ) -> Result<(Source, Fetched), SourceTrouble> {
         let (repo, fetched) = match app.source.as_ref().filter(|name| **name != common.repo.name) {
-            None => (common.repo.clone(), here.clone()),
+            // Tags and release branches of its own come like anybody's.
+            None => (common.repo.clone(), self.fetch_source(&here.at, &app.release_branches).await?),
             Some(name) => {
                 let Some(listing) = self.directory.find_named(common.repo.installation, name) else {
                     return Err(SourceTrouble::Problem(Problem {
@@ -96,14 +97,14 @@ impl Reconciler {
             .refs
             .tags
             .iter()
-            .filter_map(|tag| app.tags.version(&tag.name).map(|version| (version, tag)))
+            .filter_map(|(name, tag)| app.tags.version(name).map(|version| (version, name, tag)))
             .collect();
-        versions.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.name.cmp(&b.1.name)));
-        let tags = versions.into_iter().take(MAX_TAGS).map(|(_, tag)| Tag {
-            name: tag.name.clone(),
+        versions.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+        let tags = versions.into_iter().take(MAX_TAGS).map(|(_, name, tag)| Tag {
+            name: name.clone(),
             commit: tag.commit,
             reachable: reachable.contains(&tag.commit),
-            pusher: pusher(notes, &tag.name, tag.object, tag.commit),
+            pusher: pusher(notes, name, tag.object, tag.commit),
         });
         let tags = tags.collect();
         let trunk = match tip {
@@ -146,10 +147,11 @@ impl Reconciler {
         let steps = here
             .blocking(move |repo| {
                 let mut steps = Vec::new();
-                for step in repo.first_parent_history(tip, &place, MAX_HISTORY)? {
+                let history = repo.first_parent_history(tip, &place, MAX_HISTORY)?;
+                // Where the folder was gone, nothing ran of which the next version would have to know.
+                for step in history.into_iter().filter(|step| step.tree.is_some()) {
                     let root = repo.tree_of(step.commit)?;
-                    let objects = repo.objects();
-                    let fields = versions::version_fields(&Tree::new(root, &*objects), &place, &images);
+                    let fields = versions::version_fields(&Tree::new(root, repo), &place, &images);
                     steps.push((step.commit, step.at, fields));
                 }
                 Ok(steps)

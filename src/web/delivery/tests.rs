@@ -59,15 +59,12 @@ fn every_event_wakes_what_it_should() {
         ("push", push("refs/notes/commits", [true, false, false])),
         ("push", push(&format!("refs/tags/{}", "x".repeat(300)), [true, false, false])),
         ("create", json!({ "ref": "v1", "ref_type": "tag" })),
-        ("delete", json!({ "ref": "v1", "ref_type": "tag" })),
         ("pull_request", pull("opened")),
         ("pull_request", pull("closed")),
         ("pull_request_review", review),
         ("issue_comment", comment("created", "ada")),
         ("issue_comment", comment("created", "trunkline[bot]")),
         ("issue_comment", comment("edited", "ada")),
-        ("issues", json!({ "action": "opened", "issue": { "number": 3 } })),
-        ("issues", json!({ "action": "closed", "issue": { "number": 3 } })),
         ("check_run", check("check_run", "completed", 1)),
         ("check_run", check("check_run", "completed", 77)),
         ("check_run", check("check_run", "rerequested", 77)),
@@ -76,7 +73,6 @@ fn every_event_wakes_what_it_should() {
         ("check_suite", check("check_suite", "completed", 1)),
         ("check_suite", check("check_suite", "completed", 77)),
         ("status", json!({ "sha": SHA, "state": "success" })),
-        ("merge_group", json!({ "action": "checks_requested", "merge_group": { "head_sha": SHA } })),
         ("repository", json!({ "action": "renamed" })),
         ("installation", repos("created", "repositories")),
         ("installation", repos("deleted", "repositories")),
@@ -94,16 +90,13 @@ fn every_event_wakes_what_it_should() {
     push: repo/9
     push: ignored: an action without meaning here
     push: repo/9
-    create: repo/9
-    delete: repo/9
+    create: ignored: an event without meaning here
     pull_request: pull/9/3 head/9/0123456789abcdef0123456789abcdef01234567
     pull_request: pull/9/3 head/9/0123456789abcdef0123456789abcdef01234567 repo/9
     pull_request_review: pull/9/3 head/9/0123456789abcdef0123456789abcdef01234567
     issue_comment: pull/9/3
     issue_comment: ignored: an action without meaning here
     issue_comment: ignored: an action without meaning here
-    issues: pull/9/3
-    issues: ignored: an action without meaning here
     check_run: head/9/0123456789abcdef0123456789abcdef01234567 repo/9
     check_run: ignored: an action without meaning here
     check_run: head/9/0123456789abcdef0123456789abcdef01234567 repo/9
@@ -112,7 +105,6 @@ fn every_event_wakes_what_it_should() {
     check_suite: head/9/0123456789abcdef0123456789abcdef01234567 repo/9
     check_suite: ignored: an action without meaning here
     status: head/9/0123456789abcdef0123456789abcdef01234567 repo/9
-    merge_group: head/9/0123456789abcdef0123456789abcdef01234567
     repository: repo/9
     installation: repo/1 repo/2
     installation: ignored: an action without meaning here
@@ -141,7 +133,7 @@ fn t4_a_body_sent_as_another_event_is_refused() {
         ("installation_repositories", json!({ "action": "added", "repositories_added": [] })),
         ("repository", json!({ "action": "renamed" })),
     ]);
-    for event in bodies.keys() {
+    for event in bodies.keys().filter(|event| EVENTS.iter().any(|(known, _)| known == *event)) {
         for (sent, more) in &bodies {
             let result = wakes(event, &body(more.clone()), &us());
             assert_eq!(result == Err(BadDelivery::Shape), event != sent, "{sent} sent as {event}: {result:?}");
@@ -212,9 +204,7 @@ fn githubs_examples_are_understood() {
         }
     }
     assert!(seen >= 300, "only {seen} examples");
-    for event in
-        ["push", "create", "pull_request", "issue_comment", "check_run", "status", "installation", "repository"]
-    {
+    for event in ["push", "pull_request", "issue_comment", "check_run", "status", "installation", "repository"] {
         assert!(waking[event] > 0, "{event} woke nothing: {waking:?}");
     }
 }
