@@ -72,8 +72,8 @@ impl Stage {
 
     /// Starts the bot on it, with its queue and caches below `dir`.
     pub(super) async fn bot(self, dir: &Path) -> Result<(Sandbox, Bot), Failure> {
-        let queue = Queue::open(&dir.join("queue.sqlite"), self.clock.clone());
-        let queue = queue.await.map_err(failed("the queue does not open"))?;
+        let file = dir.join("queue.sqlite");
+        let queue = Queue::open(&file, self.clock.clone()).await.map_err(failed("the queue does not open"))?;
         let transport = Transport::Network.opened().map_err(failed("no connection can be made"))?;
         let key = SecretString::from(self.github.app_private_key_pem());
         let config = Config {
