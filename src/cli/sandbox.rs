@@ -155,7 +155,8 @@ fn from_checkout(github: &Sandbox, folder: &Path, url: &str) -> Result<String, F
     let name = folder.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_str()?.to_owned()));
     let name = name.filter(|name| format!("you/{name}").parse::<crate::model::id::RepoName>().is_ok());
     let name = name.unwrap_or_else(|| "checkout".to_owned());
-    let (files, pipeline) = read(folder).map_err(|why| Failure::new(format!("`{shown}` cannot be read: {why}"), help))?;
+    let (files, pipeline) =
+        read(folder).map_err(|why| Failure::new(format!("`{shown}` cannot be read: {why}"), help))?;
     if files.is_empty() {
         return Err(Failure::new(format!("`{shown}` holds no files"), help));
     }
@@ -207,8 +208,7 @@ fn read(folder: &Path) -> Result<(Files, Option<Pipeline>), String> {
         }
     }
     let config = files.iter().find(|(path, _)| path == config::FILE);
-    let pipeline = config.and_then(|(path, bytes)| {
-        config::parse(&path.parse().ok()?, &String::from_utf8_lossy(bytes)).pipeline
-    });
+    let pipeline =
+        config.and_then(|(path, bytes)| config::parse(&path.parse().ok()?, &String::from_utf8_lossy(bytes)).pipeline);
     Ok((files, pipeline))
 }

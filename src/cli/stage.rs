@@ -30,7 +30,6 @@ pub(super) struct Stage {
     pub(super) github: Sandbox,
     pub(super) clock: Clock,
     pub(super) url: String,
-    pub(super) receiver: String,
     bot: TcpListener,
     secret: SecretString,
     stop: watch::Receiver<bool>,
@@ -44,7 +43,12 @@ pub(super) struct Bot {
 
 impl Stage {
     /// Starts the GitHub on `port` (0: any free one), its state below `dir`.
-    pub(super) async fn start(dir: &Path, port: u16, clock: Clock, stop: watch::Receiver<bool>) -> Result<Self, Failure> {
+    pub(super) async fn start(
+        dir: &Path,
+        port: u16,
+        clock: Clock,
+        stop: watch::Receiver<bool>,
+    ) -> Result<Self, Failure> {
         let github = listen(port).await?;
         let bot = listen(0).await?;
         let url = format!("http://{}", address(&github)?);
@@ -57,7 +61,7 @@ impl Stage {
             base_url: url.clone(),
             app,
             webhook_secret: secret.expose_secret().to_owned(),
-            deliver_to: Some(receiver.clone()),
+            deliver_to: Some(receiver),
         })
         .await
         .map_err(failed("the sandbox does not start"))?;
@@ -67,7 +71,7 @@ impl Stage {
             // The receiver's own server: the same limits on what a stranger on this machine may send.
             serve(github, router, stopped).await;
         });
-        Ok(Self { github: sandbox, clock, url, receiver, bot, secret, stop })
+        Ok(Self { github: sandbox, clock, url, bot, secret, stop })
     }
 
     /// Starts the bot on it, with its queue and caches below `dir`.
@@ -89,7 +93,7 @@ impl Stage {
         let at_once = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let parts = Parts {
             github,
-            git: Cache::new(&dir.join("caches")).map_err(failed("the git caches cannot be made"))?,
+            git: Cache::new(dir.join("caches")).map_err(failed("the git caches cannot be made"))?,
             remotes: Remotes::http(&self.url, &transport).map_err(failed("no connection can be made"))?,
             queue: queue.clone(),
             worker: Worker::new(program, Limits::default(), at_once),
@@ -97,7 +101,8 @@ impl Stage {
             clock: self.clock.clone(),
         };
         let reconciler = Reconciler::start(parts).await.map_err(failed("the bot does not start"))?;
-        let secrets = Secrets::new(vec![("sandbox".to_owned(), self.secret)]).map_err(failed("the secret is no good"))?;
+        let secrets =
+            Secrets::new(vec![("sandbox".to_owned(), self.secret)]).map_err(failed("the secret is no good"))?;
         let us = Us { app_id: self.github.app_id(), login: Some(format!("{}[bot]", reconciler.bot().slug)) };
         let state = WebState::new(queue.clone(), secrets, us, Metrics::new());
         let mut stop = self.stop;
@@ -110,7 +115,10 @@ impl Stage {
 async fn listen(port: u16) -> Result<TcpListener, Failure> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     TcpListener::bind(address).await.map_err(|error| {
-        Failure::new(format!("cannot listen on {address}: {error}"), "choose another port with `--port`, or 0 for any free one")
+        Failure::new(
+            format!("cannot listen on {address}: {error}"),
+            "choose another port with `--port`, or 0 for any free one",
+        )
     })
 }
 

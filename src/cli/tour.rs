@@ -47,8 +47,8 @@ impl Tour {
     async fn story(&mut self) -> Result<(), Failure> {
         self.installed().await?;
         self.a_change_is_answered().await?;
-        let version = self.to_dev_and_stage().await?;
-        let production = self.to_production(&version).await?;
+        let version = self.reach_stage().await?;
+        let production = self.reach_production(&version).await?;
         self.back_again(production).await?;
         self.what_is_refused(&version).await?;
         self.say("\nThat is the whole story. Try it yourself: trunkline sandbox\n")
@@ -63,16 +63,24 @@ impl Tour {
 
     async fn a_change_is_answered(&mut self) -> Result<(), Failure> {
         self.tell("Ben asks for a change: dev shall run whatever is `latest`, and expose the database.")?;
-        let overlay = text(DEV).replace("newTag: v0.9", "newTag: latest").replace("  - ../base\n", "  - ../base\n  - open.yaml\n");
+        let overlay = text(DEV)
+            .replace("newTag: v0.9", "newTag: latest")
+            .replace("  - ../base\n", "  - ../base\n  - open.yaml\n");
         let open = "apiVersion: v1\nkind: Service\nmetadata:\n  name: database-open\nspec:\n  type: LoadBalancer\n  selector:\n    app: database\n  ports:\n    - port: 5432\n      targetPort: postgres\n";
-        self.push(ENVIRONMENTS, "open", "ben", "Open the database", &[(DEV, &overlay), ("environments/dev/open.yaml", open)]);
+        self.push(
+            ENVIRONMENTS,
+            "open",
+            "ben",
+            "Open the database",
+            &[(DEV, &overlay), ("environments/dev/open.yaml", open)],
+        );
         let number = self.github.open_pull(ENVIRONMENTS, "ben", "open", "main", "Open the database", "");
         self.settle().await?;
         self.bot_says(number)?;
         self.check_is(number, "failure")?;
 
         self.tell("Ben thinks again: a pinned version, and no open door.")?;
-        let overlay = text(DEV).replace("memory", "memory");
+        let overlay = text(DEV).replace("newTag: v0.9", "newTag: v0.9.1");
         self.remove(ENVIRONMENTS, "open", "ben", "Not open after all", "environments/dev/open.yaml", (DEV, &overlay));
         self.settle().await?;
         self.check_is(number, "success")?;
@@ -80,9 +88,15 @@ impl Tour {
         self.settle().await
     }
 
-    async fn to_dev_and_stage(&mut self) -> Result<String, Failure> {
+    async fn reach_stage(&mut self) -> Result<String, Failure> {
         self.tell("Ann merges to the shop's trunk. The build is still running.")?;
-        let sha = self.push(SHOP, "main", "ann", "Sell more", &[("backend/main.go", "package main\n\nfunc main() { sell() }\n")]);
+        let sha = self.push(
+            SHOP,
+            "main",
+            "ann",
+            "Sell more",
+            &[("backend/main.go", "package main\n\nfunc main() { sell() }\n")],
+        );
         self.settle().await?;
         self.holds("nothing promotes before it exists", self.open(ENVIRONMENTS).is_empty())?;
 
@@ -100,7 +114,7 @@ impl Tour {
         Ok(sha)
     }
 
-    async fn to_production(&mut self, sha: &str) -> Result<u64, Failure> {
+    async fn reach_production(&mut self, sha: &str) -> Result<u64, Failure> {
         self.tell("Ann tags v1.0: a pull request asks for production.")?;
         self.github.create_tag(SHOP, "v1.0", sha, "ann", false);
         self.settle().await?;
@@ -252,7 +266,8 @@ impl Tour {
         let Some(body) = self.github.last_comment(ENVIRONMENTS, number, "trunkline[bot]") else {
             return self.holds("the bot answers", false);
         };
-        let shown: String = body.lines().skip_while(|line| line.starts_with("<!--")).map(|line| format!("    │ {line}\n")).collect();
+        let shown: String =
+            body.lines().skip_while(|line| line.starts_with("<!--")).map(|line| format!("    │ {line}\n")).collect();
         self.say(&format!("    The bot says in #{number}:\n{shown}"))
     }
 
@@ -268,7 +283,10 @@ impl Tour {
             return self.said(&format!("✓ {what}"));
         }
         self.said(&format!("✗ {what}"))?;
-        Err(Failure::new(format!("step {} of the tour does not hold: {what}", self.step), "please report it, with the lines above"))
+        Err(Failure::new(
+            format!("step {} of the tour does not hold: {what}", self.step),
+            "please report it, with the lines above",
+        ))
     }
 
     fn say(&self, text: &str) -> Result<(), Failure> {

@@ -411,13 +411,14 @@ fn newest_or(
     let Some(tag) = tag else { return Err(texts::unknown_version(app, source, version)) };
     let wanted = versions::version_of(app, tag);
     let held = holdings.history.first().and_then(|now| now.version.as_deref()).and_then(Version::parse);
-    if let (Some(held), Some(wanted)) = (&held, &wanted) {
-        if wanted <= held {
-            let relation = if wanted == held { "the same as" } else { "higher than" };
-            let text = format!("{} holds {held}, which is {relation} {wanted}", environment.name);
-            return Err(Verdict::no("lower", text)
-                .next(format!("to go back, comment `/rollback {} {wanted}`", environment.name)));
-        }
+    if let (Some(held), Some(wanted)) = (&held, &wanted)
+        && wanted <= held
+    {
+        let relation = if wanted == held { "the same as" } else { "higher than" };
+        let text = format!("{} holds {held}, which is {relation} {wanted}", environment.name);
+        return Err(
+            Verdict::no("lower", text).next(format!("to go back, comment `/rollback {} {wanted}`", environment.name))
+        );
     }
     if !tag.reachable {
         let text = format!("the tag {} is on a commit that neither trunk nor a release branch reaches", tag.name);

@@ -206,17 +206,17 @@ fn approved(entering: &Entering<'_>, wanted: &Approvals, pull: Option<&Pull>, ne
     let mut good = Vec::new();
     let mut because = Vec::new();
     for review in pull.reviews.iter().filter(|review| review.state == ReviewState::Approved && !review.author.bot) {
-        match counts(entering.snapshot, wanted, review, pull, needs) {
-            Some(reason) => because
-                .push(Verdict::no("approval", format!("{}'s approval does not count: {reason}", review.author.login))),
-            None if involved.contains(&review.author.login.to_lowercase()) => because.push(Verdict::no(
-                "four-eyes",
-                format!(
-                    "{}'s approval does not count: they tagged, wrote or asked for this version",
-                    review.author.login
-                ),
-            )),
-            None => good.push(review.author.login.as_str()),
+        let who = &review.author.login;
+        let reason = if involved.contains(&who.to_lowercase()) {
+            Some(("four-eyes", "they tagged, wrote or asked for this version".to_owned()))
+        } else {
+            counts(entering.snapshot, wanted, review, pull, needs).map(|reason| ("approval", reason))
+        };
+        match reason {
+            Some((code, reason)) => {
+                because.push(Verdict::no(code, format!("{who}'s approval does not count: {reason}")));
+            }
+            None => good.push(who.as_str()),
         }
     }
     let have = u32::try_from(good.len()).unwrap_or(u32::MAX);

@@ -46,15 +46,16 @@ pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, pipeline: &Pipeli
     }
     let verdict = Verdict::all("merge", format!("merge #{}", pull.brief.number), because);
     let auto = ways.iter().all(|way| way.environment.merge == Merge::Auto);
-    if verdict.answer == Answer::Yes && auto {
-        if let Some(method) = snapshot.common.repo.merge_methods.first() {
-            plan.effects.push(Effect::Merge {
-                number: pull.brief.number,
-                head: pull.brief.head,
-                method: *method,
-                title: format!("{} (#{})", pull.brief.title, pull.brief.number),
-            });
-        }
+    if verdict.answer == Answer::Yes
+        && auto
+        && let Some(method) = snapshot.common.repo.merge_methods.first()
+    {
+        plan.effects.push(Effect::Merge {
+            number: pull.brief.number,
+            head: pull.brief.head,
+            method: *method,
+            title: format!("{} (#{})", pull.brief.title, pull.brief.number),
+        });
     }
     plan.verdicts.push(verdict);
 }

@@ -161,14 +161,11 @@ fn candidate(
             .next("tag a release and let it travel"));
     }
     let held = holdings.history.first().and_then(|now| now.version.as_deref()).and_then(Version::parse);
-    if let (Some(held), Some(version)) = (held, found.tag.as_ref().and_then(|tag| versions::version_of(app, tag))) {
-        if version < held {
-            return Err(Verdict::no(
-                "lower",
-                format!("{version} is lower than {held}, which {} holds", environment.name),
-            )
+    if let (Some(held), Some(version)) = (held, found.tag.as_ref().and_then(|tag| versions::version_of(app, tag)))
+        && version < held
+    {
+        return Err(Verdict::no("lower", format!("{version} is lower than {held}, which {} holds", environment.name))
             .next(format!("to go back, comment `/rollback {} {version}`", environment.name)));
-        }
     }
     Ok(found)
 }

@@ -203,35 +203,35 @@ fn workload(object: &Object) -> Option<Workload<'_>> {
 }
 
 /// The API group, empty for the core.
-pub fn group_of(object: &Object) -> &str {
+pub(super) fn group_of(object: &Object) -> &str {
     object.api_version().split_once('/').map_or("", |(group, _)| group)
 }
 
 /// The namespace, empty when none is written.
-pub fn namespace_of(object: &Object) -> &str {
+pub(super) fn namespace_of(object: &Object) -> &str {
     object.node.str_at(&["metadata", "namespace"]).unwrap_or_default()
 }
 
 /// Whether two namespaces may be the same: an unwritten one is decided by whoever applies it.
-pub fn same_namespace(a: &str, b: &str) -> bool {
+pub(super) fn same_namespace(a: &str, b: &str) -> bool {
     a == b || a.is_empty() || b.is_empty()
 }
 
 /// Whether `(namespace, name)` is among `names`, under the same leniency.
-pub fn has_name(names: &HashSet<(&str, &str)>, namespace: &str, name: &str) -> bool {
+pub(super) fn has_name(names: &HashSet<(&str, &str)>, namespace: &str, name: &str) -> bool {
     names.contains(&(namespace, name))
         || names.contains(&("", name))
         || (namespace.is_empty() && names.iter().any(|(_, other)| *other == name))
 }
 
 /// Whether the object's kind is none of Kubernetes' own.
-pub fn is_custom(object: &Object) -> bool {
+pub(super) fn is_custom(object: &Object) -> bool {
     let group = group_of(object);
     group.contains('.') && !group.ends_with(".k8s.io")
 }
 
 /// Whether the text stands in for something that is filled in later: by Flux, by the kubelet, by a person.
-pub fn is_placeholder(text: &str) -> bool {
+pub(super) fn is_placeholder(text: &str) -> bool {
     let text = text.trim();
     text.is_empty()
         || text.contains("${")

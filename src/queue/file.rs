@@ -9,7 +9,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 
 use super::QueueError;
-use super::store::{SCHEMA, SCHEMA_VERSION, Store};
+use super::schema::{SCHEMA, SCHEMA_VERSION};
+use super::store::Store;
 use crate::clock::Clock;
 
 /// How long SQLite waits for somebody else's lock, such as a person's `sqlite3` shell or a backup.

@@ -8,6 +8,7 @@
 //! fights between writers are the latency (`reliability.md`, section 3.2).
 
 mod file;
+mod schema;
 mod store;
 mod writer;
 

@@ -120,6 +120,9 @@ fn what(input: &PromotionInput<'_>) -> String {
 fn version(input: &PromotionInput<'_>, text: &str, commit: Option<Oid>) -> String {
     match commit {
         None => code(text),
+        Some(commit) if text == commit.short() => {
+            link(&code(&commit.short()), &format!("{}/commit/{commit}", input.source_url))
+        }
         Some(commit) => {
             format!(
                 "{} ({})",
@@ -216,9 +219,9 @@ pub fn trailer<'m>(message: &'m str, name: &str) -> Option<&'m str> {
 
 /// A version and its commit for a table cell.
 pub(super) fn version_cell(version: &str, commit: Option<Oid>, source_url: &str) -> String {
-    let commit = commit.map(|commit| {
-        let url = format!("{source_url}/commit/{}", path_in_url(&commit.to_string()));
-        format!(" {}", link(&cell_code(&commit.short()), &url))
-    });
-    format!("{}{}", cell_code(version), commit.unwrap_or_default())
+    let Some(commit) = commit else { return cell_code(version) };
+    let url = format!("{source_url}/commit/{}", path_in_url(&commit.to_string()));
+    let linked = link(&cell_code(&commit.short()), &url);
+    // A version on trunk is its commit; saying it twice helps nobody.
+    if version == commit.short() { linked } else { format!("{} {linked}", cell_code(version)) }
 }

@@ -353,8 +353,8 @@ impl Sandbox {
         let state = self.lock();
         let (owner, name) = repo.split_once('/')?;
         let comments = &state.world.repo_named(owner, name)?.comments;
-        let theirs = comments.values().filter(|comment| comment.number == number && comment.author == author);
-        theirs.last().map(|comment| comment.body.clone())
+        let mut theirs = comments.values().filter(|comment| comment.number == number && comment.author == author);
+        theirs.next_back().map(|comment| comment.body.clone())
     }
 
     /// Whether webhooks are under way that nobody has answered yet.

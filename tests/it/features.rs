@@ -332,7 +332,7 @@ async fn e22_a_closed_promotion_is_remembered_until_somebody_asks_again() {
       - ✅ commit 1123e8d was tested in stage
       - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
       - ⏳ needs 1 approval from acme/sre (`approvals`)
-      - ⛔ sam closed \#⁠3, so v1.0 is rejected (`rejected`). **Next:** comment `/promote prod v1.0` to ask for it again
+      - ⛔ sam closed \#\u{2060}3, so v1.0 is rejected (`rejected`). **Next:** comment `/promote prod v1.0` to ask for it again
     ");
     world.advance(HOUR).await;
     say(&mut world, "ben", number, "/promote prod v1.0").await;
@@ -797,7 +797,7 @@ async fn e24_a_rollback_goes_back_and_holds() {
     insta::assert_snapshot!(world.body(back), @r"
     body:
     <!-- trunkline:v1 promotion f81794485e89a8aa -->
-    Takes `shop` in `prod` from `v1.0` ([`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc)) back to **`v0.9` ([`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a))**, which passed here before, and holds it there. sam asked to go back: http:⁠//github.test/acme/environments/issues/4\#⁠issuecomment-113
+    Takes `shop` in `prod` from `v1.0` ([`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc)) back to **`v0.9` ([`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a))**, which passed here before, and holds it there. sam asked to go back: http:\u{2060}//github.test/acme/environments/issues/4\#\u{2060}issuecomment-113
 
     | Images |
     |:--|
@@ -854,7 +854,7 @@ async fn e24_a_rollback_goes_back_and_holds() {
       - ✅ soaked for 1h
       - ⏳ held by sam since 2026-11-02 10:00 UTC: rollback to v0.9 (`held`). **Next:** sam or somebody with the rollback right comments `/trunkline unhold prod`
       - ⏳ needs 1 approval from acme/sre (`approvals`)
-      - ⛔ v1.0 entered with \#⁠3 and was replaced since (`rejected`). **Next:** comment `/promote prod v1.0` to ask for it again
+      - ⛔ v1.0 entered with \#\u{2060}3 and was replaced since (`rejected`). **Next:** comment `/promote prod v1.0` to ask for it again
     ");
     insta::assert_snapshot!(world.pulls().join("\n"), @r#"
     #1 merged: "Promote shop 1123e8d to dev", by trunkline[bot]

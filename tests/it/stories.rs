@@ -7,12 +7,12 @@ use trunkline::sandbox::seed::{CI, ENVIRONMENTS, SHOP};
 use crate::world::World;
 
 /// A file's new content.
-pub fn text(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn text(text: &str) -> Option<Vec<u8>> {
     Some(text.as_bytes().to_vec())
 }
 
 /// A file of the example, with a part replaced.
-pub fn example(path: &str, from: &str, to: &str) -> Option<Vec<u8>> {
+pub(crate) fn example(path: &str, from: &str, to: &str) -> Option<Vec<u8>> {
     let file = trunkline::sandbox::seed::environments().into_iter().find(|(name, _)| *name == path);
     let file = String::from_utf8(file.unwrap_or_else(|| panic!("no {path} in the example")).1).unwrap();
     assert!(file.contains(from), "{path} holds no {from:?}");
@@ -20,7 +20,7 @@ pub fn example(path: &str, from: &str, to: &str) -> Option<Vec<u8>> {
 }
 
 /// The example with one file changed.
-pub fn example_with(path: &'static str, from: &str, to: &str) -> Vec<(&'static str, Vec<u8>)> {
+pub(crate) fn example_with(path: &'static str, from: &str, to: &str) -> Vec<(&'static str, Vec<u8>)> {
     let mut files = trunkline::sandbox::seed::environments();
     files.retain(|(name, _)| *name != path);
     files.push((path, example(path, from, to).unwrap()));
@@ -28,7 +28,7 @@ pub fn example_with(path: &'static str, from: &str, to: &str) -> Vec<(&'static s
 }
 
 /// Somebody merges to trunk, and the build succeeds.
-pub async fn merge_to_trunk(world: &mut World, what: &str) -> String {
+pub(crate) async fn merge_to_trunk(world: &mut World, what: &str) -> String {
     let sha = world.github.push_files(SHOP, "main", "ann", what, &[("CHANGES", text(what))]);
     world.settle().await;
     world.github.add_check(SHOP, &sha, CI, "build", "success");
@@ -37,20 +37,20 @@ pub async fn merge_to_trunk(world: &mut World, what: &str) -> String {
 }
 
 /// Somebody pushes a lightweight tag.
-pub async fn tag(world: &mut World, tag: &str, sha: &str) {
+pub(crate) async fn tag(world: &mut World, tag: &str, sha: &str) {
     world.github.create_tag(SHOP, tag, sha, "ann", false);
     world.settle().await;
 }
 
 /// Trunk and a release candidate: dev and stage hold the new version.
-pub async fn in_stage(world: &mut World) -> String {
+pub(crate) async fn in_stage(world: &mut World) -> String {
     let sha = merge_to_trunk(world, "Sell more").await;
     tag(world, "v1.0-rc.1", &sha).await;
     sha
 }
 
 /// The whole way: production holds `v1.0`; the answer is its promotion's number.
-pub async fn in_prod(world: &mut World) -> (String, u64) {
+pub(crate) async fn in_prod(world: &mut World) -> (String, u64) {
     let sha = in_stage(world).await;
     tag(world, "v1.0", &sha).await;
     world.advance(Duration::from_secs(3600)).await;
@@ -63,7 +63,7 @@ pub async fn in_prod(world: &mut World) -> (String, u64) {
 }
 
 /// Somebody opens a pull request in the environments repository.
-pub async fn pull(world: &mut World, title: &str, files: &[(&str, Option<Vec<u8>>)]) -> u64 {
+pub(crate) async fn pull(world: &mut World, title: &str, files: &[(&str, Option<Vec<u8>>)]) -> u64 {
     world.github.push_files(ENVIRONMENTS, "topic", "ben", title, files);
     let number = world.github.open_pull(ENVIRONMENTS, "ben", "topic", "main", title, "");
     world.settle().await;
@@ -71,14 +71,14 @@ pub async fn pull(world: &mut World, title: &str, files: &[(&str, Option<Vec<u8>
 }
 
 /// An issue to talk to the bot in.
-pub async fn desk(world: &mut World) -> u64 {
+pub(crate) async fn desk(world: &mut World) -> u64 {
     let number = world.github.open_issue(ENVIRONMENTS, "ann", "Environments", "");
     world.settle().await;
     number
 }
 
 /// Somebody comments.
-pub async fn say(world: &mut World, user: &str, number: u64, body: &str) {
+pub(crate) async fn say(world: &mut World, user: &str, number: u64, body: &str) {
     world.github.comment(ENVIRONMENTS, user, number, body);
     world.settle().await;
 }

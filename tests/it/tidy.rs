@@ -37,9 +37,9 @@ const DOORS: [(&str, &[&str]); 6] = [
 const ADAPTERS: [(&str, &[&str]); 6] = [
     ("github", &["reconcile", "cli"]),
     ("git", &["reconcile", "cli"]),
-    ("queue", &["reconcile", "web", "cli"]),
+    ("queue", &["reconcile", "web", "cli", "telemetry"]),
     ("worker", &["reconcile", "cli"]),
-    ("web", &["cli"]),
+    ("web", &["cli", "settings"]),
     ("sandbox", &["cli"]),
 ];
 

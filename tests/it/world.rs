@@ -29,7 +29,7 @@ const MAX_ROUNDS: usize = 2_000;
 
 /// What goes wrong with one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// The call never reaches GitHub.
     Refuse,
     /// GitHub does it; its answer is lost.
@@ -42,7 +42,7 @@ pub enum Fault {
 
 /// Which call goes wrong; counts calls from the moment it is set.
 #[derive(Debug, Default)]
-pub struct Faults {
+pub(crate) struct Faults {
     calls: AtomicUsize,
     plan: Mutex<Option<(usize, Fault)>>,
     crashed: tokio::sync::Notify,
@@ -50,13 +50,13 @@ pub struct Faults {
 
 impl Faults {
     /// Makes the `n`th call from now (from 0) go wrong.
-    pub fn set(&self, n: usize, fault: Fault) {
+    pub(crate) fn set(&self, n: usize, fault: Fault) {
         *self.plan.lock().unwrap() = Some((n, fault));
         self.calls.store(0, Ordering::SeqCst);
     }
 
     /// How many calls were made since the last `set` or `count`.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.calls.swap(0, Ordering::SeqCst)
     }
 
@@ -73,7 +73,7 @@ struct Bot {
 }
 
 /// The world.
-pub struct World {
+pub(crate) struct World {
     pub github: Sandbox,
     pub clock: Clock,
     pub faults: Arc<Faults>,
@@ -92,12 +92,12 @@ static APP_KEY: OnceLock<String> = OnceLock::new();
 
 impl World {
     /// The example organisation, the bot installed and at rest.
-    pub async fn example() -> World {
+    pub(crate) async fn example() -> World {
         World::with(&seed::environments()).await
     }
 
     /// The example organisation with other files in `acme/environments`.
-    pub async fn with(files: &[(&str, Vec<u8>)]) -> World {
+    pub(crate) async fn with(files: &[(&str, Vec<u8>)]) -> World {
         let mut world = World::empty().await;
         let example = seed::example(&world.github, files);
         world.link(SHOP, &example.shop.path);
@@ -109,7 +109,7 @@ impl World {
     }
 
     /// Another world that stands where this one stands, its bot started anew on a copy of the queue.
-    pub async fn copy(&self) -> World {
+    pub(crate) async fn copy(&self) -> World {
         let dir = tempfile::tempdir().unwrap();
         let clock = Clock::manual(self.clock.now());
         let github = self.github.copy(&dir.path().join("github"), clock.clone()).await.unwrap();
@@ -133,7 +133,7 @@ impl World {
     }
 
     /// How many writes GitHub has taken from the bot so far.
-    pub fn writes(&self) -> usize {
+    pub(crate) fn writes(&self) -> usize {
         let requests = self.github.requests();
         let write = |request: &&trunkline::sandbox::RecordedRequest| {
             request.token == "installation"
@@ -146,7 +146,7 @@ impl World {
     }
 
     /// A GitHub with nobody in it, and no bot yet.
-    pub async fn empty() -> World {
+    pub(crate) async fn empty() -> World {
         // `RUST_LOG=trunkline=debug cargo test … -- --nocapture` tells the story from the inside.
         let filter = tracing_subscriber::EnvFilter::from_default_env();
         let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().without_time().try_init();
@@ -173,7 +173,7 @@ impl World {
     }
 
     /// Makes a repository of the sandbox reachable for git by its name.
-    pub fn link(&self, name: &str, path: &std::path::Path) {
+    pub(crate) fn link(&self, name: &str, path: &std::path::Path) {
         let link = self.dir.path().join("remotes").join(format!("{name}.git"));
         std::fs::create_dir_all(link.parent().unwrap()).unwrap();
         std::os::unix::fs::symlink(path, link).unwrap();
@@ -188,7 +188,7 @@ impl World {
     }
 
     /// Starts the bot on the queue's file; a killed one is replaced, with nothing in memory.
-    pub async fn start(&mut self) {
+    pub(crate) async fn start(&mut self) {
         if let Some(old) = self.bot.take() {
             old.queue.close().await.unwrap();
         }
@@ -205,7 +205,7 @@ impl World {
         let queue = Queue::open(&self.dir.path().join("queue.sqlite"), self.clock.clone()).await.unwrap();
         let parts = Parts {
             github: GitHub::new(&config, self.clock.clone(), &transport).unwrap(),
-            git: git::Cache::new(&self.dir.path().join("cache")).unwrap(),
+            git: git::Cache::new(self.dir.path().join("cache")).unwrap(),
             remotes: git::Remotes::folder(WEB, &self.dir.path().join("remotes")),
             queue: queue.clone(),
             worker: Worker::in_process(),
@@ -230,7 +230,7 @@ impl World {
     }
 
     /// Throws away everything the bot has on disk and in memory, and starts it anew.
-    pub async fn lose_everything(&mut self) {
+    pub(crate) async fn lose_everything(&mut self) {
         if let Some(old) = self.bot.take() {
             old.queue.close().await.unwrap();
         }
@@ -242,7 +242,7 @@ impl World {
     }
 
     /// Delivers and passes until nothing is due, debounce and back-off included; far timers are left alone.
-    pub async fn settle(&mut self) {
+    pub(crate) async fn settle(&mut self) {
         for _ in 0..MAX_ROUNDS {
             if !self.round().await {
                 return;
@@ -278,20 +278,20 @@ impl World {
     }
 
     /// Lets time pass and settles.
-    pub async fn advance(&mut self, by: Duration) {
+    pub(crate) async fn advance(&mut self, by: Duration) {
         self.clock.advance(by);
         self.settle().await;
         // What was planned for a moment inside this stretch is due now.
         let Some(bot) = &self.bot else { return };
-        if let Some((at, Due::Later)) = bot.queue.next_due().await.unwrap() {
-            if at <= self.clock.now() {
-                self.settle().await;
-            }
+        if let Some((at, Due::Later)) = bot.queue.next_due().await.unwrap()
+            && at <= self.clock.now()
+        {
+            self.settle().await;
         }
     }
 
     /// Sweeps, as the bot does every quarter of an hour, and settles.
-    pub async fn sweep(&mut self) {
+    pub(crate) async fn sweep(&mut self) {
         for _ in 0..5 {
             let Some(bot) = &self.bot else { return };
             let reconciler = Arc::clone(&bot.reconciler);
@@ -328,12 +328,12 @@ impl World {
     }
 
     /// Forgets the deliveries nobody took: GitHub was silent.
-    pub fn lose_deliveries(&self) -> usize {
+    pub(crate) fn lose_deliveries(&self) -> usize {
         self.github.take_deliveries().len()
     }
 
     /// The same without the texts of descriptions and comments, and with commits by their role instead of their id.
-    pub fn brief(&self) -> String {
+    pub(crate) fn brief(&self) -> String {
         let mut out = String::new();
         let mut inside = false;
         for line in self.sees().lines() {
@@ -379,42 +379,42 @@ impl World {
     }
 
     /// What the bot said last on a pull request or issue.
-    pub fn said(&self, number: u64) -> String {
+    pub(crate) fn said(&self, number: u64) -> String {
         let last = self.texts(number, "comment by trunkline[bot]").pop().unwrap_or_default();
         last.split_once('\n').map(|(_, text)| text.to_owned()).unwrap_or_default()
     }
 
     /// The whole conversation on a pull request or issue.
-    pub fn talk(&self, number: u64) -> String {
+    pub(crate) fn talk(&self, number: u64) -> String {
         self.texts(number, "comment by").join("\n")
     }
 
     /// The description of a pull request.
-    pub fn body(&self, number: u64) -> String {
+    pub(crate) fn body(&self, number: u64) -> String {
         self.texts(number, "body:").concat()
     }
 
     /// Our newest check on the head of a pull request.
-    pub fn check(&self, number: u64) -> String {
+    pub(crate) fn check(&self, number: u64) -> String {
         let found = self.github.check_on(ENVIRONMENTS, number, "trunkline");
         found.map_or("none".to_owned(), |(stands, title, notes)| format!("{stands}: {title} ({notes} annotations)"))
     }
 
     /// The pull requests of the environments repository: number, state, title.
-    pub fn pulls(&self) -> Vec<String> {
+    pub(crate) fn pulls(&self) -> Vec<String> {
         let dump = self.sees();
         let here = dump.split("\nacme/shop").next().unwrap_or_default();
         here.lines().filter_map(|line| line.strip_prefix("  pull ")).map(str::to_owned).collect()
     }
 
     /// The newest pull request's number.
-    pub fn newest_pull(&self) -> u64 {
+    pub(crate) fn newest_pull(&self) -> u64 {
         let number = |pull: &String| pull.trim_start_matches('#').split(' ').next().unwrap().parse().unwrap();
         self.pulls().iter().map(number).max().expect("no pull request")
     }
 
     /// Delivers and passes one at a time until a pull request is open.
-    pub async fn settle_until_pull(&mut self) {
+    pub(crate) async fn settle_until_pull(&mut self) {
         for _ in 0..MAX_ROUNDS {
             if !self.pulls().is_empty() {
                 return;
@@ -425,7 +425,7 @@ impl World {
     }
 
     /// Everything a person could see on this GitHub.
-    pub fn sees(&self) -> String {
+    pub(crate) fn sees(&self) -> String {
         self.github.dump()
     }
 }
