@@ -1,9 +1,10 @@
 //! The merge of a promotion, and the reviews it needs: only our own pull requests, only when every gate is open.
 
 use super::ways_in;
+use crate::model::id::Key;
 use crate::model::pipeline::{Merge, Mode, Pipeline};
 use crate::model::plan::{Effect, Need, Plan};
-use crate::model::snapshot::{PullState, PullSubject, ReviewState, Snapshot};
+use crate::model::snapshot::{Pull, PullState, PullSubject, ReviewState, Snapshot};
 use crate::model::verdict::{Answer, Verdict};
 
 /// Plans the merge of one of our promotions.
@@ -13,9 +14,14 @@ pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, pipeline: &Pipeli
         return;
     }
     let key = (pull.base_tip, pull.brief.head);
-    let Some(Ok(evaluation)) = snapshot.facts.evaluations.get(&key) else {
-        super::ask(snapshot, plan, Need::Evaluation { base: key.0, head: key.1 });
-        return;
+    let evaluation = match snapshot.facts.evaluations.get(&key) {
+        Some(Ok(evaluation)) => evaluation,
+        // Somebody else wrote where this promotion writes: a fresh one is made on what stands there now.
+        Some(Err(why)) => return renew(snapshot, pull, why, plan),
+        None => {
+            super::ask(snapshot, plan, Need::Evaluation { base: key.0, head: key.1 });
+            return;
+        }
     };
     let ways = ways_in::all(snapshot, pipeline, pull, evaluation, &mut plan.needs);
     let Some(first) = ways.first() else {
@@ -39,11 +45,6 @@ pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, pipeline: &Pipeli
     if pull.draft {
         because.push(Verdict::wait("draft", "it is a draft").next("mark it as ready for review"));
     }
-    if pull.mergeable == Some(false) {
-        because.push(
-            Verdict::no("conflict", "it conflicts with its base branch").next("close it; Trunkline opens a fresh one"),
-        );
-    }
     let verdict = Verdict::all("merge", format!("merge #{}", pull.brief.number), because);
     let auto = ways.iter().all(|way| way.environment.merge == Merge::Auto);
     if verdict.answer == Answer::Yes
@@ -58,4 +59,13 @@ pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, pipeline: &Pipeli
         });
     }
     plan.verdicts.push(verdict);
+}
+
+/// Closes a promotion that conflicts; closed by us it is no rejection, so its pipeline opens a fresh one.
+fn renew(snapshot: &Snapshot, pull: &Pull, why: &str, plan: &mut Plan) {
+    plan.verdicts.push(Verdict::no("conflict", why));
+    plan.effects.push(Effect::Close { number: pull.brief.number, comment: super::texts::conflicting(why) });
+    if let Some((_, app, _)) = super::versions::read_branch(&pull.brief.branch) {
+        plan.effects.push(Effect::Wake(Key::Pipeline(snapshot.common.repo.id, app.to_owned())));
+    }
 }

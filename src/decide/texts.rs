@@ -98,6 +98,11 @@ pub(super) fn superseded(by: &PullBrief, candidate: &Candidate) -> String {
     format!("Superseded by #{}: {} is what wants in now.", by.number, code(&candidate.version))
 }
 
+/// Why an open promotion is closed: somebody else wrote where it writes.
+pub(super) fn conflicting(why: &str) -> String {
+    format!("Closed, because {}. A fresh promotion follows, made on what stands there now.", crate::report::markdown::prose(why))
+}
+
 /// Why an open promotion is closed: its tag is gone.
 pub(super) fn cancelled(tag: &str) -> String {
     format!("Closed, because the tag {} was deleted. Push it again to ask again.", code(tag))

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::model::id::Oid;
 use crate::model::ledger::{Entry, Request};
 use crate::model::pipeline::{App, Environment, Takes};
-use crate::model::snapshot::{Holdings, Source, Tag};
+use crate::model::snapshot::{Holding, Holdings, Source, Tag};
 use crate::model::verdict::Verdict;
 use crate::model::version::Version;
 
@@ -92,9 +92,16 @@ pub(super) fn wanted(
     }
 }
 
-/// A request stands until the environment took something after it was made.
+/// A request stands until the environment took something after it was made, or holds what was asked for. Times are whole seconds, so
+/// what happened in the same second counts as before.
 fn open_request<'a>(request: Option<&'a Request>, holdings: &Holdings) -> Option<&'a Request> {
-    request.filter(|request| holdings.history.first().is_none_or(|now| now.since < request.at))
+    let holds = |now: &Holding, request: &Request| {
+        now.commit.is_some() && now.commit == request.commit
+            || now.version.as_deref().is_some_and(|version| version == request.version)
+    };
+    request.filter(|request| {
+        holdings.history.first().is_none_or(|now| now.since <= request.at && !holds(now, request))
+    })
 }
 
 fn candidate_of(app: &App, source: &Source, request: &Request) -> Result<Candidate, Verdict> {

@@ -47,7 +47,7 @@ pub(crate) fn init(path: &Path, branch: &str) -> Result<(), Refusal> {
     }
     // Pull request refs are GitHub's own: they show, but nobody pushes them.
     config.set_str("receive.hideRefs", "refs/pull")?;
-    config.set_bool("gc.auto", false)?;
+    config.set_i32("gc.auto", 0)?;
     Ok(())
 }
 

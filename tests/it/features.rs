@@ -928,3 +928,15 @@ async fn t26_t27_commands_nobody_may_run_or_nobody_meant() {
     ");
     assert!(!world.sees().contains("holds:\n"));
 }
+
+#[tokio::test]
+async fn e37_a_promotion_that_conflicts_is_made_anew() {
+    let mut world = World::example().await;
+    let sha = in_stage(&mut world).await;
+    tag(&mut world, "v1.0", &sha).await;
+    let bump = example("environments/prod/kustomization.yaml", "newTag: v0.9", "newTag: v0.9.5");
+    world.github.push_files(ENVIRONMENTS, "main", "sam", "By hand", &[("environments/prod/kustomization.yaml", bump)]);
+    world.settle().await;
+    insta::assert_snapshot!(world.said(3), @"");
+    insta::assert_snapshot!(world.pulls().join("\n"), @"");
+}

@@ -58,10 +58,11 @@ fn home(cx: &Cx<'_>, visit: &Visit) -> Page {
         .map(|repo| {
             let full = escape(&repo.full_name());
             let open = repo.pulls.keys().filter(|n| repo.issues.get(n).is_some_and(|issue| issue.open)).count();
+            let plural = if open == 1 { "" } else { "s" };
             let clone = escape(&cx.repo_html(repo, ".git"));
             format!(
                 "<div class=\"row\"><a href=\"/{full}\"><b>{full}</b></a> <span class=\"dim\">· \
-                 <a href=\"/{full}/pulls\">{open} open pull requests</a> · <code>git clone {clone}</code></span></div>"
+                 <a href=\"/{full}/pulls\">{open} open pull request{plural}</a> · <code>git clone {clone}</code></span></div>"
             )
         })
         .collect();
