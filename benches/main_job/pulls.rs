@@ -116,6 +116,13 @@ async fn ours(world: &World) -> (Duration, Duration) {
     }
     let (Some(concluded), Some(written)) = (concluded, written) else { panic!("no check was concluded") };
     world.github.take_deliveries();
+    if std::env::var_os("BENCH_CALLS").is_some() {
+        for call in world.calls.lock().unwrap().iter().skip(since) {
+            let at = call.answered.saturating_duration_since(begun).as_secs_f64() * 1e3;
+            let body = String::from_utf8_lossy(&call.body[..call.body.len().min(400)]).replace('\n', " ");
+            println!("    {at:7.1} ms {} {} {body}", call.method, call.path);
+        }
+    }
     (concluded - begun, written - begun)
 }
 

@@ -248,6 +248,17 @@ impl Cache {
         Ok((slot.repo, refs))
     }
 
+    /// The cache, when it holds all of `commits` with their files: a commit never changes, so nobody need be asked.
+    ///
+    /// # Errors
+    /// When the cache fails.
+    pub async fn at_hand(&self, of: (InstallationId, RepoId), commits: &[Oid]) -> Result<Option<Repo>, GitError> {
+        let slot = self.slot(self.path(of, false)).await?;
+        let (repo, commits) = (slot.repo.clone(), commits.to_vec());
+        let missing = blocking(move || repo.missing(&commits)).await?;
+        Ok(missing.is_empty().then_some(slot.repo))
+    }
+
     /// Commits without their files have a cache of their own: a server told of them would believe their files are here too.
     fn path(&self, (installation, id): (InstallationId, RepoId), commits_only: bool) -> PathBuf {
         let kind = if commits_only { "commits" } else { "files" };

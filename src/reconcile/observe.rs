@@ -128,6 +128,14 @@ impl Reconciler {
         self.sync(at, Want { commits: commits.to_vec(), branches: vec![ledger], ..Want::default() }).await
     }
 
+    /// These commits, whatever the refs are now: the server is asked only when one is missing, and the refs are not told.
+    pub(super) async fn commits(&self, at: &RepoAt, commits: &[Oid]) -> Result<Fetched, Trouble> {
+        match self.parts.git.at_hand((at.installation, at.id), commits).await? {
+            Some(repo) => Ok(Fetched { at: at.clone(), refs: Arc::default(), repo }),
+            None => self.fetch(at, commits).await,
+        }
+    }
+
     /// The same for a source, of which only commits and tags are needed, and the branches its tags may come from.
     pub(super) async fn fetch_source(&self, at: &RepoAt, branches: &[String]) -> Result<Fetched, Trouble> {
         let branches = branches.to_vec();

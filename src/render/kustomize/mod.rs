@@ -36,7 +36,7 @@ use crate::model::tree::{EntryKind, TreeError};
 pub(super) use self::transform::split as split_image;
 
 /// The names a kustomization may have.
-const FILE_NAMES: &[&str] = &["kustomization.yaml", "kustomization.yml", "Kustomization"];
+pub(super) const FILE_NAMES: &[&str] = &["kustomization.yaml", "kustomization.yml", "Kustomization"];
 /// Kustomizations in one environment, counted once for each use: real ones have a few dozen.
 const MAX_VISITS: usize = 5_000;
 /// How deep kustomizations may use each other: real ones reach five. Also bounds our own recursion.
