@@ -1,6 +1,6 @@
 //! What no schema can say: graphs, folders, time zones, calendars, and pieces that contradict each other.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::shape::{listed, shown};
 use super::{nearest, problem, read};
@@ -233,6 +233,7 @@ fn repeats(at: &str, list: &[Node], problems: &mut Vec<Problem>) {
 
 fn folders(root: &Node, pipeline: &Pipeline, problems: &mut Vec<Problem>) {
     let mut all: Vec<(&Environment, RepoPath)> = Vec::new();
+    let mut taken = Taken::default();
     for (environment, node) in nodes(root, pipeline) {
         let Some(path) = node.get("path") else { continue };
         let Some(text) = path.as_str() else { continue };
@@ -246,7 +247,9 @@ fn folders(root: &Node, pipeline: &Pipeline, problems: &mut Vec<Problem>) {
             continue;
         }
         let own = environment.folders(&pipeline.apps);
-        let clash = all.iter().find_map(|(other, theirs)| {
+        // Comparing each with each is only for telling which: thousands of applications are read in every pass.
+        let clashes = own.iter().any(|folder| taken.meets(folder));
+        let clash = all.iter().filter(|_| clashes).find_map(|(other, theirs)| {
             let ours = own.iter().find(|ours| ours.is_within(theirs) || theirs.is_within(ours))?;
             Some((other, theirs, ours))
         });
@@ -258,8 +261,36 @@ fn folders(root: &Node, pipeline: &Pipeline, problems: &mut Vec<Problem>) {
             let help = "give each environment a folder of its own: a change must belong to one environment";
             problems.push(problem(path.span.location(), message, help));
         }
+        own.iter().for_each(|folder| taken.add(folder));
         all.extend(own.into_iter().map(|folder| (environment, folder)));
     }
+}
+
+/// Folders, and the folders above them.
+#[derive(Default)]
+struct Taken {
+    folders: HashSet<RepoPath>,
+    above: HashSet<RepoPath>,
+}
+
+impl Taken {
+    fn add(&mut self, folder: &RepoPath) {
+        self.folders.insert(folder.clone());
+        self.above.extend(above(folder));
+    }
+
+    /// Whether one of the folders is this one, holds it or lies in it.
+    fn meets(&self, folder: &RepoPath) -> bool {
+        self.folders.contains(folder)
+            || self.above.contains(folder)
+            || above(folder).any(|above| self.folders.contains(&above))
+    }
+}
+
+/// The folders a folder lies in, the root among them.
+fn above(folder: &RepoPath) -> impl Iterator<Item = RepoPath> {
+    let up = |folder: &RepoPath| (!folder.is_root()).then(|| folder.parent());
+    std::iter::successors(up(folder), move |folder| up(folder))
 }
 
 /// Whether a name is one that some file system folds into `.git`, or that hides what it is from the eye.

@@ -168,12 +168,9 @@ impl Environment {
 
     /// Every folder this environment has for the pipeline's applications, without repeats.
     pub fn folders<'a>(&'a self, apps: &'a [App]) -> Vec<RepoPath> {
-        let mut folders: Vec<RepoPath> = Vec::new();
-        for folder in apps.iter().filter_map(|app| self.folder(&app.name)) {
-            if !folders.contains(&folder) {
-                folders.push(folder);
-            }
-        }
+        let mut known = std::collections::HashSet::new();
+        let mut folders: Vec<RepoPath> = apps.iter().filter_map(|app| self.folder(&app.name)).collect();
+        folders.retain(|folder| known.insert(folder.clone()));
         if apps.is_empty() {
             folders.extend(self.path.parse::<RepoPath>().ok());
         }

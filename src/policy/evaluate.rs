@@ -12,7 +12,7 @@ use crate::model::finding::{Delta, EnvironmentEvaluation, Evaluation, Finding, P
 use crate::model::path::RepoPath;
 use crate::model::pipeline::Pipeline;
 use crate::model::tree::{Tree, changed_paths};
-use crate::render::reach::closure_touches;
+use crate::render::reach::{Reach, closure_touches};
 use crate::render::{Rendered, render};
 
 /// The rule id of what is wrong with a changed configuration.
@@ -53,8 +53,12 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
         path.as_str() == config::FILE || job.pipeline.policies.paths.iter().any(|folder| path.is_within(folder))
     };
     let mut evaluation = Evaluation { touches_rules: changed.iter().any(rules), ..Evaluation::default() };
+    let mut reach = Reach::new(job.head, &changed);
     for environment in &job.pipeline.environments {
         for folder in environment.folders(&job.pipeline.apps) {
+            if !reach.may_touch(&folder) {
+                continue;
+            }
             progress(&format!("environment `{}`", environment.name));
             let info = EnvironmentInfo { name: environment.name.clone(), class: Class::of(environment.takes), folder };
             let folder = info.folder.clone();

@@ -86,8 +86,8 @@ impl Reconciler {
         let Some(listing) = self.directory.find(snapshot.common.repo.id) else {
             return Err(Trouble::bug("the repository left the directory in the middle of a pass"));
         };
-        let here = self.fetch(&listing.at, &[base, head]).await?;
         let rules = snapshot.common.repo.tip.unwrap_or(base);
+        let here = self.commits(&listing.at, &[base, head, rules]).await?;
         let pipeline = match &snapshot.common.config {
             Configuration::Valid(pipeline) => pipeline.clone(),
             // Without rules to follow nothing is rendered; what the change does to the rules themselves is still told.

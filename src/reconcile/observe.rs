@@ -129,6 +129,12 @@ impl Reconciler {
         self.sync(at, Content::All, &want).await
     }
 
+    /// These commits, whatever the refs are now: the server is asked only when one is missing, and the refs are not told.
+    pub(super) async fn commits(&self, at: &RepoAt, commits: &[Oid]) -> Result<Fetched, Trouble> {
+        let want: Vec<_> = commits.iter().copied().map(RefSpec::Commit).collect();
+        self.sync(at, Content::All, &want).await
+    }
+
     /// The same for a source, of which only commits and tags are needed, and the branches its tags may come from.
     pub(super) async fn fetch_source(&self, at: &RepoAt, branches: &[String]) -> Result<Fetched, Trouble> {
         let refs = [RefSpec::Default, RefSpec::Tags];

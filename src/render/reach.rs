@@ -1,8 +1,15 @@
 //! Which changes reach an environment: those to a path its render read or looked for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
+use super::kustomize::FILE_NAMES;
+use crate::manifest::load;
+use crate::manifest::node::{Node, Value};
 use crate::model::path::RepoPath;
+use crate::model::tree::{Entry, EntryKind, Tree, TreeError};
+
+/// How deep kustomizations are followed: as deep as they render.
+const MAX_DEPTH: usize = 32;
 
 /// Whether a change to `changed` can change a render that read `reads`.
 ///
@@ -29,9 +36,286 @@ pub fn closure_touches(reads: &BTreeSet<RepoPath>, changed: &[RepoPath]) -> bool
     })
 }
 
+/// Tells which environments a change leaves alone without rendering them: of thousands, a change touches a few.
+///
+/// A render goes only where a text of a kustomization leads. So this follows every text of every kustomization, whatever field it
+/// stands in, and reaches at least what a render reads. Whatever is unusual (links, plain folders, faults) counts as
+/// touched: the render, which is exact, then says.
+pub struct Reach<'t> {
+    tree: Tree<'t>,
+    changed: HashSet<&'t str>,
+    /// The folders above what changed.
+    above: HashSet<&'t str>,
+    /// Folders already looked at; bases are shared by many.
+    known: HashMap<RepoPath, bool>,
+}
+
+impl<'t> Reach<'t> {
+    /// The reach of `changed`, seen from the tree after the change.
+    pub fn new(tree: Tree<'t>, changed: &'t [RepoPath]) -> Self {
+        let changed: HashSet<&str> = changed.iter().map(RepoPath::as_str).collect();
+        let mut above = HashSet::from([""]);
+        for path in &changed {
+            above.extend(folders_above(path));
+        }
+        Self { tree, changed, above, known: HashMap::new() }
+    }
+
+    /// Whether the change may reach what `folder` is rendered from; `false` is certain, `true` is for the render to tell.
+    pub fn may_touch(&mut self, folder: &RepoPath) -> bool {
+        self.touches(folder, 0)
+    }
+
+    fn touches(&mut self, folder: &RepoPath, depth: usize) -> bool {
+        if let Some(known) = self.known.get(folder) {
+            return *known;
+        }
+        // Until it is known: a circle is a fault, and faults are for the render to tell.
+        self.known.insert(folder.clone(), true);
+        let touched = depth >= MAX_DEPTH || self.look(folder, depth).unwrap_or(true);
+        self.known.insert(folder.clone(), touched);
+        touched
+    }
+
+    /// Looks at one folder; nothing when it is not the usual one with one kustomization.
+    fn look(&mut self, folder: &RepoPath, depth: usize) -> Option<bool> {
+        let (real, entry) = self.tree.resolve(folder).ok()?;
+        if real != *folder || entry.kind != EntryKind::Folder {
+            return None;
+        }
+        let entries = self.tree.objects.tree(entry.id).ok()?;
+        let mut kustomization = None;
+        for name in FILE_NAMES {
+            let path = folder.child(name);
+            if self.is_hit(&path) {
+                return Some(true);
+            }
+            match entries.iter().find(|entry| entry.name == *name) {
+                Some(entry) if kustomization.is_none() && is_file(entry) => kustomization = Some((path, entry.id)),
+                None => {}
+                Some(_) => return None,
+            }
+        }
+        let (path, id) = kustomization?;
+        let loaded = load(&path, &self.tree.objects.blob(id).ok()?);
+        if !loaded.problems.is_empty() {
+            return None;
+        }
+        let mut open: Vec<&Node> = loaded.documents.iter().map(|document| &document.node).collect();
+        while let Some(node) = open.pop() {
+            match &node.value {
+                Value::List(list) => open.extend(list),
+                Value::Map(map) => open.extend(map.iter().map(|(_, value)| value)),
+                Value::String(text) => {
+                    // Generators write `key=path`.
+                    let path = text.split_once('=').map(|(_, path)| path);
+                    for text in path.into_iter().chain([text.as_str()]) {
+                        if self.leads_to_change(folder, &entries, text, depth)? {
+                            return Some(true);
+                        }
+                    }
+                }
+                Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => {}
+            }
+        }
+        Some(false)
+    }
+
+    /// Whether a text of a kustomization in `folder`, taken as a path, leads to something that changed.
+    fn leads_to_change(&mut self, folder: &RepoPath, beside: &[Entry], text: &str, depth: usize) -> Option<bool> {
+        let Ok(path) = folder.join(text) else { return Some(false) };
+        // Most texts are no paths, and most paths are files beside the kustomization: no tree is walked for them.
+        if let Some(below) = path.as_str().strip_prefix(folder.as_str()).filter(|_| path.is_within(folder)) {
+            let below = below.trim_start_matches('/');
+            let first = below.split('/').next().unwrap_or_default();
+            match beside.iter().find(|entry| entry.name == first) {
+                None if !first.is_empty() => return Some(self.is_hit(&path)),
+                Some(entry) if below == first && is_file(entry) => return Some(self.is_hit(&path)),
+                _ => {}
+            }
+        }
+        match self.tree.resolve(&path) {
+            Ok((real, _)) if real != path => None,
+            // A folder named where a file belongs is a fault, and counts as a whole.
+            Ok((real, entry)) if entry.kind == EntryKind::Folder => {
+                Some(self.is_hit(&path) || self.touches(&real, depth + 1))
+            }
+            Ok(_) | Err(TreeError::NotFound(_)) => Some(self.is_hit(&path)),
+            Err(_) => None,
+        }
+    }
+
+    /// Whether something changed at, below or above a path.
+    fn is_hit(&self, path: &RepoPath) -> bool {
+        let text = path.as_str();
+        self.changed.contains(text)
+            || self.above.contains(text)
+            || folders_above(text).any(|above| self.changed.contains(above))
+    }
+}
+
+fn is_file(entry: &Entry) -> bool {
+    matches!(entry.kind, EntryKind::File | EntryKind::Executable)
+}
+
+/// The folders a path stands in, nearest first, the root left out.
+fn folders_above(path: &str) -> impl Iterator<Item = &str> {
+    path.rmatch_indices('/').map(|(at, _)| &path[..at])
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::model::tree::{MemoryObjects, changed_paths};
+    use crate::render::render;
+
+    const NAMES: [&str; 6] = ["kustomization.yaml", "Kustomization", "a.yaml", "b.yaml", "c=d.yaml", "e.env"];
+    const FOLDERS: [&str; 6] = ["env", "env/sub", "base", "base/deep", "other", "link"];
+
+    /// A text of a kustomization: what leads somewhere, what leads nowhere, and what leads astray.
+    fn text() -> impl Strategy<Value = String> {
+        let up = prop::sample::select(vec!["", "../", "../../", "./", "sub/", "deep/"]);
+        let to = prop::sample::select(vec![
+            "base",
+            "other",
+            "base/deep",
+            "link",
+            "env",
+            "sub",
+            "a.yaml",
+            "b.yaml",
+            "c=d.yaml",
+            "x=a.yaml",
+            "e.env",
+            ".",
+            "missing",
+            "link/a.yaml",
+        ]);
+        (up, to).prop_map(|(up, to)| format!("{up}{to}"))
+    }
+
+    fn kustomization() -> impl Strategy<Value = String> {
+        let field = prop::sample::select(vec![
+            "resources: [",
+            "components: [",
+            "bases: [",
+            "patchesStrategicMerge: [",
+            "configMapGenerator: [{name: g, files: [",
+            "secretGenerator: [{name: s, envs: [",
+            "patches: [{path: ",
+            "namespace: ",
+        ]);
+        let field = (field, text()).prop_map(|(field, text)| {
+            let closing: String = field
+                .chars()
+                .rev()
+                .filter_map(|c| [('[', ']'), ('{', '}')].iter().find(|p| p.0 == c).map(|p| p.1))
+                .collect();
+            format!("{field}\"{text}\"{closing}\n")
+        });
+        prop_oneof![
+            8 => prop::collection::vec(field, 0..4).prop_map(|fields| fields.concat()),
+            1 => Just("kind: Component\nresources: [a.yaml]\n".to_owned()),
+            1 => Just("a: [".to_owned()),
+        ]
+    }
+
+    type File = (RepoPath, EntryKind, Vec<u8>);
+
+    fn file() -> impl Strategy<Value = File> {
+        let place = (prop::sample::select(FOLDERS.to_vec()), prop::sample::select(NAMES.to_vec()));
+        let object = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ";
+        (place, kustomization(), 0..3u8).prop_map(move |((folder, name), spec, number)| {
+            let text = if name.starts_with(['k', 'K']) { spec } else { format!("{object}n{number}}}\n") };
+            if folder == "link" {
+                return ("link".parse().unwrap(), EntryKind::Symlink, b"base/deep".to_vec());
+            }
+            (format!("{folder}/{name}").parse().unwrap(), EntryKind::File, text.into_bytes())
+        })
+    }
+
+    fn tree(files: &[File]) -> std::collections::BTreeMap<RepoPath, File> {
+        files.iter().map(|file| (file.0.clone(), file.clone())).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+
+        /// The one that matters: an environment is never hidden from a change that its render reads.
+        #[test]
+        fn what_a_render_reads_is_never_passed_over(
+            files in prop::collection::vec(file(), 1..14),
+            gone in prop::collection::vec(0..14usize, 0..2),
+            more in prop::collection::vec(file(), 0..2),
+        ) {
+            let mut objects = MemoryObjects::default();
+            let mut before = tree(&files);
+            // In every tree there is something to look at.
+            before.entry("env/kustomization.yaml".parse().unwrap()).or_insert((
+                "env/kustomization.yaml".parse().unwrap(), EntryKind::File, b"resources: [../base, a.yaml]\n".to_vec(),
+            ));
+            let mut after = before.clone();
+            for index in gone {
+                let key = after.keys().nth(index).cloned();
+                key.and_then(|key| after.remove(&key));
+            }
+            after.extend(tree(&more));
+            let (before, after) = (objects.add(before.into_values()), objects.add(after.into_values()));
+            let changed = changed_paths(&objects, before, after).unwrap();
+            let head = Tree::new(after, &objects);
+            let mut reach = Reach::new(head, &changed);
+            for folder in ["env", "base", "env/sub", "other", "link", "missing"] {
+                let folder: RepoPath = folder.parse().unwrap();
+                let is = render(&head, &folder);
+                let may = reach.may_touch(&folder);
+                prop_assert!(may || !closure_touches(&is.reads, &changed), "{} {:?} {:?}", folder, is.reads, changed);
+                if !may {
+                    let was = render(&Tree::new(before, &objects), &folder);
+                    // Hints name what stands beside a missing file; a hint alone is no reason to look again.
+                    let told = |rendered: &crate::render::Rendered| {
+                        let problems = rendered.problems.iter();
+                        problems.map(|problem| (problem.location.clone(), problem.message.clone())).collect::<Vec<_>>()
+                    };
+                    prop_assert_eq!(told(&was), told(&is));
+                    prop_assert_eq!(was.objects, is.objects);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_usual_overlay_of_another_application_is_passed_over() {
+        let overlay = "resources: [../../base, net.yaml]\nnamespace: base\nimages: [{name: ghcr.io/a/b, newTag: v1}]\npatches: [{path: p.yaml}]\n";
+        let mut files = Vec::new();
+        for app in ["one", "two"] {
+            for (path, text) in [
+                ("base/kustomization.yaml", "resources: [a.yaml]\n"),
+                ("base/a.yaml", "a"),
+                ("base/README.md", "a"),
+                ("env/prod/kustomization.yaml", overlay),
+                ("env/prod/net.yaml", "a"),
+                ("env/prod/p.yaml", "a"),
+            ] {
+                files.push((format!("{app}/{path}"), text));
+            }
+        }
+        let mut objects = MemoryObjects::default();
+        let root = objects.add_text(files.iter().map(|(path, text)| (path.as_str(), *text))).unwrap();
+        let touched = |changed: &str| {
+            let changed: [RepoPath; 1] = [changed.parse().unwrap()];
+            let mut reach = Reach::new(Tree::new(root, &objects), &changed);
+            ["one", "two"].map(|app| reach.may_touch(&format!("{app}/env/prod").parse().unwrap()))
+        };
+        assert_eq!(touched("one/base/a.yaml"), [true, false]);
+        assert_eq!(touched("two/env/prod/p.yaml"), [false, true]);
+        assert_eq!(touched("two/env/prod/Kustomization"), [false, true]);
+        assert_eq!(touched("one/base"), [true, false]);
+        assert_eq!(touched("one/base/README.md"), [true, false]);
+        assert_eq!(touched("one/README.md"), [false, false]);
+        assert_eq!(touched("README.md"), [false, false]);
+    }
 
     #[test]
     fn folders_reach_below_files_only_themselves() {

@@ -42,12 +42,12 @@ impl Key {
     }
 
     /// What finds the few entries worth comparing whole.
-    fn short(&self) -> Short {
+    pub(super) fn short(&self) -> Short {
         (self.installation, self.base, self.head)
     }
 }
 
-type Short = (InstallationId, Oid, Oid);
+pub(super) type Short = (InstallationId, Oid, Oid);
 
 /// The least recently used goes first.
 #[derive(Default)]

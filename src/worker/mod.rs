@@ -8,9 +8,10 @@ mod child;
 mod parent;
 mod wire;
 
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,8 @@ pub struct Request {
 pub struct Worker {
     how: How,
     cache: Mutex<cache::Cache>,
+    /// Evaluations under way: a check and its comment ask for the same one at the same moment, and the second waits for the first.
+    turns: Mutex<HashMap<cache::Short, Weak<tokio::sync::Mutex<()>>>>,
     /// Children at once; each may use its whole memory limit.
     slots: Semaphore,
 }
@@ -91,12 +94,14 @@ impl Worker {
     }
 
     fn with(how: How, at_once: usize) -> Self {
-        Self { how, cache: Mutex::default(), slots: Semaphore::new(at_once) }
+        Self { how, cache: Mutex::default(), turns: Mutex::default(), slots: Semaphore::new(at_once) }
     }
 
     /// What the change does. Never fails: what stopped the evaluation is a finding that blocks and says what to do, and is not remembered.
     pub async fn evaluate(&self, objects: Arc<dyn Objects>, request: Request) -> Arc<Evaluation> {
         let key = cache::Key::new(&request, ENGINE);
+        let turn = self.turn(&key);
+        let _turn = turn.lock().await;
         if let Some(known) = self.cache().get(&key) {
             return known;
         }
@@ -112,6 +117,19 @@ impl Worker {
             self.cache().put(key, evaluation.clone());
         }
         evaluation
+    }
+
+    /// The turn of whoever evaluates these trees; it is forgotten with the last who waits for it.
+    fn turn(&self, key: &cache::Key) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turn) = turns.get(&key.short()).and_then(Weak::upgrade) {
+            return turn;
+        }
+        // At most the passes at once, so looking through all of them is nothing.
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        let turn = Arc::default();
+        turns.insert(key.short(), Arc::downgrade(&turn));
+        turn
     }
 
     fn cache(&self) -> std::sync::MutexGuard<'_, cache::Cache> {

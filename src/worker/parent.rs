@@ -1,5 +1,6 @@
 //! The parent's side: starts a child, hands it what it asks for, and makes of its end a finding.
 
+use std::collections::HashMap;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -12,12 +13,15 @@ use crate::model::finding::Evaluation;
 use crate::model::id::Oid;
 use crate::model::tree::{Entry, EntryKind, ObjectError, Objects};
 
-/// With a folder go its manifests, for they are what is read next: so a folder costs one turn, not one a file.
+/// With a folder goes its kustomization, and with the first manifest asked for go those beside it: so a folder that is read
+/// costs two turns, not one a file, and one that is only looked at costs little.
 const EAGER_FILES: usize = 256;
 /// Not more than this in one go: a folder may hold large files nobody asks for.
 const EAGER_BYTES: usize = 1 << 20;
 /// What a child may say on stderr before it is dropped: a panic's message is a few hundred bytes.
 const MAX_STDERR: u64 = 16 << 10;
+/// Manifests remembered with what stands beside them; forgotten ones cost a turn each.
+const MAX_BESIDE: usize = 200_000;
 /// Objects one evaluation may ask for: ten times the largest repository we know of.
 const MAX_ASKED: usize = 1_000_000;
 
@@ -66,7 +70,7 @@ async fn start(program: &Path, limits: Limits, objects: Arc<dyn Objects>, reques
         tokio::task::spawn_blocking(move || {
             let (from, to) =
                 (BufReader::with_capacity(1 << 16, from_child), BufWriter::with_capacity(1 << 16, to_child));
-            let mut talk = Talk { from, to, objects, stage, asked: 0 };
+            let mut talk = Talk { from, to, objects, stage, asked: 0, beside: HashMap::new() };
             talk.run(limits, &request).map_or_else(End::Broken, |evaluation| End::Answer(Box::new(evaluation)))
         })
     };
@@ -130,6 +134,15 @@ fn obituary(
     }
 }
 
+/// The names under which Kustomize looks for its file.
+const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
+fn is_manifest(entry: &Entry) -> bool {
+    let name = entry.name.as_str();
+    let manifest = [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end)) || KUSTOMIZATIONS.contains(&name);
+    manifest && matches!(entry.kind, EntryKind::File | EntryKind::Executable)
+}
+
 /// One conversation with a child.
 struct Talk<R, W: Write> {
     from: R,
@@ -137,6 +150,8 @@ struct Talk<R, W: Write> {
     objects: Arc<dyn Objects>,
     stage: Arc<Mutex<String>>,
     asked: usize,
+    /// What to send along with a manifest, once one of its folder is asked for.
+    beside: HashMap<Oid, Arc<[Entry]>>,
 }
 
 impl<R: Read, W: Write> Talk<R, W> {
@@ -181,15 +196,24 @@ impl<R: Read, W: Write> Talk<R, W> {
         }
     }
 
-    /// The folder's own manifests. What cannot be read is not said here: if it matters, it will be asked for.
-    fn manifests(&mut self, entries: &[Entry]) -> io::Result<()> {
-        let wanted = |entry: &&Entry| {
-            let name = &entry.name;
-            let manifest = [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end)) || name == "Kustomization";
-            manifest && matches!(entry.kind, EntryKind::File | EntryKind::Executable)
-        };
+    /// The folder's kustomization, or all its manifests when it has none.
+    fn manifests(&mut self, entries: &Arc<[Entry]>) -> io::Result<()> {
+        let of_kustomize = |entry: &&Entry| is_manifest(entry) && KUSTOMIZATIONS.contains(&entry.name.as_str());
+        let Some(kustomization) = entries.iter().find(of_kustomize) else { return self.send(entries.iter()) };
+        if self.beside.len() > MAX_BESIDE {
+            self.beside.clear();
+        }
+        for entry in entries.iter().filter(|entry| is_manifest(entry)).take(EAGER_FILES) {
+            self.beside.insert(entry.id, entries.clone());
+        }
+        self.beside.remove(&kustomization.id);
+        self.send(std::iter::once(kustomization))
+    }
+
+    /// Manifests nobody asked for yet. What cannot be read is not said here: if it matters, it will be asked for.
+    fn send<'e>(&mut self, entries: impl Iterator<Item = &'e Entry>) -> io::Result<()> {
         let mut bytes = 0;
-        for entry in entries.iter().filter(wanted).take(EAGER_FILES) {
+        for entry in entries.filter(|entry| is_manifest(entry)).take(EAGER_FILES) {
             let Ok(blob) = self.objects.blob(entry.id) else { continue };
             bytes += blob.len();
             if bytes > EAGER_BYTES {
@@ -202,9 +226,14 @@ impl<R: Read, W: Write> Talk<R, W> {
 
     fn blob(&mut self, id: Oid) -> io::Result<()> {
         match self.objects.blob(id) {
-            Ok(blob) => wire::write(&mut self.to, Tag::Blob, &[&id.0, &blob]),
-            Err(error) => self.missing(id, &error),
+            Ok(blob) => wire::write(&mut self.to, Tag::Blob, &[&id.0, &blob])?,
+            Err(error) => return self.missing(id, &error),
         }
+        let Some(entries) = self.beside.remove(&id) else { return Ok(()) };
+        // Each is sent once: what was sent is not asked for again.
+        let rest: Vec<Entry> =
+            entries.iter().filter(|entry| self.beside.remove(&entry.id).is_some()).cloned().collect();
+        self.send(rest.iter())
     }
 
     fn missing(&mut self, id: Oid, error: &ObjectError) -> io::Result<()> {
