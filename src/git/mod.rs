@@ -198,13 +198,14 @@ struct Slot {
 }
 
 impl Cache {
-    /// Caches below `folder`, which nobody else may read.
+    /// Caches below `folder`, which nobody else may read, and which belong to this process alone.
     ///
     /// # Errors
     /// When the folder cannot be made.
     pub fn new(folder: &Path) -> Result<Self, GitError> {
         use std::os::unix::fs::DirBuilderExt;
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        unlock(folder)?;
         Ok(Self { folder: folder.to_owned(), open: Mutex::default() })
     }
 
@@ -267,6 +268,29 @@ impl Cache {
         let slot = Slot { repo, fetching: Arc::default() };
         Ok(open.entry(path).or_insert(slot).clone())
     }
+}
+
+/// Folders of a cache nest less deep than this: installation, repository, `refs/trunkline`, objects.
+const MAX_DEPTH: usize = 8;
+
+/// Takes away the locks that a killed process has left; git would wait for their owner for ever.
+fn unlock(folder: &Path) -> Result<(), GitError> {
+    let mut open = vec![(folder.to_owned(), 0)];
+    while let Some((here, depth)) = open.pop() {
+        for entry in std::fs::read_dir(&here)? {
+            let entry = entry?;
+            let path = entry.path();
+            if entry.file_type()?.is_dir() {
+                // Objects are written under names of their own and renamed; only refs and settings are locked.
+                if depth < MAX_DEPTH && path.file_name().is_none_or(|name| name != "objects") {
+                    open.push((path, depth + 1));
+                }
+            } else if path.extension().is_some_and(|end| end == "lock") {
+                std::fs::remove_file(path)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The commits that must be at hand.
