@@ -7,7 +7,7 @@ use super::{first_sight, texts};
 use crate::model::ledger::{Entry, TagPin};
 use crate::model::pipeline::{App, Environment, Mode, Pipeline, Via};
 use crate::model::plan::{Effect, Need, Plan, Promotion, VersionEdit};
-use crate::model::snapshot::{PipelineFacts, PipelineSubject, PullBrief, PullState, Snapshot, Source};
+use crate::model::snapshot::{PipelineFacts, PipelineSubject, PullBrief, PullState, Snapshot, Source, Tag};
 use crate::model::verdict::{Answer, Verdict};
 
 /// How one environment stands: what `/status` shows and the pipeline acts on.
@@ -190,6 +190,9 @@ impl Pass<'_> {
         let verdict = Verdict::all("entering", headline, before);
         if verdict.answer == Answer::Yes && self.pipeline.mode == Mode::Enforce {
             self.enter(&candidate, &branch, (draft, effects, needs));
+        } else if verdict.answer == Answer::Wait && self.pipeline.mode == Mode::Enforce {
+            // Only this pass may know who pushed the tag; when the wait is over, four eyes must still know it.
+            self.pin(candidate.tag.as_ref().filter(|tag| tag.pusher.is_some()), draft);
         }
         verdict
     }
@@ -247,6 +250,20 @@ impl Pass<'_> {
         Some(Verdict::no("rejected", text).next(again))
     }
 
+    /// Remembers what a tag names, and who pushed it, from when it first starts something.
+    fn pin(&self, tag: Option<&Tag>, draft: &mut Draft<'_>) {
+        let Some(tag) = tag else { return };
+        if self.snapshot.common.ledger.entry(&self.app.name, &self.environment.name).tags.contains_key(&tag.name) {
+            return;
+        }
+        let pin = TagPin { commit: tag.commit, pusher: tag.pusher.clone(), at: self.snapshot.common.now };
+        let why =
+            format!("{} {} for {}: commit {}", self.app.name, tag.name, self.environment.name, tag.commit.short());
+        draft.change(&self.app.name, &self.environment.name, why, |entry| {
+            entry.tags.entry(tag.name.clone()).or_insert(pin);
+        });
+    }
+
     /// Writes the promotion, once everything it needs is known.
     fn enter(&self, candidate: &Candidate, branch: &str, (draft, effects, needs): Writes<'_, '_>) {
         let holdings = &self.facts.environments[&self.environment.name];
@@ -260,16 +277,7 @@ impl Pass<'_> {
             (None, false) => return needs.push(need),
         };
         let Some(base) = self.snapshot.common.repo.tip else { return };
-        if let Some(tag) = &candidate.tag {
-            let pin = TagPin { commit: tag.commit, pusher: tag.pusher.clone(), at: self.snapshot.common.now };
-            let why =
-                format!("{} {} for {}: commit {}", self.app.name, tag.name, self.environment.name, tag.commit.short());
-            if !self.snapshot.common.ledger.entry(&self.app.name, &self.environment.name).tags.contains_key(&tag.name) {
-                draft.change(&self.app.name, &self.environment.name, why, |entry| {
-                    entry.tags.entry(tag.name.clone()).or_insert(pin);
-                });
-            }
-        }
+        self.pin(candidate.tag.as_ref(), draft);
         let edit = VersionEdit { folder: holdings.folder.clone(), tags: candidate.image_tags(self.app) };
         let texts = texts::promotion(&self.entering(candidate), holdings, &changelog, needs);
         effects.push(match self.environment.via {

@@ -100,7 +100,10 @@ pub(super) fn superseded(by: &PullBrief, candidate: &Candidate) -> String {
 
 /// Why an open promotion is closed: somebody else wrote where it writes.
 pub(super) fn conflicting(why: &str) -> String {
-    format!("Closed, because {}. A fresh promotion follows, made on what stands there now.", crate::report::markdown::prose(why))
+    format!(
+        "Closed, because {}. A fresh promotion follows, made on what stands there now.",
+        crate::report::markdown::prose(why)
+    )
 }
 
 /// Why an open promotion is closed: its tag is gone.

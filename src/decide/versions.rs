@@ -99,9 +99,7 @@ fn open_request<'a>(request: Option<&'a Request>, holdings: &Holdings) -> Option
         now.commit.is_some() && now.commit == request.commit
             || now.version.as_deref().is_some_and(|version| version == request.version)
     };
-    request.filter(|request| {
-        holdings.history.first().is_none_or(|now| now.since <= request.at && !holds(now, request))
-    })
+    request.filter(|request| holdings.history.first().is_none_or(|now| now.since <= request.at && !holds(now, request)))
 }
 
 fn candidate_of(app: &App, source: &Source, request: &Request) -> Result<Candidate, Verdict> {

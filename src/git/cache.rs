@@ -81,13 +81,14 @@ impl Cache {
         &self.dir
     }
 
-    /// A cache in `dir`, which is made when missing and only this user can read.
+    /// A cache in `dir`, which is made when missing, only this user can read, and belongs to this process alone.
     ///
     /// # Errors
     /// When the folder cannot be made.
     pub fn new(dir: impl Into<PathBuf>) -> Result<Self, GitError> {
         let dir = dir.into();
         make_private(&dir)?;
+        unlock(&dir)?;
         Ok(Self { dir: Arc::new(dir), open: Arc::default() })
     }
 
@@ -207,4 +208,28 @@ fn make_private(dir: &Path) -> Result<(), GitError> {
 
 fn broken(path: &Path, error: &std::io::Error) -> GitError {
     GitError::Broken(format!("{}: {error}", path.display()))
+}
+
+/// Folders of a cache nest less deep than this: repository, `refs/trunkline`, objects.
+const MAX_DEPTH: usize = 8;
+
+/// Takes away the locks that a killed process has left; git would wait for their owner for ever.
+fn unlock(folder: &Path) -> Result<(), GitError> {
+    let broken = |error: std::io::Error| GitError::Broken(error.to_string());
+    let mut open = vec![(folder.to_owned(), 0)];
+    while let Some((here, depth)) = open.pop() {
+        for entry in std::fs::read_dir(&here).map_err(broken)? {
+            let entry = entry.map_err(broken)?;
+            let path = entry.path();
+            if entry.file_type().map_err(broken)?.is_dir() {
+                // Objects are written under names of their own and renamed; only refs and settings are locked.
+                if depth < MAX_DEPTH && path.file_name().is_none_or(|name| name != "objects") {
+                    open.push((path, depth + 1));
+                }
+            } else if path.extension().is_some_and(|end| end == "lock") {
+                std::fs::remove_file(path).map_err(broken)?;
+            }
+        }
+    }
+    Ok(())
 }

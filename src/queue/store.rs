@@ -14,7 +14,6 @@ use super::{
 use crate::clock::Clock;
 use crate::model::id::{InstallationId, Key};
 
-
 /// Claimed at once at most: what one machine works on in parallel, with room.
 const MAX_CLAIM: usize = 256;
 

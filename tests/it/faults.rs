@@ -48,7 +48,7 @@ async fn settle_for_good(world: &mut World) {
 }
 
 /// The world without the numbers GitHub deals out in passing.
-fn normal(world: &str) -> String {
+pub(crate) fn normal(world: &str) -> String {
     let numbers = regex::Regex::new(r"(reply-|issuecomment-|^ +- )\d+( [0-9a-f]{16})?").unwrap();
     // The ledger's files hold the numbers of comments, so its commits differ where those do; the files themselves are compared.
     let ledger = regex::Regex::new(r"(refs/heads/trunkline-ledger) [0-9a-f]{10}").unwrap();
@@ -58,7 +58,8 @@ fn normal(world: &str) -> String {
     lines.map(|line| marks.replace_all(&line, "$1 H").into_owned()).collect::<Vec<_>>().join("\n")
 }
 
-fn difference(wanted: &str, got: &str) -> String {
+/// What is other in two worlds.
+pub(crate) fn difference(wanted: &str, got: &str) -> String {
     similar::TextDiff::from_lines(wanted, got).unified_diff().context_radius(3).to_string()
 }
 

@@ -6,6 +6,7 @@ mod faults;
 mod features;
 mod git;
 mod github;
+mod kill;
 mod manifest;
 mod own_source;
 mod pulls;

@@ -98,7 +98,15 @@ impl World {
 
     /// The example organisation with other files in `acme/environments`.
     pub(crate) async fn with(files: &[(&str, Vec<u8>)]) -> World {
-        let mut world = World::empty().await;
+        World::fill(World::empty().await, files).await
+    }
+
+    /// The same at another time: for a copy that goes on under the system's clock.
+    pub(crate) async fn with_at(files: &[(&str, Vec<u8>)], now: jiff::Timestamp) -> World {
+        World::fill(World::empty_at(now).await, files).await
+    }
+
+    async fn fill(mut world: World, files: &[(&str, Vec<u8>)]) -> World {
         let example = seed::example(&world.github, files);
         world.link(SHOP, &example.shop.path);
         world.link(ENVIRONMENTS, &example.environments.path);
@@ -147,11 +155,15 @@ impl World {
 
     /// A GitHub with nobody in it, and no bot yet.
     pub(crate) async fn empty() -> World {
+        World::empty_at("2026-11-02T09:00:00Z".parse().unwrap()).await
+    }
+
+    async fn empty_at(now: jiff::Timestamp) -> World {
         // `RUST_LOG=trunkline=debug cargo test … -- --nocapture` tells the story from the inside.
         let filter = tracing_subscriber::EnvFilter::from_default_env();
         let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().without_time().try_init();
         let dir = tempfile::tempdir().unwrap();
-        let clock = Clock::manual("2026-11-02T09:00:00Z".parse().unwrap());
+        let clock = Clock::manual(now);
         std::fs::create_dir_all(dir.path().join("github")).unwrap();
         if let Some(pem) = APP_KEY.get() {
             std::fs::write(app_key(dir.path()), pem).unwrap();
