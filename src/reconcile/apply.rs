@@ -48,8 +48,7 @@ impl Reconciler {
                 Ok(None)
             }
             Effect::Close { number, comment } => {
-                self.say(snapshot, at, *number, comment).await?;
-                github.close_pull(at, *number).await?;
+                self.close(snapshot, at, *number, comment).await?;
                 Ok(None)
             }
             Effect::UpdateBranch { number, head } => {
@@ -79,14 +78,18 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Says something once: a comment has no natural key, so it is looked for first.
-    async fn say(&self, snapshot: &Snapshot, at: &RepoAt, number: u64, body: &str) -> Result<(), Trouble> {
-        let (_, subject) = self.parts.github.pull(at, number).await?;
+    /// Closes a pull request with a word why: only one that is still open, and the word only once, since a comment has no natural key.
+    async fn close(&self, snapshot: &Snapshot, at: &RepoAt, number: u64, body: &str) -> Result<(), Trouble> {
+        let github = &self.parts.github;
+        let (_, subject) = github.pull(at, number).await?;
+        if !subject.pull.is_some_and(|pull| pull.brief.state == PullState::Open) {
+            return Ok(());
+        }
         let ours = |comment: &Comment| snapshot.common.bot.is(&comment.author) && comment.body.trim() == body.trim();
         if !subject.comments.iter().any(ours) {
-            self.parts.github.put_comment(at, number, None, body).await?;
+            github.put_comment(at, number, None, body).await?;
         }
-        Ok(())
+        Ok(github.close_pull(at, number).await?)
     }
 
     async fn record(

@@ -87,13 +87,22 @@ struct Sender<'a> {
     login: Cow<'a, str>,
 }
 
+/// The repository a delivery is about.
+#[derive(Deserialize)]
+struct Repository<'a> {
+    id: u64,
+    #[serde(borrow, default)]
+    default_branch: Option<Cow<'a, str>>,
+}
+
 /// The union of the bodies we know; what is absent or present tells which one it is.
 #[derive(Deserialize)]
 struct Body<'a> {
     #[serde(borrow)]
     action: Option<Cow<'a, str>>,
     installation: Option<Id>,
-    repository: Option<Id>,
+    #[serde(borrow)]
+    repository: Option<Repository<'a>>,
     #[serde(borrow)]
     sender: Option<Sender<'a>>,
     #[serde(borrow, rename = "ref")]
@@ -244,13 +253,14 @@ fn is_us(body: &Body<'_>, us: &Us) -> bool {
     body.sender.as_ref().is_some_and(|sender| us.login.as_deref() == Some(&*sender.login))
 }
 
-/// A push wakes its repository; one of a tag also leaves a note of the pusher, whom nothing else can name later.
+/// A push to trunk wakes its repository; branches of pull requests have events of their own, and the rest is nobody's. One of a tag also leaves a note of the pusher, whom nothing else can name later.
 fn push(repo: RepoId, body: &Body<'_>) -> Result<Keys, BadDelivery> {
     let reference = body.reference.as_deref().ok_or(BadDelivery::Shape)?;
     let after = body.after.ok_or(BadDelivery::Shape)?;
     let Some(tag) = reference.strip_prefix("refs/tags/") else {
-        let branch = reference.starts_with("refs/heads/");
-        return Ok(if branch { vec![(Key::Repo(repo), None)] } else { Vec::new() });
+        let trunk = body.repository.as_ref().and_then(|repository| repository.default_branch.as_deref());
+        let branch = reference.strip_prefix("refs/heads/").filter(|branch| trunk.is_none_or(|trunk| trunk == *branch));
+        return Ok(if branch.is_some() { vec![(Key::Repo(repo), None)] } else { Vec::new() });
     };
     let set = (body.created.is_true() || body.forced.is_true()) && !body.deleted.is_true() && after != Oid::ZERO;
     let pusher = body.sender.as_ref().map(|sender| &*sender.login).filter(|login| login.len() <= MAX_LOGIN);
