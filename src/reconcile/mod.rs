@@ -142,13 +142,21 @@ impl Reconciler {
             for lease in leases {
                 passes.spawn(Arc::clone(&self).pass(lease, running.metrics.clone()));
             }
+            let until = self.next_look(sweep_at).await;
             tokio::select! {
                 () = &mut stop => break,
                 Some(_) = passes.join_next(), if !passes.is_empty() => {}
-                () = self.parts.queue.wait_for_work(Some(sweep_at)), if passes.len() < MAX_PASSES => {}
+                () = self.parts.queue.wait_for_work(Some(until)), if passes.len() < MAX_PASSES => {}
             }
         }
         while passes.join_next().await.is_some() {}
+    }
+
+    /// When there is something to claim or to sweep, if nothing wakes us before.
+    async fn next_look(&self, sweep_at: Timestamp) -> Timestamp {
+        let due = self.parts.queue.next_due().await.ok().flatten().map_or(sweep_at, |(at, _)| at.min(sweep_at));
+        // What is due and was not claimed a moment ago waits for a pass to end: no reason to spin.
+        due.max(self.parts.clock.now() + Duration::from_millis(20))
     }
 
     /// Runs what is due now, one key after the other, and says how many passes that were: for tests and the tour.

@@ -31,7 +31,7 @@ use crate::world::World;
 const LONGEST_LIFE: Duration = Duration::from_secs(14);
 /// From the last start to the same world: ten quiet seconds, three promotions with two debounces each, and a machine
 /// that builds and tests other things meanwhile.
-const PATIENCE: Duration = Duration::from_secs(150);
+const PATIENCE: Duration = Duration::from_secs(90);
 /// The end is the end when nothing moves for longer than a debounce takes at most.
 const STILL: Duration = Duration::from_secs(4);
 /// How often the sandbox is asked for what it has to deliver, and how the world looks.
