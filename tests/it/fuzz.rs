@@ -30,8 +30,41 @@ fn soon<T>(work: impl FnOnce() -> T) -> T {
 /// Text made of a seed: pieces cut out, doubled, moved and replaced by noise.
 fn mutated(seeds: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
     let noise = select(vec![
-        "", ":", ": ", "- ", "\n", "\t", "  ", "&a ", "*a", "<<: *a", "\"", "'", "|\n", "{", "}", "[", "]", "---\n", "\u{feff}", "\0",
-        "\u{202e}", "é", "%", "!!binary ", "../", "/", "\\", "`", "```", "<!--", "-->", "@acme/sre", "#1", "999999999999999999999", "\r\n",
+        "",
+        ":",
+        ": ",
+        "- ",
+        "\n",
+        "\t",
+        "  ",
+        "&a ",
+        "*a",
+        "<<: *a",
+        "\"",
+        "'",
+        "|\n",
+        "{",
+        "}",
+        "[",
+        "]",
+        "---\n",
+        "\u{feff}",
+        "\0",
+        "\u{202e}",
+        "é",
+        "%",
+        "!!binary ",
+        "../",
+        "/",
+        "\\",
+        "`",
+        "```",
+        "<!--",
+        "-->",
+        "@acme/sre",
+        "#1",
+        "999999999999999999999",
+        "\r\n",
     ]);
     let cut = (any::<prop::sample::Index>(), any::<prop::sample::Index>(), noise, 0u8..4);
     (select(seeds), prop::collection::vec(cut, 0..6)).prop_map(|(seed, cuts)| {
@@ -83,8 +116,20 @@ const WORDS: &[&str] = &[
 ];
 
 const NAMES: &[&str] = &[
-    "environments/dev/kustomization.yaml", "../../etc/passwd", ".git/config", "a//b", "v1.0-rc.1", "1.2.3+build", "v99999999999999999999.0",
-    "refs/heads/main", "--upload-pack=x", "a..b", "a.lock", "@{-1}", "trunkline/dev/shop/v1.0", "0123456789012345678901234567890123456789",
+    "environments/dev/kustomization.yaml",
+    "../../etc/passwd",
+    ".git/config",
+    "a//b",
+    "v1.0-rc.1",
+    "1.2.3+build",
+    "v99999999999999999999.0",
+    "refs/heads/main",
+    "--upload-pack=x",
+    "a..b",
+    "a.lock",
+    "@{-1}",
+    "trunkline/dev/shop/v1.0",
+    "0123456789012345678901234567890123456789",
 ];
 
 proptest! {
@@ -217,7 +262,9 @@ fn payloads() -> [Json; 4] {
 fn spots(value: &Json, here: String, found: &mut Vec<String>) {
     match value {
         Json::Object(map) => map.iter().for_each(|(key, value)| spots(value, format!("{here}/{key}"), found)),
-        Json::Array(list) => list.iter().enumerate().for_each(|(at, value)| spots(value, format!("{here}/{at}"), found)),
+        Json::Array(list) => {
+            list.iter().enumerate().for_each(|(at, value)| spots(value, format!("{here}/{at}"), found))
+        }
         _ => {}
     }
     found.push(here);

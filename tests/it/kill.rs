@@ -238,7 +238,13 @@ const STORY: [fn(&Sandbox); 8] = [
     },
     |github| {
         let path = "environments/base/frontend.yaml";
-        github.push_files(ENVIRONMENTS, "topic", "ben", "Less", &[(path, example(path, "memory: 128Mi", "memory: 96Mi"))]);
+        github.push_files(
+            ENVIRONMENTS,
+            "topic",
+            "ben",
+            "Less",
+            &[(path, example(path, "memory: 128Mi", "memory: 96Mi"))],
+        );
         github.open_pull(ENVIRONMENTS, "ben", "topic", "main", "Less", "");
     },
     |github| {
@@ -263,6 +269,18 @@ const STORY: [fn(&Sandbox); 8] = [
         github.comment(ENVIRONMENTS, "ann", 1, "/trunkline unhold prod");
     },
 ];
+
+/// What must be the same however the two clocks of people and bot met: everything but the order of comments, what a promotion
+/// waited for when it was opened, the commits it was opened on, and who pushed the candidate, where GitHub told nobody in time.
+fn essence(world: &str) -> String {
+    let ids = regex::Regex::new(r"\b[0-9a-f]{7,40}\b").unwrap();
+    let world = ids.replace_all(world, "<id>");
+    let passing = ["- ✅", "- ⏳", "### Every gate", "### What it waits", "pusher:"];
+    let stays = |line: &&str| !passing.iter().any(|start| line.trim_start().starts_with(start));
+    let mut lines: Vec<&str> = world.lines().filter(stays).filter(|line| !line.trim().is_empty()).collect();
+    lines.sort_unstable();
+    lines.join("\n")
+}
 
 fn now() -> jiff::Timestamp {
     Clock::System.now()
@@ -317,7 +335,7 @@ async fn killed(base: &World, folder: &Path, seed: u64) -> (String, Arc<Bot>) {
 
 /// The world once nothing moved in it for a while and the last promotion is on the table, or as it stands when patience ends.
 async fn at_rest(github: &Sandbox, url: &str) -> String {
-    let seen = || normal(&github.dump().replace(url, "http://github.test"));
+    let seen = || essence(&normal(&github.dump().replace(url, "http://github.test")));
     let end = Instant::now() + PATIENCE;
     let (mut world, mut since) = (seen(), Instant::now());
     let arrived = |world: &str| world.contains("  pull #5");
@@ -341,7 +359,7 @@ async fn killed_at_random_the_world_ends_the_same() {
         calm.settle().await;
     }
     calm.sweep().await;
-    let wanted = normal(&calm.sees());
+    let wanted = essence(&normal(&calm.sees()));
     let seed = std::env::var("KILL_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or_else(|| now().as_microsecond().unsigned_abs());
     // Two at once: most of a life is waiting.
