@@ -35,6 +35,10 @@ pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, plan: &mut Plan) 
         }
         let mut run = Run { snapshot, subject, comment, plan, answers: Vec::new(), refused: false, recorded: false };
         if !run.comment(parsed) {
+            // The next comment is judged on the ledger this one leaves, in a pass of its own.
+            if run.recorded {
+                plan.effects.push(Effect::Wake(Key::Pull(snapshot.common.repo.id, subject.number)));
+            }
             return;
         }
     }

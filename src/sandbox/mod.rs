@@ -13,6 +13,7 @@ mod graphql;
 mod hooks;
 mod http;
 mod limits;
+mod looks;
 mod page;
 mod people;
 mod refusal;

@@ -22,7 +22,7 @@ async fn hold(start: &World, act: Act) {
     let calls = calm.faults.count();
     settle_for_good(&mut calm).await;
     let wanted = normal(&calm.sees());
-    assert!(calls > 5, "only {calls} calls: nothing happened");
+    assert!(calls >= 4, "only {calls} calls: nothing happened");
     for kind in KINDS {
         for n in 0..calls {
             let mut world = start.copy().await;
@@ -53,6 +53,9 @@ pub(crate) fn normal(world: &str) -> String {
     // The ledger's files hold the numbers of comments, so its commits differ where those do; the files themselves are compared.
     let ledger = regex::Regex::new(r"(refs/heads/trunkline-ledger) [0-9a-f]{10}").unwrap();
     let marks = regex::Regex::new(r"(trunkline:v1 \w+) [0-9a-f]{16}").unwrap();
+    // In these texts the minute stands for when somebody did something, and real processes take their time.
+    let minutes = regex::Regex::new(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC").unwrap();
+    let world = minutes.replace_all(world, "<minute>");
     let lines = world.lines().map(|line| numbers.replace_all(line, "$1N").into_owned());
     let lines = lines.map(|line| ledger.replace_all(&line, "$1 H").into_owned());
     lines.map(|line| marks.replace_all(&line, "$1 H").into_owned()).collect::<Vec<_>>().join("\n")

@@ -31,7 +31,7 @@ use crate::world::World;
 const LONGEST_LIFE: Duration = Duration::from_secs(14);
 /// From the last start to the same world: ten quiet seconds, three promotions with two debounces each, and a machine
 /// that builds and tests other things meanwhile.
-const PATIENCE: Duration = Duration::from_secs(150);
+const PATIENCE: Duration = Duration::from_secs(90);
 /// The end is the end when nothing moves for longer than a debounce takes at most.
 const STILL: Duration = Duration::from_secs(4);
 /// How often the sandbox is asked for what it has to deliver, and how the world looks.
@@ -270,6 +270,18 @@ const STORY: [fn(&Sandbox); 8] = [
     },
 ];
 
+/// What must be the same however the two clocks of people and bot met: everything but the order of comments, what a promotion
+/// waited for when it was opened, the commits it was opened on, and who pushed the candidate, where GitHub told nobody in time.
+fn essence(world: &str) -> String {
+    let ids = regex::Regex::new(r"\b[0-9a-f]{7,40}\b").unwrap();
+    let world = ids.replace_all(world, "<id>");
+    let passing = ["- ✅", "- ⏳", "### Every gate", "### What it waits", "pusher:"];
+    let stays = |line: &&str| !passing.iter().any(|start| line.trim_start().starts_with(start));
+    let mut lines: Vec<&str> = world.lines().filter(stays).filter(|line| !line.trim().is_empty()).collect();
+    lines.sort_unstable();
+    lines.join("\n")
+}
+
 fn now() -> jiff::Timestamp {
     Clock::System.now()
 }
@@ -323,7 +335,7 @@ async fn killed(base: &World, folder: &Path, seed: u64) -> (String, Arc<Bot>) {
 
 /// The world once nothing moved in it for a while and the last promotion is on the table, or as it stands when patience ends.
 async fn at_rest(github: &Sandbox, url: &str) -> String {
-    let seen = || normal(&github.dump().replace(url, "http://github.test"));
+    let seen = || essence(&normal(&github.dump().replace(url, "http://github.test")));
     let end = Instant::now() + PATIENCE;
     let (mut world, mut since) = (seen(), Instant::now());
     let arrived = |world: &str| world.contains("  pull #5");
@@ -347,7 +359,7 @@ async fn killed_at_random_the_world_ends_the_same() {
         calm.settle().await;
     }
     calm.sweep().await;
-    let wanted = normal(&calm.sees());
+    let wanted = essence(&normal(&calm.sees()));
     let seed = std::env::var("KILL_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or_else(|| now().as_microsecond().unsigned_abs());
     // Two at once: most of a life is waiting.

@@ -321,8 +321,12 @@ impl World {
     }
 
     async fn deliver(&self) -> usize {
+        self.deliver_these(self.github.take_deliveries()).await
+    }
+
+    /// Delivers these, in this order.
+    pub(crate) async fn deliver_these(&self, deliveries: Vec<trunkline::sandbox::Delivery>) -> usize {
         let Some(bot) = &self.bot else { return 0 };
-        let deliveries = self.github.take_deliveries();
         let count = deliveries.len();
         for delivery in deliveries {
             let mut request = Request::post("/webhook").header("content-type", "application/json");
