@@ -377,7 +377,8 @@ impl Run<'_, '_> {
             entry.decided(self.comment.id);
         });
         self.plan.effects.extend(draft.effect());
-        self.plan.effects.push(Effect::Wake(Key::Pipeline(self.snapshot.common.repo.id, app.name.clone())));
+        // Pipelines act on it, and open promotions say it: their comments and checks show the same gates.
+        self.plan.effects.push(Effect::Wake(Key::Repo(self.snapshot.common.repo.id)));
         self.recorded = true;
         Outcome::Done(None)
     }

@@ -4,6 +4,7 @@ use super::draft::Draft;
 use super::gates::{self, Entering};
 use super::versions::{self, Candidate, Cause};
 use super::{first_sight, texts};
+use crate::model::id::Key;
 use crate::model::ledger::{Entry, TagPin};
 use crate::model::pipeline::{App, Environment, Mode, Pipeline, Via};
 use crate::model::plan::{Effect, Need, Plan, Promotion, VersionEdit};
@@ -189,7 +190,12 @@ impl Pass<'_> {
         }
         let verdict = Verdict::all("entering", headline, before);
         if verdict.answer == Answer::Yes && self.pipeline.mode == Mode::Enforce {
+            let before = effects.len();
             self.enter(&candidate, &branch, (draft, effects, needs));
+            // Once the new promotion has a number, the next pass closes the older one with a word about it.
+            if effects.len() > before && !open.is_empty() {
+                effects.push(Effect::Wake(Key::Pipeline(self.snapshot.common.repo.id, self.app.name.clone())));
+            }
         } else if verdict.answer == Answer::Wait && self.pipeline.mode == Mode::Enforce {
             // Only this pass may know who pushed the tag; when the wait is over, four eyes must still know it.
             self.pin(candidate.tag.as_ref().filter(|tag| tag.pusher.is_some()), draft);

@@ -42,9 +42,9 @@ async fn a_merge_to_trunk_reaches_dev() {
     merge_to_trunk(&mut world, "Sell more").await;
     insta::assert_snapshot!(world.brief(), @r#"
     acme/environments
-      refs/heads/main 18a4618df9 signed
+      refs/heads/main 99afee6963 signed
       refs/heads/trunkline-ledger 0e61217bf3 signed
-      refs/heads/trunkline/dev/shop/1123e8d d65055d39c signed
+      refs/heads/trunkline/dev/shop/1123e8d 2cdc3a0499 signed
       ledger dev/shop.yaml
           first-sight:
             at: <time>
@@ -63,7 +63,7 @@ async fn a_merge_to_trunk_reaches_dev() {
         merged by trunkline[bot]
         body:
         comment by trunkline[bot]
-      check d65055d39c trunkline/trunkline: success "No new findings in dev"
+      check 2cdc3a0499 trunkline/trunkline: success "No new findings in dev"
     acme/shop
       refs/heads/main 1123e8de86
       refs/tags/v0.9 68113e662d
@@ -84,7 +84,7 @@ async fn nothing_promotes_before_it_exists() {
     let number = desk(&mut world).await;
     say(&mut world, "rob", number, "/trunkline plan dev").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-35 e2e8dfccdae136a9 -->
+    <!-- trunkline:v1 reply-35 53d63d73675c571d -->
     This is what would happen now. Nothing was done.
 
     **`dev`**
@@ -103,7 +103,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
     let number = world.newest_pull();
     insta::assert_snapshot!(world.body(number), @"
     body:
-    <!-- trunkline:v1 promotion 12079b34f92d90bc -->
+    <!-- trunkline:v1 promotion 2a6cb8adfb5ef8eb -->
     Brings `shop` in `prod` from `v0.9` ([`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a)) to **`v1.0` ([`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc))**. ann pushed the tag v1.0.
 
     | Images |
@@ -130,7 +130,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
     Closing this pull request rejects `v1.0` for `prod` until a newer version comes. To stop everything here, say `/trunkline hold prod`; for what waits for what, `/trunkline status prod`.
     ");
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 70bc6cd481ea7d0d -->
+    <!-- trunkline:v1 sticky 35320f8acf4771ed -->
     ### Waits: soaks for 1h (and 1 more)
 
     This change alters 2 objects in `prod`.
@@ -153,7 +153,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/e6c033ea862bc90eb48b2f2721bb697fac1f4957/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/783abf226b463630ab01911e0e0eca0ebbb62b66/environments/base/backend.yaml#L1)
 
     ```diff
     @@ -17,7 +17,7 @@
@@ -171,7 +171,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/e6c033ea862bc90eb48b2f2721bb697fac1f4957/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/783abf226b463630ab01911e0e0eca0ebbb62b66/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ -17,7 +17,7 @@
@@ -189,7 +189,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
 
     </details>
 
-    <sub>Checked at [`e6c033e`](http://github.test/acme/environments/commit/e6c033ea862bc90eb48b2f2721bb697fac1f4957). You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`783abf2`](http://github.test/acme/environments/commit/783abf226b463630ab01911e0e0eca0ebbb62b66). You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
     world.advance(HOUR).await;
     insta::assert_snapshot!(world.check(number), @"in_progress: Waits: 0 of 1 approval from acme/sre (0 annotations)");
@@ -210,7 +210,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
     world.github.review(ENVIRONMENTS, "sue", number, "APPROVED");
     world.settle().await;
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky d133e57fd54616d7 -->
+    <!-- trunkline:v1 sticky 825a4ba2f34c443e -->
     ### No new findings in prod
 
     This change alters 2 objects in `prod`.
@@ -228,14 +228,14 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
       - ✅ commit 1123e8d was tested in stage
       - ✅ soaked for 1h
       - ✅ approved by sue
-        - ⛔ ann's approval does not count: they are not in acme/sre (`approval`)
+        - ⛔ ann's approval does not count: they tagged, wrote or asked for this version (`four-eyes`)
         - ⛔ ben's approval does not count: they are not in acme/sre (`approval`)
 
     <details><summary><code>prod</code>: 2 changed objects</summary>
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/e6c033ea862bc90eb48b2f2721bb697fac1f4957/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/783abf226b463630ab01911e0e0eca0ebbb62b66/environments/base/backend.yaml#L1)
 
     ```diff
     @@ -17,7 +17,7 @@
@@ -253,7 +253,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/e6c033ea862bc90eb48b2f2721bb697fac1f4957/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/783abf226b463630ab01911e0e0eca0ebbb62b66/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ -17,7 +17,7 @@
@@ -271,7 +271,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
 
     </details>
 
-    <sub>Checked at [`e6c033e`](http://github.test/acme/environments/commit/e6c033ea862bc90eb48b2f2721bb697fac1f4957). You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`783abf2`](http://github.test/acme/environments/commit/783abf226b463630ab01911e0e0eca0ebbb62b66). You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
     assert!(world.check(number).contains("success"), "{}", world.check(number));
     // `merge: manual`: the button stays with a person.
@@ -280,10 +280,10 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
     world.settle().await;
     say(&mut world, "rob", number, "/trunkline status").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-112 00146217157d189d -->
+    <!-- trunkline:v1 reply-112 0de68e44e39b89a0 -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
-    | `dev` | `1123e8d` [`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc) | 2026-11-02 09:00 UTC | up to date |
+    | `dev` | [`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc) | 2026-11-02 09:00 UTC | up to date |
     | `stage` | `v1.0-rc.1` [`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc) | 2026-11-02 09:00 UTC | up to date |
     | `prod` | `v1.0` [`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc) | 2026-11-02 10:00 UTC | up to date |
     ");
@@ -318,7 +318,7 @@ async fn e22_a_closed_promotion_is_remembered_until_somebody_asks_again() {
     assert_eq!(world.newest_pull(), number);
     say(&mut world, "rob", number, "/trunkline status prod").await;
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 reply-91 0304eb3b600cfc51 -->
+    <!-- trunkline:v1 reply-91 d9574efcc1479ffe -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC | ⛔ `rejected`, `soak`, `approvals` |
@@ -332,7 +332,7 @@ async fn e22_a_closed_promotion_is_remembered_until_somebody_asks_again() {
       - ✅ commit 1123e8d was tested in stage
       - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
       - ⏳ needs 1 approval from acme/sre (`approvals`)
-      - ⛔ sam closed \#\u{2060}3, so v1.0 is rejected (`rejected`). **Next:** comment `/promote prod v1.0` to ask for it again
+      - ⛔ sam closed \#3, so v1.0 is rejected (`rejected`). **Next:** comment `/promote prod v1.0` to ask for it again
     ");
     world.advance(HOUR).await;
     say(&mut world, "ben", number, "/promote prod v1.0").await;
@@ -361,7 +361,7 @@ async fn e7_a_moved_tag_blocks_and_a_deleted_one_cancels() {
     let desk = desk(&mut world).await;
     say(&mut world, "rob", desk, "/trunkline status prod").await;
     insta::assert_snapshot!(world.said(desk), @"
-    <!-- trunkline:v1 reply-92 0bd077a796b6ad7d -->
+    <!-- trunkline:v1 reply-92 c63017f70f482ef1 -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC | ⛔ `tag-moved`, `soak`, `approvals` |
@@ -378,11 +378,7 @@ async fn e7_a_moved_tag_blocks_and_a_deleted_one_cancels() {
     ");
     world.github.delete_tag(SHOP, "v1.0", "ann");
     world.settle().await;
-    insta::assert_snapshot!(world.said(number), @"
-    Closed, because it has nothing left to do:
-
-    - ✅ it holds the newest version, v0.9
-    ");
+    insta::assert_snapshot!(world.said(number), @"Closed, because the tag `v1.0` was deleted. Push it again to ask again.");
 }
 
 #[tokio::test]
@@ -421,7 +417,7 @@ async fn via_commit_goes_straight_to_the_branch() {
     merge_to_trunk(&mut world, "Sell more").await;
     insta::assert_snapshot!(world.brief(), @"
     acme/environments
-      refs/heads/main cf4f2abae6 signed
+      refs/heads/main bc9711b8e7 signed
       refs/heads/trunkline-ledger 0e61217bf3 signed
       ledger dev/shop.yaml
           first-sight:
@@ -583,7 +579,7 @@ async fn any_way_in_meets_the_same_gates() {
     let number = pull(&mut world, "Bump production by hand", &[("environments/prod/kustomization.yaml", bump)]).await;
     insta::assert_snapshot!(world.check(number), @"in_progress: Waits: soaks for 1h (and 1 more) (0 annotations)");
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 7eac7b9089aaac5f -->
+    <!-- trunkline:v1 sticky 115b16ae7bf7d484 -->
     ### Waits: soaks for 1h (and 1 more)
 
     This change alters 2 objects in `prod`.
@@ -606,7 +602,7 @@ async fn any_way_in_meets_the_same_gates() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/51b6abff9deb9aeb5b47cf974fb7c69b16be3e3b/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/f40dba413d8ded4759882712066e6b83c26b245b/environments/base/backend.yaml#L1)
 
     ```diff
     @@ -17,7 +17,7 @@
@@ -624,7 +620,7 @@ async fn any_way_in_meets_the_same_gates() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/51b6abff9deb9aeb5b47cf974fb7c69b16be3e3b/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/f40dba413d8ded4759882712066e6b83c26b245b/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ -17,7 +17,7 @@
@@ -642,7 +638,7 @@ async fn any_way_in_meets_the_same_gates() {
 
     </details>
 
-    <sub>Checked at [`51b6abf`](http://github.test/acme/environments/commit/51b6abff9deb9aeb5b47cf974fb7c69b16be3e3b). You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`f40dba4`](http://github.test/acme/environments/commit/f40dba413d8ded4759882712066e6b83c26b245b). You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
 }
 
@@ -721,10 +717,10 @@ async fn commands_help_status_and_plan_are_answered() {
     /trunkline status
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-113 00146217157d189d -->
+    <!-- trunkline:v1 reply-113 0de68e44e39b89a0 -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
-    | `dev` | `1123e8d` [`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc) | 2026-11-02 09:00 UTC | up to date |
+    | `dev` | [`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc) | 2026-11-02 09:00 UTC | up to date |
     | `stage` | `v1.0-rc.1` [`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc) | 2026-11-02 09:00 UTC | up to date |
     | `prod` | `v1.0` [`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc) | 2026-11-02 10:00 UTC | up to date |
 
@@ -757,7 +753,7 @@ async fn a_hold_stops_promotions_until_it_is_lifted() {
     assert_eq!(world.pulls(), [""; 0]);
     say(&mut world, "rob", number, "/trunkline status dev").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-42 9e3be2765b53a19d -->
+    <!-- trunkline:v1 reply-42 a5a3e1c578f1120e -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `dev` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC | ⏳ `held` |
@@ -796,8 +792,8 @@ async fn e24_a_rollback_goes_back_and_holds() {
     let back = world.newest_pull();
     insta::assert_snapshot!(world.body(back), @r"
     body:
-    <!-- trunkline:v1 promotion f81794485e89a8aa -->
-    Takes `shop` in `prod` from `v1.0` ([`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc)) back to **`v0.9` ([`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a))**, which passed here before, and holds it there. sam asked to go back: http:\u{2060}//github.test/acme/environments/issues/4\#\u{2060}issuecomment-113
+    <!-- trunkline:v1 promotion e370d064019323e5 -->
+    Takes `shop` in `prod` from `v1.0` ([`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc)) back to **`v0.9` ([`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a))**, which passed here before, and holds it there. sam asked to go back: http://github.test/acme/environments/issues/4\#issuecomment-113
 
     | Images |
     |:--|
@@ -839,7 +835,7 @@ async fn e24_a_rollback_goes_back_and_holds() {
     /trunkline status prod
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-146 064ad200c7eb99e3 -->
+    <!-- trunkline:v1 reply-146 d17dd77f19f74366 -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 10:00 UTC | ⛔ `rejected`, `held`, `approvals` |
@@ -854,7 +850,7 @@ async fn e24_a_rollback_goes_back_and_holds() {
       - ✅ soaked for 1h
       - ⏳ held by sam since 2026-11-02 10:00 UTC: rollback to v0.9 (`held`). **Next:** sam or somebody with the rollback right comments `/trunkline unhold prod`
       - ⏳ needs 1 approval from acme/sre (`approvals`)
-      - ⛔ v1.0 entered with \#\u{2060}3 and was replaced since (`rejected`). **Next:** comment `/promote prod v1.0` to ask for it again
+      - ⛔ v1.0 entered with \#3 and was replaced since (`rejected`). **Next:** comment `/promote prod v1.0` to ask for it again
     ");
     insta::assert_snapshot!(world.pulls().join("\n"), @r#"
     #1 merged: "Promote shop 1123e8d to dev", by trunkline[bot]
@@ -937,6 +933,11 @@ async fn e37_a_promotion_that_conflicts_is_made_anew() {
     let bump = example("environments/prod/kustomization.yaml", "newTag: v0.9", "newTag: v0.9.5");
     world.github.push_files(ENVIRONMENTS, "main", "sam", "By hand", &[("environments/prod/kustomization.yaml", bump)]);
     world.settle().await;
-    insta::assert_snapshot!(world.said(3), @"");
-    insta::assert_snapshot!(world.pulls().join("\n"), @"");
+    insta::assert_snapshot!(world.said(3), @"Closed, because it conflicts with its base in environments/prod/kustomization.yaml. A fresh promotion follows, made on what stands there now.");
+    insta::assert_snapshot!(world.pulls().join("\n"), @r#"
+    #1 merged: "Promote shop 1123e8d to dev", by trunkline[bot]
+    #2 merged: "Promote shop v1.0-rc.1 to stage", by trunkline[bot]
+    #3 closed: "Promote shop v1.0 to prod", by trunkline[bot]
+    #4 open: "Promote shop v1.0 to prod", by trunkline[bot]
+    "#);
 }

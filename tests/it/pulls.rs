@@ -13,7 +13,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
     let number = pull(&mut world, "Try the newest", &[(DEV, example(DEV, "newTag: v0.9", "newTag: latest"))]).await;
     insta::assert_snapshot!(world.check(number), @"success: No errors, 2 warnings in dev (2 annotations)");
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky d28485876c1c1bc0 -->
+    <!-- trunkline:v1 sticky b8b6e1e33ed37ea9 -->
     ### No errors, 2 warnings in dev
 
     This change alters 2 objects in `dev`.
@@ -80,7 +80,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
     insta::assert_snapshot!(world.check(number), @"success: No new findings in dev (0 annotations)");
     insta::assert_snapshot!(world.talk(number), @r"
     comment by trunkline[bot]
-    <!-- trunkline:v1 sticky 20bb13f21373cdba -->
+    <!-- trunkline:v1 sticky 8a14df3d7623c62f -->
     ### No new findings in dev
 
     This change alters 2 objects in `dev`.
@@ -139,7 +139,7 @@ async fn a_shared_base_shows_every_environment_it_reaches() {
     let path = "environments/base/frontend.yaml";
     let number = pull(&mut world, "Less memory", &[(path, example(path, "memory: 128Mi", "memory: 96Mi"))]).await;
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 25dfce360907d8ed -->
+    <!-- trunkline:v1 sticky a6908d5167f42e1b -->
     ### No new findings in dev, stage and prod
 
     This change alters 3 objects in `dev`, `stage` and `prod`.
@@ -234,7 +234,7 @@ async fn what_does_not_build_is_named_at_its_line() {
     let broken = example(DEV, "  - ../base\n", "  - ../bsae\n");
     let number = pull(&mut world, "A typo", &[(DEV, broken)]).await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 sticky 895791c054044b92 -->
+    <!-- trunkline:v1 sticky 53ed6d4a2cd44d96 -->
     ### 1 new error in dev, and 2 warnings
 
     This change touches `dev`; what does not build cannot be compared. The check fails until what is new is fixed.
@@ -261,7 +261,7 @@ async fn what_does_not_build_is_named_at_its_line() {
     );
     world.settle().await;
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 07dc9182d195287a -->
+    <!-- trunkline:v1 sticky 15dcd3212e6d3607 -->
     ### 1 new error in dev, and 2 warnings
 
     This change touches `dev`; what does not build cannot be compared. The check fails until what is new is fixed.
@@ -301,7 +301,7 @@ async fn t35_secret_values_never_show_but_their_change_does() {
     let number = world.github.open_pull(ENVIRONMENTS, "ben", "other", "main", "Change it", "");
     world.settle().await;
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky aeb52f46ed65bec3 -->
+    <!-- trunkline:v1 sticky 226db463fa597286 -->
     ### No new findings in dev
 
     This change alters 1 object in `dev`.
@@ -355,7 +355,7 @@ async fn t23_a_pull_request_never_changes_the_rules_it_is_judged_by() {
     let number = pull(&mut world, "New rules", &files).await;
     insta::assert_snapshot!(world.check(number), @"failure: 2 new errors, and 2 warnings (4 annotations)");
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 1461d8293ea4036c -->
+    <!-- trunkline:v1 sticky 1900af2f94626259 -->
     ### 2 new errors, and 2 warnings
 
     This change alters 2 objects in `dev`. The check fails until what is new is fixed.
