@@ -100,7 +100,7 @@ impl World {
         let two = NonZeroUsize::new(2).unwrap();
         let parts = Parts {
             github: GitHub::new(&config, self.clock.clone(), &transport).unwrap(),
-            git: git::Cache::new(&self.dir.path().join("cache")).unwrap(),
+            git: git::Cache::new(self.dir.path().join("cache")).unwrap(),
             remotes: git::Remotes::http(&self.url, &transport).unwrap(),
             queue: queue.clone(),
             worker: Worker::new(program, Limits::default(), two),

@@ -101,13 +101,13 @@ fn root() -> PathBuf {
 }
 
 fn functions(folder: &Path, found: &mut BTreeSet<String>) {
+    let named = regex::Regex::new(r"\bfn (\w+)").unwrap();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             functions(&path, found);
         } else if path.extension().is_some_and(|end| end == "rs") {
             let text = std::fs::read_to_string(&path).unwrap();
-            let named = regex::Regex::new(r"\bfn (\w+)").unwrap();
             found.extend(named.captures_iter(&text).map(|found| found[1].to_owned()));
         }
     }
