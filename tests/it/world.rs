@@ -101,11 +101,6 @@ impl World {
         World::fill(World::empty().await, files).await
     }
 
-    /// The same at another time: for a copy that goes on under the system's clock.
-    pub(crate) async fn with_at(files: &[(&str, Vec<u8>)], now: jiff::Timestamp) -> World {
-        World::fill(World::empty_at(now).await, files).await
-    }
-
     async fn fill(mut world: World, files: &[(&str, Vec<u8>)]) -> World {
         let example = seed::example(&world.github, files);
         world.link(SHOP, &example.shop.path);
