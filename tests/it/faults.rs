@@ -133,8 +133,6 @@ async fn commands_survive_every_fault() {
     desk(&mut start).await;
     let act = act!(world, {
         world.github.comment(ENVIRONMENTS, "ann", 1, "/trunkline hold prod the fair is on\n/trunkline status prod");
-        world.settle().await;
-        world.github.comment(ENVIRONMENTS, "ann", 1, "/trunkline unhold prod");
         world.github.comment(ENVIRONMENTS, "rob", 1, "/trunkline hold prod");
         world.settle().await;
     });
