@@ -1,5 +1,5 @@
-//! Every story again with something going wrong at every call: refused, lost, crashed, stale. The same world in the end, and a
-//! second settling writes nothing.
+//! Every story again with something going wrong at a call: refused, lost, crashed, stale. The same world in the end, and a second
+//! settling writes nothing. By default each kind plays every third call; `TRUNKLINE_FAULTS=all` plays them all.
 
 use std::future::Future;
 use std::pin::Pin;
