@@ -113,7 +113,7 @@ fn canonical(node: &Node) -> Node {
         }
         value => value.clone(),
     };
-    Node { value, span: node.span.clone() }
+    Node::new(value, node.span.clone())
 }
 
 /// Brings keyed lists of `old` into the order they have in `new`; what `new` lacks stays behind what it followed.

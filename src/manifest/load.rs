@@ -324,7 +324,7 @@ impl Loader {
                 Value::Null
             }
         };
-        Ok(Node { value, span })
+        Ok(Node::new(value, span))
     }
 
     fn map(&mut self, draft: &Draft<'_>, entries: &[usize], depth: usize) -> Result<Map, Limit> {

@@ -33,9 +33,29 @@ impl Span {
 pub struct Node {
     /// The value, as the Kubernetes API server would read it.
     pub value: Value,
-    /// Where it was written.
+    /// Where it was written: the line to change.
     pub span: Span,
+    /// How it came to be; nothing when it simply is what stands at its place.
+    pub made: Option<Arc<Made>>,
 }
+
+/// A step on a value's way: what set it, and what was there before.
+#[derive(Debug)]
+pub struct Made {
+    /// What set it: the field of a kustomization, such as `images`, or a patch.
+    pub by: &'static str,
+    /// What stood there before and where, when something did.
+    pub before: Option<(String, Span)>,
+    /// How that came to be.
+    pub past: Option<Arc<Made>>,
+    /// How many steps there are, this one included.
+    steps: u32,
+}
+
+/// Steps remembered for one value: real ones have up to five, and a longer chain would be dropped by recursion.
+const MAX_STEPS: u32 = 64;
+/// Characters kept of a value that was replaced: enough to know it again.
+const MAX_BEFORE: usize = 120;
 
 /// A YAML value under go-yaml's scalar rules, which are the API server's.
 #[derive(Debug, Clone, PartialEq)]
@@ -134,6 +154,15 @@ impl Map {
         }
     }
 
+    /// Sets `key` as [`Map::insert`] does; the value remembers what set it and what it replaces.
+    pub fn set(&mut self, key: Key, value: Node, by: &'static str) {
+        let value = match self.get(&key.text) {
+            Some(old) => value.over(old, by),
+            None => value.set_by(by),
+        };
+        self.insert(key, value);
+    }
+
     /// Appends an entry whose key the caller knows to be new: linear reading of large maps depends on it.
     pub fn push_new(&mut self, key: Key, value: Node) {
         self.entries.push((key, value));
@@ -173,7 +202,38 @@ impl IntoIterator for Map {
 impl Node {
     /// A node made by the program, standing at the place of what told it to.
     pub fn new(value: Value, span: Span) -> Self {
-        Self { value, span }
+        Self { value, span, made: None }
+    }
+
+    /// The same, as something set where nothing was.
+    pub fn set_by(mut self, by: &'static str) -> Self {
+        self.made = Some(Arc::new(Made { by, before: None, past: None, steps: 1 }));
+        self
+    }
+
+    /// The same, as something that takes the place of `old` and goes on with its history.
+    pub fn over(mut self, old: &Node, by: &'static str) -> Self {
+        let past = old.made.clone().filter(|past| past.steps < MAX_STEPS);
+        let steps = past.as_ref().map_or(0, |past| past.steps) + 1;
+        self.made = Some(Arc::new(Made { by, before: Some((old.brief(), old.span.clone())), past, steps }));
+        self
+    }
+
+    /// A plain value's text, or what it is instead; never long.
+    pub fn brief(&self) -> String {
+        let cut = |text: &str| match text.char_indices().nth(MAX_BEFORE) {
+            Some((end, _)) => format!("{}…", &text[..end]),
+            None => text.to_owned(),
+        };
+        match &self.value {
+            Value::Null => "null".to_owned(),
+            Value::Bool(truth) => truth.to_string(),
+            Value::Int(number) => number.to_string(),
+            Value::Float(number) => number.to_string(),
+            Value::String(text) => cut(text),
+            Value::List(list) => format!("a list of {}", list.len()),
+            Value::Map(map) => format!("a mapping of {}", map.len()),
+        }
     }
 
     /// The mapping, if it is one.

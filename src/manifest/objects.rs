@@ -40,7 +40,7 @@ fn complaint(node: &Node) -> Option<(&Span, String, &'static str)> {
         match node.at(path) {
             Some(Node { value: Value::String(text), .. }) if !text.is_empty() => {}
             None if at == "metadata.name" && named_later => {}
-            Some(Node { value: Value::String(_) | Value::Null, span }) => {
+            Some(Node { value: Value::String(_) | Value::Null, span, .. }) => {
                 return Some((span, format!("`{at}` is empty"), missing));
             }
             Some(other) => {

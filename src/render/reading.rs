@@ -35,7 +35,7 @@ impl Place {
 
 /// Recursion is bounded by the reader's depth limit.
 fn reread(node: Node, bytes: &[u8], place: Place) -> Result<Node, Refusal> {
-    let Node { value, span } = node;
+    let Node { value, span, made } = node;
     let source = || written(bytes, &span);
     let value = match value {
         // Annotations become text as they were written, `1.10` and `true` alike.
@@ -66,7 +66,7 @@ fn reread(node: Node, bytes: &[u8], place: Place) -> Result<Node, Refusal> {
         }
         value => whole(value),
     };
-    Ok(Node { value, span })
+    Ok(Node { value, span, made })
 }
 
 /// Rereads only the numbers: what JSON patches hold is read as the API server does.

@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod comment;
+pub mod explain;
 pub mod github;
 pub mod json;
 pub mod limits;

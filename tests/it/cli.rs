@@ -678,6 +678,47 @@ fn told_until(lines: &mpsc::Receiver<String>, seen: &mut Vec<String>, wanted: im
     false
 }
 
+#[test]
+fn a_value_is_traced_to_its_line() {
+    let folder = repository(&sound());
+    let seen = |args: &[&str]| trunkline(folder.path(), [&["render"], args].concat()).seen(folder.path());
+    insta::assert_snapshot!(seen(&["env/prod", "--explain", "ConfigMap/app", "metadata.namespace"]), @"
+    metadata.namespace: prod
+      env/prod/kustomization.yaml:1:12  namespace
+    [exit 0]
+    ");
+    // The folder may come last.
+    insta::assert_snapshot!(seen(&["--explain", "app", "env/prod"]), @"
+    apiVersion: v1
+      env/base/app.yaml:1:13  written here
+
+    kind: ConfigMap
+      env/base/app.yaml:2:7  written here
+
+    metadata.name: app
+      env/base/app.yaml:3:19  written here
+
+    metadata.namespace: prod
+      env/prod/kustomization.yaml:1:12  namespace
+
+    data.color: blue
+      env/base/app.yaml:4:16  written here
+    [exit 0]
+    ");
+    insta::assert_snapshot!(seen(&["--explain", "app"]), @"
+    [exit 2]
+    --- standard error
+    error: no folder was given
+      help: run `trunkline render <PATH> --explain app`, with the environment's folder
+    ");
+    insta::assert_snapshot!(seen(&["env/prod", "--explain", "ConfigMap/ap"]), @"
+    [exit 2]
+    --- standard error
+    error: no object is called `ConfigMap/ap`
+      help: There is `ConfigMap/prod/app`.
+    ");
+}
+
 /// Public repositories: their findings are their own, but we never stumble.
 #[test]
 fn the_corpus_is_checked_and_rendered() {

@@ -173,7 +173,10 @@ fn object(entry: &Generator, name: &Text, kind: Kind, data: &Data) -> Node {
             metadata.push_new(key(field, here), Node::new(Value::Map(map(pairs)), here.clone()));
         }
     }
-    let word = if kind == Kind::Secret { "Secret" } else { "ConfigMap" };
+    let (word, by) = match kind {
+        Kind::Secret => ("Secret", "secretGenerator"),
+        Kind::ConfigMap => ("ConfigMap", "configMapGenerator"),
+    };
     let mut object = map([
         ("apiVersion".to_owned(), text_node("v1", here)),
         ("kind".to_owned(), text_node(word, here)),
@@ -186,7 +189,7 @@ fn object(entry: &Generator, name: &Text, kind: Kind, data: &Data) -> Node {
             (Kind::ConfigMap, Err(_)) => (&mut binary, base64(value)),
             (Kind::Secret, _) => (&mut plain, base64(value)),
         };
-        map.push_new(key(name, span), text_node(&text, span));
+        map.push_new(key(name, span), text_node(&text, span).set_by(by));
     }
     if kind == Kind::Secret {
         let word =

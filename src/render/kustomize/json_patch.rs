@@ -10,6 +10,9 @@ fn refuse<T>(at: &Node, why: impl Into<String>) -> Result<T, Refusal> {
     Err(Box::new((at.span.clone(), why.into())))
 }
 
+/// What a value says set it.
+const BY: &str = "JSON patch";
+
 /// Applies a list of operations to an object, in order.
 pub(super) fn apply(object: &mut Node, operations: &Node) -> Result<(), Refusal> {
     let Some(list) = operations.as_list() else {
@@ -33,7 +36,7 @@ fn run(object: &mut Node, operation: &Node) -> Result<(), Refusal> {
         "replace" => {
             let value = value()?;
             let found = find(object, &path).or_else(|why| refuse(place(), why))?;
-            *found = value;
+            *found = value.over(found, BY);
             Ok(())
         }
         "remove" => remove(object, &path).map(drop).or_else(|why| refuse(place(), why)),
@@ -92,11 +95,11 @@ fn parent<'n, 'p>(object: &'n mut Node, path: &'p [String]) -> Result<(&'n mut N
 fn add(object: &mut Node, path: &[String], value: Node) -> Result<(), String> {
     let (node, last) = parent(object, path)?;
     match &mut node.value {
-        Value::Map(map) => map.insert(key(last, &value.span.clone()), value),
-        Value::List(list) if last == "-" => list.push(value),
+        Value::Map(map) => map.set(key(last, &value.span.clone()), value, BY),
+        Value::List(list) if last == "-" => list.push(value.set_by(BY)),
         Value::List(list) => {
             let at = index(last, list.len() + 1)?;
-            list.insert(at, value);
+            list.insert(at, value.set_by(BY));
         }
         _ => return Err(format!("there is nothing below which `{last}` could stand")),
     }

@@ -11,6 +11,8 @@ use super::resource::{key, scalar_text, text_node};
 use crate::manifest::node::{Map, Node, Value};
 
 const DIRECTIVE: &str = "$patch";
+/// What a value says set it.
+const BY: &str = "patch";
 /// Merging by key compares all items with all: real lists (environment variables) have a few hundred.
 const MAX_ITEMS: usize = 2_000;
 
@@ -77,7 +79,11 @@ fn walk(dest: Option<Node>, origin: Option<&Node>, known: Known) -> Result<Optio
             same_shape(dest.as_ref(), origin, kind)?;
             match known.keys {
                 Some(keys) => merge_list(dest, origin, known, keys),
-                None => Ok(origin.cloned().or(dest)),
+                None => Ok(match (origin.cloned(), dest) {
+                    (Some(origin), Some(dest)) => Some(origin.over(&dest, BY)),
+                    (Some(origin), None) => Some(origin.set_by(BY)),
+                    (None, dest) => dest,
+                }),
             }
         }
         Some(Value::Map(_) | Value::Null) | None => {
@@ -99,16 +105,20 @@ fn scalar(dest: Option<Node>, origin: Option<&Node>) -> Result<Option<Node>, Ref
     let quoted =
         |node: &Node| node.as_str().is_some_and(|text| (node.span.end - node.span.start) as usize != text.len());
     match (dest, origin) {
+        // What a patch adds is merged with itself: nothing stood there before.
+        (Some(dest), Some(origin)) if dest.span == origin.span => Ok(Some(dest.set_by(BY))),
         (Some(dest), Some(origin)) if quoted(&dest) => match &origin.value {
             Value::Float(_) => {
                 refuse(origin, "Kustomize would make text of this number, because the object has quoted text here")
             }
             Value::Int(_) | Value::Bool(_) => {
-                Ok(Some(text_node(&scalar_text(origin).unwrap_or_default(), &origin.span)))
+                let text = text_node(&scalar_text(origin).unwrap_or_default(), &origin.span);
+                Ok(Some(text.over(&dest, BY)))
             }
-            _ => Ok(Some(origin.clone())),
+            _ => Ok(Some(origin.clone().over(&dest, BY))),
         },
-        (_, Some(origin)) => Ok(Some(origin.clone())),
+        (Some(dest), Some(origin)) => Ok(Some(origin.clone().over(&dest, BY))),
+        (None, Some(origin)) => Ok(Some(origin.clone().set_by(BY))),
         (dest, None) => Ok(dest),
     }
 }

@@ -100,7 +100,7 @@ fn finish(source: &mut Source<'_>, mut all: Vec<Resource>, sort: &spec::Sort) ->
         let span =
             resource.node.at(&["metadata", "name"]).map_or_else(|| resource.node.span.clone(), |n| n.span.clone());
         resource.remember();
-        transform::set_name(resource, &name, &span);
+        transform::set_name(resource, &name, &span, "the hash of its content");
     }
     if let Err(failure) = names::follow(&mut all) {
         source.wrong(&failure.0, format!("a reference cannot be followed: {}", failure.1), "");

@@ -10,6 +10,9 @@ use crate::manifest::node::{Node, Span, Value};
 /// Why references cannot be told apart, and where the referring object begins.
 pub(super) type Failure = Box<(Span, String)>;
 
+/// What sets a reference anew.
+const FOLLOWS: &str = "the object it refers to";
+
 /// What is known of an object that may be referred to.
 struct Candidate {
     id: Id,
@@ -120,7 +123,7 @@ impl Referrer<'_> {
         let found = self.select(old, reference, |_| true)?;
         let Some(name) = self.agreed(&found, old, |candidate| (candidate.name.as_str(), None))? else { return Ok(()) };
         if name.name.as_str() != Some(old) {
-            *node = name.name.clone();
+            *node = name.name.clone().over(node, FOLLOWS);
         }
         Ok(())
     }
@@ -157,12 +160,12 @@ impl Referrer<'_> {
         }
         let Some(map) = node.as_map_mut() else { return Ok(()) };
         if candidate.name.as_str() != Some(&old) {
-            map.insert(key("name", &candidate.name.span), candidate.name.clone());
+            map.set(key("name", &candidate.name.span), candidate.name.clone(), FOLLOWS);
         }
         if let Some(namespace) = &candidate.written_namespace
             && map.get("namespace").and_then(Node::as_str) != namespace.as_str()
         {
-            map.insert(key("namespace", &namespace.span), namespace.clone());
+            map.set(key("namespace", &namespace.span), namespace.clone(), FOLLOWS);
         }
         Ok(())
     }

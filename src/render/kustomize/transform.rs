@@ -27,7 +27,7 @@ pub(super) fn namespace(all: &mut [Resource], name: &Text) -> Result<(), Failure
             let Some(metadata) = ensure_map(&mut resource.node, &["metadata"], &name.span) else {
                 return fail(&name.span, format!("`metadata` of {} is no mapping", resource.id()));
             };
-            metadata.insert(key("namespace", &name.span), text_node(&name.value, &name.span));
+            metadata.set(key("namespace", &name.span), text_node(&name.value, &name.span), "namespace");
         }
         if matches!(gvk.kind.as_str(), "RoleBinding" | "ClusterRoleBinding") {
             default_subjects(&mut resource.node, name);
@@ -37,7 +37,7 @@ pub(super) fn namespace(all: &mut [Resource], name: &Text) -> Result<(), Failure
             if field.path == "metadata/name" && !core {
                 continue;
             }
-            let mut visit = |node: &mut Node| set_text(node, name);
+            let mut visit = |node: &mut Node| set_text(node, name, "namespace");
             let mut walk = Walk { make: Make::Scalar, span: &name.span, visit: &mut visit };
             walk.run(&mut resource.node, field, &gvk).or_else(|why| fail(&name.span, why))?;
         }
@@ -51,11 +51,11 @@ pub(super) fn namespace(all: &mut [Resource], name: &Text) -> Result<(), Failure
     Ok(())
 }
 
-fn set_text(node: &mut Node, text: &Text) -> Result<(), String> {
+fn set_text(node: &mut Node, text: &Text, by: &'static str) -> Result<(), String> {
     if matches!(node.value, Value::List(_) | Value::Map(_)) {
         return Err("plain text was expected".to_owned());
     }
-    *node = text_node(&text.value, &text.span);
+    *node = text_node(&text.value, &text.span).over(node, by);
     Ok(())
 }
 
@@ -67,7 +67,7 @@ fn default_subjects(node: &mut Node, name: &Text) {
         if subject.str_at(&["name"]) == Some("default")
             && let Some(map) = subject.as_map_mut()
         {
-            map.insert(key("namespace", &name.span), text_node(&name.value, &name.span));
+            map.set(key("namespace", &name.span), text_node(&name.value, &name.span), "namespace");
         }
     }
 }
@@ -100,14 +100,15 @@ pub(super) fn rename(all: &mut [Resource], text: &Text, end: End) {
             End::Suffix => resource.suffixes.push(text.value.clone()),
         }
         resource.remember();
-        set_name(resource, &name, &text.span);
+        let by = if end == End::Prefix { "namePrefix" } else { "nameSuffix" };
+        set_name(resource, &name, &text.span, by);
     }
 }
 
 /// Gives a resource another name, at the place of what asked for it.
-pub(super) fn set_name(resource: &mut Resource, name: &str, span: &Span) {
+pub(super) fn set_name(resource: &mut Resource, name: &str, span: &Span, by: &'static str) {
     if let Some(metadata) = ensure_map(&mut resource.node, &["metadata"], span) {
-        metadata.insert(key("name", span), text_node(name, span));
+        metadata.set(key("name", span), text_node(name, span), by);
     }
 }
 
@@ -123,22 +124,22 @@ pub(super) fn labels(all: &mut [Resource], labels: &Labels) -> Result<(), Failur
     if labels.selectors {
         fields.extend(tables::SELECTORS.iter());
     }
-    pairs(all, &labels.pairs, &fields)
+    pairs(all, &labels.pairs, &fields, "labels")
 }
 
 /// Adds annotations to objects and the pods they make.
 pub(super) fn annotations(all: &mut [Resource], annotations: &[(Text, Text)]) -> Result<(), Failure> {
-    pairs(all, annotations, &tables::ANNOTATIONS.iter().collect::<Vec<_>>())
+    pairs(all, annotations, &tables::ANNOTATIONS.iter().collect::<Vec<_>>(), "commonAnnotations")
 }
 
-fn pairs(all: &mut [Resource], pairs: &[(Text, Text)], fields: &[&Field]) -> Result<(), Failure> {
+fn pairs(all: &mut [Resource], pairs: &[(Text, Text)], fields: &[&Field], by: &'static str) -> Result<(), Failure> {
     for resource in all {
         let gvk = Gvk::of(&resource.node);
         for field in fields.iter().filter(|field| field.applies(&gvk)) {
             for (name, value) in pairs {
                 let mut visit = |node: &mut Node| match node.as_map_mut() {
                     Some(map) => {
-                        map.insert(key(&name.value, &name.span), text_node(&value.value, &value.span));
+                        map.set(key(&name.value, &name.span), text_node(&value.value, &value.span), by);
                         Ok(())
                     }
                     None => Err("a mapping was expected".to_owned()),
@@ -165,7 +166,7 @@ pub(super) fn replicas(all: &mut [Resource], replicas: &Replicas) -> Result<(), 
             }
             found = true;
             let mut visit = |node: &mut Node| {
-                *node = Node::new(Value::Int(*count), span.clone());
+                *node = Node::new(Value::Int(*count), span.clone()).over(node, "replicas");
                 Ok(())
             };
             let mut walk = Walk { make: Make::Scalar, span, visit: &mut visit };
@@ -266,10 +267,10 @@ impl Update<'_> {
             text.push_str(digest);
         }
         if text != old {
-            *node = text_node(&text, span.unwrap_or(&self.image.span));
-        } else if let Some(span) = span {
+            *node = text_node(&text, span.unwrap_or(&self.image.span)).over(node, "images");
+        } else if let Some(span) = span.filter(|span| **span != node.span) {
             // The entry sets it all the same: this is the line to change.
-            node.span = span.clone();
+            *node = text_node(&text, span).over(node, "images");
         }
     }
 }
