@@ -2,6 +2,7 @@
 
 mod cli;
 mod contract;
+mod days;
 mod faults;
 mod features;
 mod fuzz;
