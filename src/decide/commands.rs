@@ -309,6 +309,7 @@ impl Run<'_, '_> {
         };
         let entry = self.snapshot.common.ledger.entry(&app.name, &environment.name);
         if entry.has_decision(self.comment.id) {
+            self.plan.effects.push(Effect::Wake(Key::Repo(self.snapshot.common.repo.id)));
             return Outcome::Done(None);
         }
         if entry.holds.is_empty() {
@@ -365,6 +366,8 @@ impl Run<'_, '_> {
         }
         let ledger = &self.snapshot.common.ledger;
         if ledger.entry(&app.name, &environment.name).has_decision(self.comment.id) {
+            // A pass that was cut short after it wrote this has woken nobody.
+            self.plan.effects.push(Effect::Wake(Key::Repo(self.snapshot.common.repo.id)));
             return Outcome::Done(None);
         }
         if let Some(problem) = ledger.problems.get(&(app.name.clone(), environment.name.clone())) {

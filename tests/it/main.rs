@@ -7,6 +7,7 @@ mod features;
 mod fuzz;
 mod git;
 mod github;
+mod kill;
 mod manifest;
 mod own_source;
 mod pulls;
