@@ -24,7 +24,6 @@ async fn hold(start: &World, act: Act) {
     let calls = calm.faults.count();
     settle_for_good(&mut calm).await;
     let wanted = normal(&calm.sees());
-    eprintln!("{calls} calls");
     assert!(calls >= 4, "only {calls} calls: nothing happened");
     let mut broken = Vec::new();
     for kind in KINDS {
