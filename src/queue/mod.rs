@@ -7,6 +7,7 @@
 //! One task owns the one SQLite connection and commits up to 256 commands at once, because the sync is the cost and lock
 //! fights between writers are the latency (`reliability.md`, section 3.2).
 
+mod back;
 mod file;
 mod schema;
 mod store;

@@ -684,6 +684,33 @@ async fn deliveries_missed_while_down_are_made_up_for() {
 }
 
 #[tokio::test]
+async fn who_pushed_a_tag_is_learnt_when_the_delivery_is_late() {
+    let mut world = World::example().await;
+    let sha = in_stage(&mut world).await;
+    world.github.create_tag(SHOP, "v1.0", &sha, "ann", false);
+    let late = world.github.take_deliveries();
+    world.sweep().await;
+    let number = world.newest_pull();
+    let pushers = |world: &World| world.sees().matches("pusher: ann").count();
+    assert_eq!(pushers(&world), 1, "the candidate's only");
+    world.deliver_these(late).await;
+    world.settle().await;
+    assert_eq!((world.newest_pull(), pushers(&world)), (number, 2));
+}
+
+#[tokio::test]
+async fn who_pushed_a_tag_is_told_when_the_wait_is_over() {
+    let mut world = World::example().await;
+    let sha = in_stage(&mut world).await;
+    let number = desk(&mut world).await;
+    say(&mut world, "ann", number, "/trunkline hold prod").await;
+    tag(&mut world, "v1.0", &sha).await;
+    say(&mut world, "ann", number, "/trunkline unhold prod").await;
+    let body = world.body(world.newest_pull());
+    assert!(body.contains("ann pushed the tag v1.0"), "{body}");
+}
+
+#[tokio::test]
 async fn commands_help_status_and_plan_are_answered() {
     let mut world = World::example().await;
     in_prod(&mut world).await;

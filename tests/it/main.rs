@@ -8,6 +8,7 @@ mod features;
 mod fuzz;
 mod git;
 mod github;
+mod kill;
 mod manifest;
 mod own_source;
 mod pulls;

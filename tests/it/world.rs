@@ -88,6 +88,11 @@ fn app_key(dir: &std::path::Path) -> PathBuf {
     dir.join("github/app.pem")
 }
 
+/// A world's folder: in memory where the system has such a place, since a thousand worlds sync and copy thousands of small files.
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 static APP_KEY: OnceLock<String> = OnceLock::new();
 
 impl World {
@@ -99,6 +104,11 @@ impl World {
     /// The example organisation with other files in `acme/environments`.
     pub(crate) async fn with(files: &[(&str, Vec<u8>)]) -> World {
         World::fill(World::empty().await, files).await
+    }
+
+    /// The same at another time: for a copy that goes on under the system's clock.
+    pub(crate) async fn with_at(files: &[(&str, Vec<u8>)], now: jiff::Timestamp) -> World {
+        World::fill(World::empty_at(now).await, files).await
     }
 
     async fn fill(mut world: World, files: &[(&str, Vec<u8>)]) -> World {
@@ -113,7 +123,7 @@ impl World {
 
     /// Another world that stands where this one stands, its bot started anew on a copy of the queue.
     pub(crate) async fn copy(&self) -> World {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = folder();
         let clock = Clock::manual(self.clock.now());
         let github = self.github.copy(&dir.path().join("github"), clock.clone()).await.unwrap();
         let mut world = World {
@@ -157,7 +167,7 @@ impl World {
         // `RUST_LOG=trunkline=debug cargo test … -- --nocapture` tells the story from the inside.
         let filter = tracing_subscriber::EnvFilter::from_default_env();
         let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().without_time().try_init();
-        let dir = tempfile::tempdir().unwrap();
+        let dir = folder();
         let clock = Clock::manual(now);
         std::fs::create_dir_all(dir.path().join("github")).unwrap();
         if let Some(pem) = APP_KEY.get() {
