@@ -23,7 +23,7 @@ pub use schema::schema;
 /// Where the configuration lives, in the default branch of the repository that holds the environments.
 pub const FILE: &str = ".github/trunkline.yaml";
 
-/// More is no configuration: 50 environments of 100 lines are a quarter of it.
+/// 1,000 applications of eight lines each leave room for a hundred environments of twenty.
 const MAX_BYTES: usize = 512 * 1024;
 
 /// Nobody reads more at once, and one comment must hold them.

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::table::{MAX_APPS, MAX_ENVIRONMENTS};
 use super::*;
 use crate::model::pipeline::{Environment, Image, Merge, Mode, TagTemplate, Takes, Via};
 
@@ -469,6 +470,45 @@ fn the_schema_and_the_bot_agree() {
         assert!(parsed(bad).pipeline.is_none(), "the bot accepts {bad}");
         assert!(!schema.is_valid(&as_json(bad)), "the schema accepts {bad}");
     }
+}
+
+/// A flat monorepo: so many applications, each with a folder in so many environments that follow each other.
+fn monorepo(apps: usize, environments: usize) -> String {
+    let mut text = "version: 1\napps:\n".to_owned();
+    for n in 0..apps {
+        text += &format!(
+            "  app-{n:04}:\n    source: acme/shop-{n:04}\n    tags: \"app-{n:04}/v*\"\n    images: [ghcr.io/acme/app-{n:04}]\n"
+        );
+    }
+    text += "environments:\n";
+    for n in 0..environments {
+        let after = if n > 0 { format!(", after: [env-{}]", n - 1) } else { String::new() };
+        text += &format!("  env-{n}: {{ path: \"apps/{{app}}/env-{n}\", takes: releases{after} }}\n");
+    }
+    text
+}
+
+/// The shortest of a few readings: what else the machine does only makes one longer.
+fn reading(text: &str) -> std::time::Duration {
+    let read = |_| {
+        let begun = std::time::Instant::now();
+        assert_eq!(parsed(text).problems, []);
+        begun.elapsed()
+    };
+    (0..5).map(read).min().unwrap()
+}
+
+#[test]
+fn the_largest_configuration_is_read_in_time_that_grows_with_its_length() {
+    let (quarter, whole) = (reading(&monorepo(MAX_APPS / 4, 3)), reading(&monorepo(MAX_APPS, 3)));
+    // Four times as long; sixteen times would be the square.
+    assert!(whole < quarter * 9, "{quarter:?} for a quarter, {whole:?} for the whole");
+    assert!(whole.as_secs() < 10, "{whole:?} even in a debug build on a busy machine");
+    let many = monorepo(100, MAX_ENVIRONMENTS);
+    assert_eq!(parsed(&many).problems, []);
+    assert!(problems(&monorepo(101, MAX_ENVIRONMENTS)).contains("more than 20000 folders"));
+    assert!(problems(&monorepo(MAX_APPS + 1, 1)).contains("there must be 0 to 1000"));
+    assert!(problems(&monorepo(1, MAX_ENVIRONMENTS + 1)).contains("there must be 1 to 200"));
 }
 
 proptest! {

@@ -7,13 +7,11 @@ use http::Method;
 pub enum Access {
     /// The App's own JWT.
     App,
-    /// The whole installation: which repositories there are.
-    List,
     /// The whole installation: who is in which team.
     Members,
-    /// The whole installation: one file of every repository.
+    /// The whole installation: which repositories there are, and one file of each. A sweep does both, with one token.
     Files,
-    /// One repository: its content through git; all a source repository is ever asked for.
+    /// One repository: its content through git; all that most source repositories are ever asked for.
     ReadContents,
     /// One repository: everything but writing.
     Observe,
@@ -84,7 +82,7 @@ calls! {
     Deliveries: GET "/app/hook/deliveries", App;
     Redeliver: POST "/app/hook/deliveries/{delivery_id}/attempts", App;
 
-    Repositories: GET "/installation/repositories", List metadata Read;
+    Repositories: GET "/installation/repositories", Files metadata Read;
     Files: POST "/graphql" ["file_fields.graphql"], Files metadata Read contents Read;
     Member: GET "/orgs/{org}/teams/{team_slug}/memberships/{username}", Members members Read;
     Fetch: POST "/{owner}/{repo}.git/git-upload-pack", ReadContents contents Read metadata Read;
@@ -140,6 +138,12 @@ impl Access {
             *most = (*most).max(*level);
         }
         union.into_iter().collect()
+    }
+
+    /// Whose token also serves, when one is at hand: it may read all that this may and writes as little, so that another would
+    /// only be another request. It is never minted for this alone.
+    pub(super) fn served_by(self) -> Option<Access> {
+        (self == Access::ReadContents).then_some(Access::Observe)
     }
 }
 
@@ -199,12 +203,22 @@ mod tests {
         let text = |access: Access| {
             access.permissions().iter().map(|(p, l)| format!("{p}:{}", l.as_str())).collect::<Vec<_>>().join(" ")
         };
-        insta::assert_snapshot!(text(Access::List), @"metadata:read");
         insta::assert_snapshot!(text(Access::Members), @"members:read");
         insta::assert_snapshot!(text(Access::Files), @"contents:read metadata:read");
         insta::assert_snapshot!(text(Access::ReadContents), @"contents:read metadata:read");
         insta::assert_snapshot!(text(Access::Observe), @"checks:read contents:read issues:read members:read metadata:read pull_requests:read statuses:read");
         insta::assert_snapshot!(text(Access::Work), @"checks:write contents:write issues:write pull_requests:write");
+    }
+
+    #[test]
+    fn a_token_that_serves_another_job_reads_as_much_and_writes_nothing() {
+        for access in [Access::App, Access::Members, Access::Files, Access::ReadContents, Access::Observe, Access::Work]
+        {
+            let Some(serves) = access.served_by() else { continue };
+            let may = serves.permissions();
+            assert!(may.iter().all(|(_, level)| *level == Level::Read), "{serves:?} writes");
+            assert!(access.permissions().iter().all(|need| may.contains(need)), "{serves:?} cannot do {access:?}");
+        }
     }
 
     #[test]

@@ -231,7 +231,13 @@ impl Client {
     /// A token for git, or whatever else speaks to GitHub for us.
     pub(super) async fn token(&self, who: Who, access: Access) -> Result<SecretString, ApiError> {
         let Some(key) = token_key(who, access) else { return self.app.jwt() };
-        self.tokens.get(key, self.clock.now(), self.mint(key)).await
+        let now = self.clock.now();
+        if let Some(wider) = access.served_by().and_then(|wider| token_key(who, wider))
+            && let Some(token) = self.tokens.at_hand(wider, now).await
+        {
+            return Ok(token);
+        }
+        self.tokens.get(key, now, self.mint(key)).await
     }
 
     async fn mint(&self, key: TokenKey) -> Result<Token, ApiError> {

@@ -14,14 +14,14 @@ const WINDOWS: [(usize, SignedDuration); 2] =
 /// Installations remembered; each costs at most 500 times. When there are more, the longest idle is forgotten.
 const MAX_INSTALLATIONS: usize = 10_000;
 
-/// What GitHub said is left of the hourly budgets.
+/// What is left of the hourly budgets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Budget {
     /// REST calls left.
     pub rest: Option<u64>,
     /// GraphQL points left.
     pub graphql: Option<u64>,
-    /// Content writes in the last hour.
+    /// Content writes we may still make this hour.
     pub writes: usize,
 }
 
@@ -88,10 +88,13 @@ impl Pacer {
         }
     }
 
-    /// What is left, as far as GitHub said.
-    pub(super) fn budget(&self, installation: u64) -> Budget {
+    /// What is left, as far as GitHub said; of writes we know ourselves.
+    pub(super) fn budget(&self, installation: u64, now: Timestamp) -> Budget {
+        let (most, window) = WINDOWS[1];
         let paces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        paces.get(&installation).map_or_else(Budget::default, |p| Budget { writes: p.writes.len(), ..p.budget })
+        let Some(pace) = paces.get(&installation) else { return Budget { writes: most, ..Budget::default() } };
+        let recent = pace.writes.iter().filter(|at| now.duration_since(**at) < window).count();
+        Budget { writes: most.saturating_sub(recent), ..pace.budget }
     }
 }
 
@@ -119,7 +122,8 @@ mod tests {
             sent += usize::from(pacer.admit(1, true, at(second)).is_ok());
         }
         assert_eq!(sent, 500);
-        assert_eq!(pacer.budget(1).writes, 500);
+        assert_eq!((pacer.budget(1, at(3599)).writes, pacer.budget(2, at(3599)).writes), (0, 499));
+        assert_eq!((pacer.budget(3, start).writes, pacer.budget(1, at(3600)).writes), (500, 80));
         pacer.admit(1, true, at(3600)).unwrap();
     }
 

@@ -91,7 +91,7 @@ pub struct Reconciler {
 }
 
 impl Reconciler {
-    /// Learns who we are and what we can reach, and wakes every repository.
+    /// Learns who we are and what we can reach, and wakes every repository with a configuration.
     ///
     /// # Errors
     /// When GitHub refuses the App's key, or the queue fails.
@@ -175,7 +175,7 @@ impl Reconciler {
         Ok(count)
     }
 
-    /// Learns what can be reached and wakes every repository: finds what no webhook told.
+    /// Learns what can be reached and wakes every repository with a configuration: finds what no webhook told.
     ///
     /// # Errors
     /// When GitHub or the queue fails.
@@ -193,7 +193,7 @@ impl Reconciler {
         }
         let now = self.parts.clock.now();
         let all = self.directory.all();
-        self.read_routes(&all).await;
+        let all = self.read_routes(&all).await;
         let wake = |at: crate::github::RepoAt| {
             (Wake { key: Key::Repo(at.id), installation: at.installation, note: None }, now)
         };
@@ -226,6 +226,11 @@ impl Reconciler {
         };
         if let Some(metrics) = metrics {
             metrics.pass(kind(&lease.key), ended, begun.elapsed());
+            let (installation, budget) = (lease.installation.0, self.parts.github.budget(lease.installation));
+            let writes = u64::try_from(budget.writes).ok();
+            for (bucket, left) in [("rest", budget.rest), ("graphql", budget.graphql), ("writes", writes)] {
+                left.inspect(|left| metrics.rate_limit(installation, bucket, *left));
+            }
         }
         if let Err(error) = self.parts.queue.finish(lease, outcome).await {
             tracing::error!(key, %error, "the end of the pass could not be stored; its lease will run out");

@@ -13,7 +13,7 @@ use crate::model::path::RepoPath;
 use crate::model::snapshot::{
     Common, Configuration, Facts, PipelineSubject, PullBrief, Repo, RepoSubject, Snapshot, Subject,
 };
-use crate::model::tree::{Tree, TreeError};
+use crate::model::tree::{EntryKind, Tree, TreeError};
 use crate::queue::Lease;
 
 /// A repository whose refs were just read and whose objects are at hand.
@@ -155,7 +155,7 @@ impl Reconciler {
         repo.default_branch = here.refs.default_branch.clone().unwrap_or(repo.default_branch);
         repo.tip = here.refs.heads.get(&repo.default_branch).copied();
         let config = match repo.tip {
-            Some(tip) => here.blocking(move |repo| Ok(configuration(repo, tip))).await??,
+            Some(tip) => self.configuration(here, tip).await?,
             None => Configuration::Missing,
         };
         let ledger = match here.refs.heads.get(LEDGER_BRANCH).copied() {
@@ -163,6 +163,24 @@ impl Reconciler {
             _ => Ledger::default(),
         };
         Ok(Common { now: self.parts.clock.now(), bot: self.bot.clone(), repo, config, ledger })
+    }
+
+    /// The configuration at a commit; the same file is read once, since every pass over every application asks for it.
+    async fn configuration(&self, here: &Fetched, tip: Oid) -> Result<Configuration, Trouble> {
+        let file = here.blocking(move |repo| {
+            let Ok(path) = config::FILE.parse::<RepoPath>() else { return Ok(None) };
+            let entry = Tree::new(repo.tree_of(tip)?, repo).entry(&path).ok().flatten();
+            Ok(entry.filter(|entry| matches!(entry.kind, EntryKind::File | EntryKind::Executable)).map(|file| file.id))
+        });
+        let Some(file) = file.await? else {
+            return Ok(here.blocking(move |repo| Ok(configuration(repo, tip))).await??);
+        };
+        if let Some(known) = self.caches.configuration(file) {
+            return Ok(known);
+        }
+        let read = here.blocking(move |repo| Ok(configuration(repo, tip))).await??;
+        self.caches.remember_configuration(file, read.clone());
+        Ok(read)
     }
 
     /// A repository as the gates see it, from what listing and refs say.

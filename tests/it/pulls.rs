@@ -13,7 +13,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
     let number = pull(&mut world, "Try the newest", &[(DEV, example(DEV, "newTag: v0.9", "newTag: latest"))]).await;
     insta::assert_snapshot!(world.check(number), @"success: No errors, 2 warnings in dev (2 annotations)");
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky b8b6e1e33ed37ea9 -->
+    <!-- trunkline:v1 sticky c408b87b7e2572a6 -->
     ### No errors, 2 warnings in dev
 
     This change alters 2 objects in `dev`.
@@ -67,7 +67,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
 
     </details>
 
-    <sub>Checked at [`e897418`](http://github.test/acme/environments/commit/e897418bd7eb0e5dd747726ef17b239018a6b814). You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`e897418`](http://github.test/acme/environments/commit/e897418bd7eb0e5dd747726ef17b239018a6b814); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
     world.github.push_files(
         ENVIRONMENTS,
@@ -80,7 +80,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
     insta::assert_snapshot!(world.check(number), @"success: No new findings in dev (0 annotations)");
     insta::assert_snapshot!(world.talk(number), @r"
     comment by trunkline[bot]
-    <!-- trunkline:v1 sticky 8a14df3d7623c62f -->
+    <!-- trunkline:v1 sticky 950052f89a585bca -->
     ### No new findings in dev
 
     This change alters 2 objects in `dev`.
@@ -129,7 +129,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
 
     </details>
 
-    <sub>Checked at [`170d5de`](http://github.test/acme/environments/commit/170d5de742a446ca810aa72e7e622f74c9219a98). You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`170d5de`](http://github.test/acme/environments/commit/170d5de742a446ca810aa72e7e622f74c9219a98); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
 }
 
@@ -139,7 +139,7 @@ async fn a_shared_base_shows_every_environment_it_reaches() {
     let path = "environments/base/frontend.yaml";
     let number = pull(&mut world, "Less memory", &[(path, example(path, "memory: 128Mi", "memory: 96Mi"))]).await;
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky a6908d5167f42e1b -->
+    <!-- trunkline:v1 sticky 5b29dfdaa055577c -->
     ### No new findings in dev, stage and prod
 
     This change alters 3 objects in `dev`, `stage` and `prod`.
@@ -216,7 +216,7 @@ async fn a_shared_base_shows_every_environment_it_reaches() {
 
     </details>
 
-    <sub>Checked at [`e1ce169`](http://github.test/acme/environments/commit/e1ce169ccd9b0d41bd71debe7f104f8e39df7e55). You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`e1ce169`](http://github.test/acme/environments/commit/e1ce169ccd9b0d41bd71debe7f104f8e39df7e55); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
 }
 
@@ -234,7 +234,7 @@ async fn what_does_not_build_is_named_at_its_line() {
     let broken = example(DEV, "  - ../base\n", "  - ../bsae\n");
     let number = pull(&mut world, "A typo", &[(DEV, broken)]).await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 sticky 53ed6d4a2cd44d96 -->
+    <!-- trunkline:v1 sticky 005e35f527aff3be -->
     ### 1 new error in dev, and 2 warnings
 
     This change touches `dev`; what does not build cannot be compared. The check fails until what is new is fixed.
@@ -249,7 +249,7 @@ async fn what_does_not_build_is_named_at_its_line() {
     - **warning** `KUST-004` · `dev` · [`environments/dev/kustomization.yaml:8`](http://github.test/acme/environments/blob/4a19925511d0502253b9805c85657448f5689f94/environments/dev/kustomization.yaml#L8)<br>`images` names `ghcr.io/acme/shop-frontend`, and no container of this environment uses it<br>*Why:* Kustomize says nothing when an entry matches no container, so a promotion that edits it changes nothing.<br>*Fix:* Write the image's name as the container has it, or remove the entry.
     - **warning** `KUST-004` · `dev` · [`environments/dev/kustomization.yaml:10`](http://github.test/acme/environments/blob/4a19925511d0502253b9805c85657448f5689f94/environments/dev/kustomization.yaml#L10)<br>`images` names `ghcr.io/acme/shop-backend`, and no container of this environment uses it<br>*Why:* Kustomize says nothing when an entry matches no container, so a promotion that edits it changes nothing.<br>*Fix:* Write the image's name as the container has it, or remove the entry.
 
-    <sub>Checked at [`4a19925`](http://github.test/acme/environments/commit/4a19925511d0502253b9805c85657448f5689f94). You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`4a19925`](http://github.test/acme/environments/commit/4a19925511d0502253b9805c85657448f5689f94); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
     let broken = text("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop-dev\n  labels: {a: b\n");
     world.github.push_files(
@@ -261,7 +261,7 @@ async fn what_does_not_build_is_named_at_its_line() {
     );
     world.settle().await;
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 15dcd3212e6d3607 -->
+    <!-- trunkline:v1 sticky ae778d88b67388d9 -->
     ### 1 new error in dev, and 2 warnings
 
     This change touches `dev`; what does not build cannot be compared. The check fails until what is new is fixed.
@@ -276,7 +276,7 @@ async fn what_does_not_build_is_named_at_its_line() {
     - **warning** `KUST-004` · `dev` · [`environments/dev/kustomization.yaml:8`](http://github.test/acme/environments/blob/faf50c4e29b54e044a928c7d297802298e132bfb/environments/dev/kustomization.yaml#L8)<br>`images` names `ghcr.io/acme/shop-frontend`, and no container of this environment uses it<br>*Why:* Kustomize says nothing when an entry matches no container, so a promotion that edits it changes nothing.<br>*Fix:* Write the image's name as the container has it, or remove the entry.
     - **warning** `KUST-004` · `dev` · [`environments/dev/kustomization.yaml:10`](http://github.test/acme/environments/blob/faf50c4e29b54e044a928c7d297802298e132bfb/environments/dev/kustomization.yaml#L10)<br>`images` names `ghcr.io/acme/shop-backend`, and no container of this environment uses it<br>*Why:* Kustomize says nothing when an entry matches no container, so a promotion that edits it changes nothing.<br>*Fix:* Write the image's name as the container has it, or remove the entry.
 
-    <sub>Checked at [`faf50c4`](http://github.test/acme/environments/commit/faf50c4e29b54e044a928c7d297802298e132bfb). You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`faf50c4`](http://github.test/acme/environments/commit/faf50c4e29b54e044a928c7d297802298e132bfb); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
 }
 
@@ -301,7 +301,7 @@ async fn t35_secret_values_never_show_but_their_change_does() {
     let number = world.github.open_pull(ENVIRONMENTS, "ben", "other", "main", "Change it", "");
     world.settle().await;
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 226db463fa597286 -->
+    <!-- trunkline:v1 sticky 587ef66604594509 -->
     ### No new findings in dev
 
     This change alters 1 object in `dev`.
@@ -335,7 +335,7 @@ async fn t35_secret_values_never_show_but_their_change_does() {
 
     </details>
 
-    <sub>Checked at [`21ce93e`](http://github.test/acme/environments/commit/21ce93e8f030142505dd7ecf10102faa7ad465b3). You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`21ce93e`](http://github.test/acme/environments/commit/21ce93e8f030142505dd7ecf10102faa7ad465b3); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
     for canary in ["hunter2-canary", "swordfish-canary"] {
         assert!(!world.sees().contains(canary));
@@ -355,7 +355,7 @@ async fn t23_a_pull_request_never_changes_the_rules_it_is_judged_by() {
     let number = pull(&mut world, "New rules", &files).await;
     insta::assert_snapshot!(world.check(number), @"failure: 2 new errors, and 2 warnings (4 annotations)");
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 1900af2f94626259 -->
+    <!-- trunkline:v1 sticky f39cdfd68d1b7ae9 -->
     ### 2 new errors, and 2 warnings
 
     This change alters 2 objects in `dev`. The check fails until what is new is fixed.
@@ -411,7 +411,7 @@ async fn t23_a_pull_request_never_changes_the_rules_it_is_judged_by() {
 
     </details>
 
-    <sub>Checked at [`914ebc5`](http://github.test/acme/environments/commit/914ebc5e62ea4fcf802111b53c09f61e2e224a90). You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`914ebc5`](http://github.test/acme/environments/commit/914ebc5e62ea4fcf802111b53c09f61e2e224a90); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
 }
 
@@ -434,7 +434,7 @@ async fn t25_a_fork_is_validated_and_nothing_more() {
     world.settle().await;
     insta::assert_snapshot!(world.check(number), @"success: No errors, 2 warnings in dev (2 annotations)");
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-38 9c4a4d24ab24c46c -->
+    <!-- trunkline:v1 reply-36 9c4a4d24ab24c46c -->
     > `/promote prod`
 
     - ⛔ it needs the write permission on this repository (`not-allowed`)

@@ -13,7 +13,7 @@ use trunkline::clock::Clock;
 use trunkline::git;
 use trunkline::github::{Config, GitHub};
 use trunkline::queue::{Due, Queue};
-use trunkline::reconcile::{Parts, Reconciler};
+use trunkline::reconcile::{Parts, Reconciler, Running};
 use trunkline::sandbox::seed::{self, ENVIRONMENTS, SHOP};
 use trunkline::sandbox::{AppSpec, Options, Sandbox};
 use trunkline::telemetry::metrics::Metrics;
@@ -292,6 +292,21 @@ impl World {
             },
             Some(_) => true,
         }
+    }
+
+    /// Passes over what is due now as the running bot does, and tells what was counted.
+    pub(crate) async fn counted_passes(&mut self) -> String {
+        while self.deliver().await == 0 {
+            assert!(self.round().await, "nothing is due");
+        }
+        // Past the debounce.
+        self.clock.advance(Duration::from_secs(11));
+        let metrics = Metrics::new();
+        let running = Running { metrics: Some(metrics.clone()), ..Running::every(None) };
+        let bot = self.bot.as_ref().unwrap();
+        // It claims before it looks whether to stop, and ends what it claimed.
+        Arc::clone(&bot.reconciler).run_with(running, std::future::ready(())).await;
+        metrics.text()
     }
 
     /// Lets time pass and settles.
