@@ -19,5 +19,6 @@ mod schema;
 mod stories;
 mod threats;
 mod tidy;
+mod trust;
 mod worker;
 mod world;
