@@ -211,18 +211,18 @@ fn a_broken_configuration_is_a_finding_like_any_other() {
     let parsed = crate::config::parse(&crate::config::FILE.parse().unwrap(), "version: 1\nenvironmets: {}\n");
     let findings = parsed.problems.iter().map(|problem| crate::report::problem_finding(problem, Delta::New)).collect();
     let evaluation = Evaluation { findings, ..Evaluation::default() };
-    insta::assert_snapshot!(comment_on(&evaluation, None, Mode::Enforce), @r#"
-    <!-- trunkline:v1 sticky 0e10c81c496d2d0c -->
+    insta::assert_snapshot!(comment_on(&evaluation, None, Mode::Enforce), @"
+    <!-- trunkline:v1 sticky f55b551b4155ffe6 -->
     ### 1 new error
 
     This change touches no environment. The check fails until what is new is fixed.
 
     #### New findings
 
-    - **error** `configuration` · [`.github/trunkline.yaml:2`](https://github.com/acme/environments/blob/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/.github/trunkline.yaml#L2)<br>unknown key `environmets` in this file<br>*Fix:* did you mean `environments`?
+    - **error** `configuration` · [`.github/trunkline.yaml:2`](https://github.com/acme/environments/blob/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/.github/trunkline.yaml#L2)<br>unknown key `environmets` in this file<br>*Fix:* Did you mean `environments`?
 
     <sub>Checked at [`aaaaaaa`](https://github.com/acme/environments/commit/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa). You can say `/trunkline plan`, `/trunkline help`.</sub>
-    "#);
+    ");
     assert_eq!(check_of(&evaluation, None, Mode::Enforce, false).conclusion, Some(Conclusion::Failure));
 }
 
