@@ -14,7 +14,7 @@ async fn at_rest_nothing_is_written_but_first_sight() {
     let world = World::example().await;
     insta::assert_snapshot!(world.brief(), @"
     acme/environments
-      refs/heads/main f2d756ac99
+      refs/heads/main 066399003f
       refs/heads/trunkline-ledger 0e61217bf3 signed
       ledger dev/shop.yaml
           first-sight:
@@ -42,9 +42,9 @@ async fn a_merge_to_trunk_reaches_dev() {
     merge_to_trunk(&mut world, "Sell more").await;
     insta::assert_snapshot!(world.brief(), @r#"
     acme/environments
-      refs/heads/main 99afee6963 signed
+      refs/heads/main 2902f344bb signed
       refs/heads/trunkline-ledger 0e61217bf3 signed
-      refs/heads/trunkline/dev/shop/1123e8d 2cdc3a0499 signed
+      refs/heads/trunkline/dev/shop/1123e8d 69d068e641 signed
       ledger dev/shop.yaml
           first-sight:
             at: <time>
@@ -63,7 +63,7 @@ async fn a_merge_to_trunk_reaches_dev() {
         merged by trunkline[bot]
         body:
         comment by trunkline[bot]
-      check 2cdc3a0499 trunkline/trunkline: success "No new findings in dev"
+      check 69d068e641 trunkline/trunkline: success "No new findings in dev"
     acme/shop
       refs/heads/main 1123e8de86
       refs/tags/v0.9 68113e662d
@@ -130,7 +130,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
     Closing this pull request rejects `v1.0` for `prod` until a newer version comes. To stop everything here, say `/trunkline hold prod`; for what waits for what, `/trunkline status prod`.
     ");
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 35320f8acf4771ed -->
+    <!-- trunkline:v1 sticky ad0d006b50cdd146 -->
     ### Waits: soaks for 1h (and 1 more)
 
     This change alters 2 objects in `prod`.
@@ -153,7 +153,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/783abf226b463630ab01911e0e0eca0ebbb62b66/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/4d02a6b201ab716bb0b5632cb758ea2e39856032/environments/base/backend.yaml#L1)
 
     ```diff
     @@ -17,7 +17,7 @@
@@ -171,7 +171,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/783abf226b463630ab01911e0e0eca0ebbb62b66/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/4d02a6b201ab716bb0b5632cb758ea2e39856032/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ -17,7 +17,7 @@
@@ -189,7 +189,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
 
     </details>
 
-    <sub>Checked at [`783abf2`](http://github.test/acme/environments/commit/783abf226b463630ab01911e0e0eca0ebbb62b66). You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`4d02a6b`](http://github.test/acme/environments/commit/4d02a6b201ab716bb0b5632cb758ea2e39856032). You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
     world.advance(HOUR).await;
     insta::assert_snapshot!(world.check(number), @"in_progress: Waits: 0 of 1 approval from acme/sre (0 annotations)");
@@ -210,7 +210,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
     world.github.review(ENVIRONMENTS, "sue", number, "APPROVED");
     world.settle().await;
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 825a4ba2f34c443e -->
+    <!-- trunkline:v1 sticky d090bb49e6ecda56 -->
     ### No new findings in prod
 
     This change alters 2 objects in `prod`.
@@ -235,7 +235,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/783abf226b463630ab01911e0e0eca0ebbb62b66/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/4d02a6b201ab716bb0b5632cb758ea2e39856032/environments/base/backend.yaml#L1)
 
     ```diff
     @@ -17,7 +17,7 @@
@@ -253,7 +253,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/783abf226b463630ab01911e0e0eca0ebbb62b66/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/4d02a6b201ab716bb0b5632cb758ea2e39856032/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ -17,7 +17,7 @@
@@ -271,7 +271,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
 
     </details>
 
-    <sub>Checked at [`783abf2`](http://github.test/acme/environments/commit/783abf226b463630ab01911e0e0eca0ebbb62b66). You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`4d02a6b`](http://github.test/acme/environments/commit/4d02a6b201ab716bb0b5632cb758ea2e39856032). You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
     assert!(world.check(number).contains("success"), "{}", world.check(number));
     // `merge: manual`: the button stays with a person.
@@ -417,7 +417,7 @@ async fn via_commit_goes_straight_to_the_branch() {
     merge_to_trunk(&mut world, "Sell more").await;
     insta::assert_snapshot!(world.brief(), @"
     acme/environments
-      refs/heads/main bc9711b8e7 signed
+      refs/heads/main c03bbf0797 signed
       refs/heads/trunkline-ledger 0e61217bf3 signed
       ledger dev/shop.yaml
           first-sight:
@@ -448,7 +448,7 @@ async fn observing_says_and_writes_no_promotion() {
     say(&mut world, "rob", number, "/trunkline plan").await;
     insta::assert_snapshot!(world.brief(), @r#"
     acme/environments
-      refs/heads/main 9518b85aea
+      refs/heads/main eee7a94527
       issue #1 open: "Environments", by ann
         comment by rob eyes:trunkline[bot] rocket:trunkline[bot]
         comment by trunkline[bot]
@@ -495,8 +495,8 @@ async fn first_sight_of_an_old_repository_starts_nothing() {
     world.settle().await;
     insta::assert_snapshot!(world.brief(), @r#"
     acme/environments
-      refs/heads/main f2d756ac99
-      refs/heads/topic 7fc7f767d2
+      refs/heads/main 066399003f
+      refs/heads/topic c1c8d8b7a5
       refs/heads/trunkline-ledger 454f7df53a signed
       ledger dev/shop.yaml
           first-sight:
@@ -535,7 +535,7 @@ async fn first_sight_of_an_old_repository_starts_nothing() {
       pull #1 open: "Old", by ben
         main <- topic
         comment by ben
-      check 7fc7f767d2 trunkline/trunkline: success "Touches no environment"
+      check c1c8d8b7a5 trunkline/trunkline: success "Touches no environment"
     acme/shop
       refs/heads/main 68113e662d
       refs/tags/v0.9 68113e662d
@@ -579,7 +579,7 @@ async fn any_way_in_meets_the_same_gates() {
     let number = pull(&mut world, "Bump production by hand", &[("environments/prod/kustomization.yaml", bump)]).await;
     insta::assert_snapshot!(world.check(number), @"in_progress: Waits: soaks for 1h (and 1 more) (0 annotations)");
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 115b16ae7bf7d484 -->
+    <!-- trunkline:v1 sticky 77e5edb0cbb05ffa -->
     ### Waits: soaks for 1h (and 1 more)
 
     This change alters 2 objects in `prod`.
@@ -602,7 +602,7 @@ async fn any_way_in_meets_the_same_gates() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/f40dba413d8ded4759882712066e6b83c26b245b/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/fc3dae44e7d1af9e9ec67bee2f70cc25fdbffb92/environments/base/backend.yaml#L1)
 
     ```diff
     @@ -17,7 +17,7 @@
@@ -620,7 +620,7 @@ async fn any_way_in_meets_the_same_gates() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/f40dba413d8ded4759882712066e6b83c26b245b/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/fc3dae44e7d1af9e9ec67bee2f70cc25fdbffb92/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ -17,7 +17,7 @@
@@ -638,7 +638,7 @@ async fn any_way_in_meets_the_same_gates() {
 
     </details>
 
-    <sub>Checked at [`f40dba4`](http://github.test/acme/environments/commit/f40dba413d8ded4759882712066e6b83c26b245b). You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`fc3dae4`](http://github.test/acme/environments/commit/fc3dae44e7d1af9e9ec67bee2f70cc25fdbffb92). You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
 }
 
