@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn the_manifest_asks_for_what_the_calls_need_and_no_more() {
+    fn t46_the_manifest_asks_for_what_the_calls_need_and_no_more() {
         let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/app-manifest.yml")).unwrap();
         let manifest: serde_json::Value = serde_yaml::from_str(&text).unwrap();
         let mut needed = std::collections::BTreeMap::new();
@@ -240,6 +240,10 @@ mod tests {
         let asked: std::collections::BTreeMap<_, _> =
             asked.iter().map(|(p, l)| (p.as_str(), l.as_str().unwrap())).collect();
         assert_eq!(asked, needed);
+        // What would let a stolen token change what runs, who may do what, or what is secret.
+        for never in ["actions", "administration", "secrets", "workflows", "organization_administration"] {
+            assert!(!asked.contains_key(never), "{never}");
+        }
         let events: Vec<_> =
             manifest["default_events"].as_array().unwrap().iter().map(|e| e.as_str().unwrap()).collect();
         assert_eq!(events, EVENTS.iter().map(|(event, _)| *event).collect::<Vec<_>>());

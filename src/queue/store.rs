@@ -9,8 +9,8 @@ use sqlx::{Connection, Row, SqliteConnection};
 use super::back;
 use super::file::trouble;
 use super::{
-    Accepted, Delivery, Due, Lease, MAX_KEYS, MAX_NOTES, Note, Outcome, PATIENCE, QUIET, QueueError, REMEMBER, Stats,
-    Wake,
+    Accepted, Delivery, Due, Lease, MAX_KEYS, MAX_NOTES, Note, Outcome, PATIENCE, QUIET, QueueError, REMEMBER,
+    SAME_BODY, Stats, Wake,
 };
 use crate::clock::Clock;
 use crate::model::id::{InstallationId, Key};
@@ -96,13 +96,16 @@ impl Store {
         }
         self.prune_now_and_then().await?;
         let new = sqlx::query(
-            "INSERT INTO delivery (app, guid, body, event, received) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+            "INSERT INTO delivery (app, guid, body, event, received) SELECT ?1, ?2, ?3, ?4, ?5
+             WHERE NOT EXISTS (SELECT 1 FROM delivery WHERE app = ?1 AND body = ?3 AND received > ?6)
+             ON CONFLICT DO NOTHING",
         )
         .bind(delivery.app.cast_signed())
         .bind(delivery.guid)
         .bind(delivery.body_sha256.to_vec())
         .bind(delivery.event)
         .bind(self.now())
+        .bind(self.now().saturating_sub(span(SAME_BODY)))
         .execute(&mut self.connection)
         .await
         .map_err(trouble)?;

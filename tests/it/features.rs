@@ -14,7 +14,7 @@ async fn at_rest_nothing_is_written_but_first_sight() {
     let world = World::example().await;
     insta::assert_snapshot!(world.brief(), @"
     acme/environments
-      refs/heads/main f2d756ac99
+      refs/heads/main 066399003f
       refs/heads/trunkline-ledger 0e61217bf3 signed
       ledger dev/shop.yaml
           first-sight:
@@ -448,7 +448,7 @@ async fn observing_says_and_writes_no_promotion() {
     say(&mut world, "rob", number, "/trunkline plan").await;
     insta::assert_snapshot!(world.brief(), @r#"
     acme/environments
-      refs/heads/main 9518b85aea
+      refs/heads/main eee7a94527
       issue #1 open: "Environments", by ann
         comment by rob eyes:trunkline[bot] rocket:trunkline[bot]
         comment by trunkline[bot]
@@ -495,8 +495,8 @@ async fn first_sight_of_an_old_repository_starts_nothing() {
     world.settle().await;
     insta::assert_snapshot!(world.brief(), @r#"
     acme/environments
-      refs/heads/main f2d756ac99
-      refs/heads/topic 7fc7f767d2
+      refs/heads/main 066399003f
+      refs/heads/topic c1c8d8b7a5
       refs/heads/trunkline-ledger 454f7df53a signed
       ledger dev/shop.yaml
           first-sight:
@@ -535,7 +535,7 @@ async fn first_sight_of_an_old_repository_starts_nothing() {
       pull #1 open: "Old", by ben
         main <- topic
         comment by ben
-      check 7fc7f767d2 trunkline/trunkline: success "Touches no environment"
+      check c1c8d8b7a5 trunkline/trunkline: success "Touches no environment"
     acme/shop
       refs/heads/main 68113e662d
       refs/tags/v0.9 68113e662d

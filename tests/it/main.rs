@@ -21,5 +21,6 @@ mod schema;
 mod stories;
 mod threats;
 mod tidy;
+mod trust;
 mod worker;
 mod world;

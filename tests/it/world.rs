@@ -23,7 +23,7 @@ use trunkline::worker::Worker;
 
 /// Where the example stands for people.
 const WEB: &str = "http://github.test";
-const SECRET: &str = "a webhook secret of enough bytes";
+pub(crate) const SECRET: &str = "a webhook secret of enough bytes";
 /// Passes and deliveries in one settling: a story's step takes a few dozen.
 const MAX_ROUNDS: usize = 2_000;
 
@@ -363,6 +363,26 @@ impl World {
         count
     }
 
+    /// Delivers a body that GitHub never sent, signed as if it had.
+    pub(crate) async fn deliver_body(&self, event: &str, body: Vec<u8>) {
+        let Some(bot) = &self.bot else { return };
+        let request = Request::post("/webhook")
+            .header("content-type", "application/json")
+            .header("x-github-event", event)
+            .header("x-github-delivery", "made-up")
+            .header("x-hub-signature-256", trunkline::web::signature::sign(&SECRET.into(), &body))
+            .body(Body::from(body))
+            .unwrap();
+        let answer = bot.web.clone().oneshot(request).await.unwrap();
+        assert!(answer.status().is_success(), "{event} was answered {}", answer.status());
+    }
+
+    /// How many keys wait in the queue for something other than a far timer.
+    pub(crate) async fn waiting(&self) -> u64 {
+        let Some(bot) = &self.bot else { return 0 };
+        bot.queue.stats().await.unwrap().due
+    }
+
     /// Forgets the deliveries nobody took: GitHub was silent.
     pub(crate) fn lose_deliveries(&self) -> usize {
         self.github.take_deliveries().len()
@@ -452,13 +472,18 @@ impl World {
 
     /// Delivers and passes one at a time until a pull request is open.
     pub(crate) async fn settle_until_pull(&mut self) {
+        self.settle_until(|world| !world.pulls().is_empty()).await;
+    }
+
+    /// Delivers and passes one at a time until something is so.
+    pub(crate) async fn settle_until(&mut self, so: impl Fn(&World) -> bool) {
         for _ in 0..MAX_ROUNDS {
-            if !self.pulls().is_empty() {
+            if so(self) {
                 return;
             }
             self.round().await;
         }
-        panic!("no pull request was opened");
+        panic!("it never came to that:\n{}", self.sees());
     }
 
     /// Everything a person could see on this GitHub.

@@ -219,7 +219,7 @@ fn a_broken_configuration_is_a_finding_like_any_other() {
 
     #### New findings
 
-    - **error** `configuration` · [`.github/trunkline.yaml:2`](https://github.com/acme/environments/blob/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/.github/trunkline.yaml#L2)<br>unknown key `environmets` in this file<br>*Fix:* did you mean `environments`?
+    - **error** `configuration` · [`.github/trunkline.yaml:2`](https://github.com/acme/environments/blob/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/.github/trunkline.yaml#L2)<br>unknown key `environmets` in this file<br>*Fix:* Did you mean `environments`?
 
     <sub>Checked at [`aaaaaaa`](https://github.com/acme/environments/commit/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
