@@ -507,8 +507,8 @@ fn the_largest_configuration_is_read_in_time_that_grows_with_its_length() {
     let many = monorepo(100, MAX_ENVIRONMENTS);
     assert_eq!(parsed(&many).problems, []);
     assert!(problems(&monorepo(101, MAX_ENVIRONMENTS)).contains("more than 20000 folders"));
-    assert!(problems(&monorepo(MAX_APPS + 1, 1)).contains("there must be 0 to 1000"));
-    assert!(problems(&monorepo(1, MAX_ENVIRONMENTS + 1)).contains("there must be 1 to 200"));
+    assert!(problems(&monorepo(MAX_APPS + 1, 1)).contains("There must be 0 to 1000"));
+    assert!(problems(&monorepo(1, MAX_ENVIRONMENTS + 1)).contains("There must be 1 to 200"));
 }
 
 proptest! {

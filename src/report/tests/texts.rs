@@ -212,7 +212,7 @@ fn a_broken_configuration_is_a_finding_like_any_other() {
     let findings = parsed.problems.iter().map(|problem| crate::report::problem_finding(problem, Delta::New)).collect();
     let evaluation = Evaluation { findings, ..Evaluation::default() };
     insta::assert_snapshot!(comment_on(&evaluation, None, Mode::Enforce), @"
-    <!-- trunkline:v1 sticky 4cfc582307ab9b14 -->
+    <!-- trunkline:v1 sticky c393e08991596b94 -->
     ### 1 new error
 
     This change touches no environment. The check fails until what is new is fixed.
