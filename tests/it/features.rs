@@ -42,9 +42,9 @@ async fn a_merge_to_trunk_reaches_dev() {
     merge_to_trunk(&mut world, "Sell more").await;
     insta::assert_snapshot!(world.brief(), @r#"
     acme/environments
-      refs/heads/main cf607f860f signed
+      refs/heads/main 9b8b402429 signed
       refs/heads/trunkline-ledger 0e61217bf3 signed
-      refs/heads/trunkline/dev/shop/1123e8d d65055d39c signed
+      refs/heads/trunkline/dev/shop/1123e8d bbd2f545cc signed
       ledger dev/shop.yaml
           first-sight:
             at: <time>
@@ -63,7 +63,7 @@ async fn a_merge_to_trunk_reaches_dev() {
         merged by trunkline[bot]
         body:
         comment by trunkline[bot]
-      check d65055d39c trunkline/trunkline: success "No new findings in dev"
+      check bbd2f545cc trunkline/trunkline: success "No new findings in dev"
     acme/shop
       refs/heads/main 1123e8de86
       refs/tags/v0.9 68113e662d
@@ -153,7 +153,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/15ce6e5d1be48c4cff14ab05dd3022de760c14a8/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/bd24d5883b08e66a285c60a8672c4fff540b8b28/environments/base/backend.yaml#L1)
 
     ```diff
     @@ -17,7 +17,7 @@
@@ -171,7 +171,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/15ce6e5d1be48c4cff14ab05dd3022de760c14a8/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/bd24d5883b08e66a285c60a8672c4fff540b8b28/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ -17,7 +17,7 @@
@@ -189,7 +189,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
 
     </details>
 
-    <sub>Checked at [`15ce6e5`](http://github.test/acme/environments/commit/15ce6e5d1be48c4cff14ab05dd3022de760c14a8); edited when a later commit's result differs. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`bd24d58`](http://github.test/acme/environments/commit/bd24d5883b08e66a285c60a8672c4fff540b8b28); edited when a later commit's result differs. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
     world.advance(HOUR).await;
     insta::assert_snapshot!(world.check(number), @"in_progress: Waits: 0 of 1 approval from acme/sre (0 annotations)");
@@ -235,7 +235,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/15ce6e5d1be48c4cff14ab05dd3022de760c14a8/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/bd24d5883b08e66a285c60a8672c4fff540b8b28/environments/base/backend.yaml#L1)
 
     ```diff
     @@ -17,7 +17,7 @@
@@ -253,7 +253,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/15ce6e5d1be48c4cff14ab05dd3022de760c14a8/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/bd24d5883b08e66a285c60a8672c4fff540b8b28/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ -17,7 +17,7 @@
@@ -271,7 +271,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
 
     </details>
 
-    <sub>Checked at [`15ce6e5`](http://github.test/acme/environments/commit/15ce6e5d1be48c4cff14ab05dd3022de760c14a8); edited when a later commit's result differs. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`bd24d58`](http://github.test/acme/environments/commit/bd24d5883b08e66a285c60a8672c4fff540b8b28); edited when a later commit's result differs. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
     assert!(world.check(number).contains("success"), "{}", world.check(number));
     // `merge: manual`: the button stays with a person.
@@ -417,7 +417,7 @@ async fn via_commit_goes_straight_to_the_branch() {
     merge_to_trunk(&mut world, "Sell more").await;
     insta::assert_snapshot!(world.brief(), @"
     acme/environments
-      refs/heads/main cf4f2abae6 signed
+      refs/heads/main f7e022d735 signed
       refs/heads/trunkline-ledger 0e61217bf3 signed
       ledger dev/shop.yaml
           first-sight:
@@ -602,7 +602,7 @@ async fn any_way_in_meets_the_same_gates() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/dcd74a5ffb944ac03be4d152fa8d6b92d4d9c7f0/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/b5cb6cc799e50e51ff7d0d6f1f7e73d631fe68fa/environments/base/backend.yaml#L1)
 
     ```diff
     @@ -17,7 +17,7 @@
@@ -620,7 +620,7 @@ async fn any_way_in_meets_the_same_gates() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/dcd74a5ffb944ac03be4d152fa8d6b92d4d9c7f0/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/b5cb6cc799e50e51ff7d0d6f1f7e73d631fe68fa/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ -17,7 +17,7 @@
@@ -638,7 +638,7 @@ async fn any_way_in_meets_the_same_gates() {
 
     </details>
 
-    <sub>Checked at [`dcd74a5`](http://github.test/acme/environments/commit/dcd74a5ffb944ac03be4d152fa8d6b92d4d9c7f0); edited when a later commit's result differs. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`b5cb6cc`](http://github.test/acme/environments/commit/b5cb6cc799e50e51ff7d0d6f1f7e73d631fe68fa); edited when a later commit's result differs. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
 }
 

@@ -67,7 +67,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
 
     </details>
 
-    <sub>Checked at [`e897418`](http://github.test/acme/environments/commit/e897418bd7eb0e5dd747726ef17b239018a6b814); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`800b52a`](http://github.test/acme/environments/commit/800b52a7698f4eb4c5596699f3be43d5317a5dfe); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
     world.github.push_files(
         ENVIRONMENTS,
@@ -129,7 +129,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
 
     </details>
 
-    <sub>Checked at [`170d5de`](http://github.test/acme/environments/commit/170d5de742a446ca810aa72e7e622f74c9219a98); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`7868f30`](http://github.test/acme/environments/commit/7868f300dd4095929447b939099368e07bcd8e15); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
 }
 
@@ -216,7 +216,7 @@ async fn a_shared_base_shows_every_environment_it_reaches() {
 
     </details>
 
-    <sub>Checked at [`e1ce169`](http://github.test/acme/environments/commit/e1ce169ccd9b0d41bd71debe7f104f8e39df7e55); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`194b059`](http://github.test/acme/environments/commit/194b059255923040468db93b57644428a732628b); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
 }
 
@@ -234,8 +234,8 @@ async fn what_does_not_build_is_named_at_its_line() {
     let broken = example(DEV, "  - ../base\n", "  - ../bsae\n");
     let number = pull(&mut world, "A typo", &[(DEV, broken)]).await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 sticky 005e35f527aff3be -->
-    ### 1 new error in dev, and 2 warnings
+    <!-- trunkline:v1 sticky 4498a3f1c8673df7 -->
+    ### 1 new error in dev
 
     This change touches `dev`; what does not build cannot be compared. The check fails until what is new is fixed.
 
@@ -247,7 +247,7 @@ async fn what_does_not_build_is_named_at_its_line() {
 
     - **error** `KUST-001` · `dev` · [`environments/dev/kustomization.yaml:6`](http://github.test/acme/environments/blob/4b82f7991ba620fc42fdcfa737aeb193452e4985/environments/dev/kustomization.yaml#L6)<br>`../bsae` does not exist; paths are relative to `environments/dev`<br>*Why:* Flux stops at the first thing it cannot build, and nothing of this environment is applied any more.<br>*Fix:* Did you mean `environments/base`?
 
-    <sub>Checked at [`4a19925`](http://github.test/acme/environments/commit/4a19925511d0502253b9805c85657448f5689f94); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`4b82f79`](http://github.test/acme/environments/commit/4b82f7991ba620fc42fdcfa737aeb193452e4985); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
     let broken = text("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop-dev\n  labels: {a: b\n");
     world.github.push_files(
@@ -259,8 +259,8 @@ async fn what_does_not_build_is_named_at_its_line() {
     );
     world.settle().await;
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky ae778d88b67388d9 -->
-    ### 1 new error in dev, and 2 warnings
+    <!-- trunkline:v1 sticky 69b6d5254f72aef5 -->
+    ### 1 new error in dev
 
     This change touches `dev`; what does not build cannot be compared. The check fails until what is new is fixed.
 
@@ -272,7 +272,7 @@ async fn what_does_not_build_is_named_at_its_line() {
 
     - **error** `KUST-001` · `dev` · [`environments/dev/namespace.yaml:5`](http://github.test/acme/environments/blob/0c7bc3dda6d5cfd9bdfc8a59b812418e5ba38471/environments/dev/namespace.yaml#L5)<br>not valid YAML: unclosed bracket '\{'<br>*Why:* Flux stops at the first thing it cannot build, and nothing of this environment is applied any more.<br>*Fix:* Look at this line and the one before it: indentation, an open quote or bracket, or a missing `:`.
 
-    <sub>Checked at [`faf50c4`](http://github.test/acme/environments/commit/faf50c4e29b54e044a928c7d297802298e132bfb); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`0c7bc3d`](http://github.test/acme/environments/commit/0c7bc3dda6d5cfd9bdfc8a59b812418e5ba38471); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
 }
 
@@ -297,7 +297,7 @@ async fn t35_secret_values_never_show_but_their_change_does() {
     let number = world.github.open_pull(ENVIRONMENTS, "ben", "other", "main", "Change it", "");
     world.settle().await;
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 587ef66604594509 -->
+    <!-- trunkline:v1 sticky dc2e80a7d6f9c5d1 -->
     ### No new findings in dev
 
     This change alters 1 object in `dev`.
@@ -331,7 +331,7 @@ async fn t35_secret_values_never_show_but_their_change_does() {
 
     </details>
 
-    <sub>Checked at [`21ce93e`](http://github.test/acme/environments/commit/21ce93e8f030142505dd7ecf10102faa7ad465b3); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`f3813b1`](http://github.test/acme/environments/commit/f3813b112f99ea2ca6d4f0a2630fa64b94d60e80); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
     for canary in ["hunter2-canary", "swordfish-canary"] {
         assert!(!world.sees().contains(canary));
@@ -351,7 +351,7 @@ async fn t23_a_pull_request_never_changes_the_rules_it_is_judged_by() {
     let number = pull(&mut world, "New rules", &files).await;
     insta::assert_snapshot!(world.check(number), @"failure: 2 new errors, and 2 warnings (4 annotations)");
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky f39cdfd68d1b7ae9 -->
+    <!-- trunkline:v1 sticky fa5145ebfc2be5e7 -->
     ### 2 new errors, and 2 warnings
 
     This change alters 2 objects in `dev`. The check fails until what is new is fixed.
@@ -407,7 +407,7 @@ async fn t23_a_pull_request_never_changes_the_rules_it_is_judged_by() {
 
     </details>
 
-    <sub>Checked at [`914ebc5`](http://github.test/acme/environments/commit/914ebc5e62ea4fcf802111b53c09f61e2e224a90); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`74c9a28`](http://github.test/acme/environments/commit/74c9a28945b6cdeac99899adeb237c499854ad39); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
 }
 
