@@ -1,9 +1,10 @@
 //! The one sticky comment on a pull request that touches an environment.
 
+use super::diffs::diffs;
 use super::limits::{COMMENT_BYTES, Section, fit};
 use super::markdown::{code, link, prose};
 use super::marker::{Marker, find, mark};
-use super::sections::{Place, diffs, findings, table, title_of};
+use super::sections::{Place, findings, table, title_of};
 use super::verdict;
 use crate::model::finding::Evaluation;
 use crate::model::id::Oid;

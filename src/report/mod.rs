@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod comment;
+mod diffs;
 pub mod github;
 pub mod json;
 pub mod limits;
@@ -15,6 +16,7 @@ mod redact;
 pub mod reply;
 pub mod sarif;
 mod sections;
+mod short;
 pub mod terminal;
 pub mod verdict;
 mod words;
