@@ -2,6 +2,7 @@
 //! a busy machine does not change them much.
 #![expect(clippy::print_stdout, reason = "a benchmark is its output")]
 
+mod corpus;
 #[path = "../main_job/figures.rs"]
 mod figures;
 mod input;
@@ -20,6 +21,17 @@ fn main() {
     if want("overlays") {
         overlays();
     }
+    if want("corpus") {
+        corpus::run();
+    }
+    println!("most memory at once: {} MB", most_memory());
+}
+
+/// Megabytes this process held at its worst, where the system says.
+fn most_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()).unwrap_or_default() / 1024
 }
 
 /// Seconds this thread has run; by the wall where the system does not say.
