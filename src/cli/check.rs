@@ -13,9 +13,9 @@ use crate::model::tree::{Tree, TreeError};
 use crate::policy::evaluate::{CONFIG, findings};
 use crate::policy::rules::from_problem;
 use crate::policy::{Class, CompiledPolicies, EnvironmentInfo, Pack, compile, files};
+use crate::render::Memory;
 use crate::render::discover::{self, Discovered};
 use crate::render::reach::closure_touches;
-use crate::render::render;
 use crate::report::{github, json, sarif, terminal};
 
 /// Validate the environments of a working tree
@@ -66,9 +66,10 @@ enum Format {
 pub(super) fn run(args: &CheckArgs) -> Result<Verdict, Failure> {
     let place = Place::find(&args.path)?;
     let tree = place.tree();
-    let house = House::read(&tree, &place)?;
+    let mut memory = Memory::new(tree.objects);
+    let house = House::read(&tree, &place, &mut memory)?;
     let chosen = choose(&house.environments, &args.environment)?;
-    let evaluation = evaluate(&tree, &place.path, &house, &chosen);
+    let evaluation = evaluate((&tree, &mut memory), &place.path, &house, &chosen);
     let is_checked = |info: &&&EnvironmentInfo| evaluation.environments.iter().any(|one| one.path == info.folder);
     let checked: Vec<&EnvironmentInfo> = chosen.iter().filter(is_checked).copied().collect();
     if house.is_guess && !checked.is_empty() {
@@ -109,8 +110,8 @@ struct House {
 }
 
 impl House {
-    fn read(tree: &Tree<'_>, place: &Place) -> Result<House, Failure> {
-        let Some(parsed) = configuration(tree) else { return House::guess(tree, place) };
+    fn read(tree: &Tree<'_>, place: &Place, memory: &mut Memory<'_>) -> Result<House, Failure> {
+        let Some(parsed) = configuration(tree) else { return House::guess(tree, place, memory) };
         let findings = parsed.problems.iter().map(|problem| from_problem(CONFIG, problem)).collect();
         let is_read = parsed.pipeline.is_some();
         let pipeline = parsed.pipeline.unwrap_or_else(Pipeline::nothing);
@@ -119,12 +120,13 @@ impl House {
     }
 
     /// The environments that the folders speak of, under what holds where nothing is configured.
-    fn guess(tree: &Tree<'_>, place: &Place) -> Result<House, Failure> {
+    fn guess(tree: &Tree<'_>, place: &Place, memory: &mut Memory<'_>) -> Result<House, Failure> {
         let of = |folder: RepoPath| EnvironmentInfo { name: folder.to_string(), class: Class::named(&folder), folder };
         let mut found = discover::overlays(tree);
-        let within =
-            |folder: &RepoPath| closure_touches(&render(tree, folder).reads, std::slice::from_ref(&place.path));
-        let is_touched = place.path.is_root() || found.folders.iter().any(within);
+        let mut within = |folder: &RepoPath| {
+            closure_touches(&memory.render(tree.root, folder).reads, std::slice::from_ref(&place.path))
+        };
+        let is_touched = place.path.is_root() || found.folders.iter().any(&mut within);
         if found.folders.is_empty() || !is_touched {
             let folder = if place.is_folder { place.path.clone() } else { place.path.parent() };
             let Discovered { folders, cut } = discover::plain(tree, &folder);
@@ -195,12 +197,18 @@ fn choose<'a>(all: &'a [EnvironmentInfo], wanted: &[String]) -> Result<Vec<&'a E
 }
 
 /// Everything that is wrong; all of it counts as new, since there is no base to compare with.
-fn evaluate(tree: &Tree<'_>, path: &RepoPath, house: &House, chosen: &[&EnvironmentInfo]) -> Evaluation {
+fn evaluate(
+    (tree, memory): (&Tree<'_>, &mut Memory<'_>),
+    path: &RepoPath,
+    house: &House,
+    chosen: &[&EnvironmentInfo],
+) -> Evaluation {
     let policies = compile(&files::read(tree.objects, &files::list(tree, &house.policies.paths)));
     let packs: Vec<Pack> = house.policies.packs.iter().filter_map(|name| Pack::named(name)).collect();
     let changes_rules = house.policies.paths.iter().any(|folder| path.is_within(folder) || folder.is_within(path));
-    let one =
-        |environment: &&EnvironmentInfo| one(tree, environment, (!changes_rules).then_some(path), (&policies, &packs));
+    let one = |environment: &&EnvironmentInfo| {
+        one((tree, memory), environment, (!changes_rules).then_some(path), (&policies, &packs))
+    };
     let environments: Vec<EnvironmentEvaluation> = chosen.iter().filter_map(one).collect();
     let mut evaluation = Evaluation { environments, findings: house.findings.clone(), ..Evaluation::default() };
     evaluation.findings.extend(policies.problems.iter().cloned());
@@ -209,22 +217,23 @@ fn evaluate(tree: &Tree<'_>, path: &RepoPath, house: &House, chosen: &[&Environm
 
 /// One environment, when `path` reaches it; all do when the policies are what is looked at.
 fn one(
-    tree: &Tree<'_>,
+    (tree, memory): (&Tree<'_>, &mut Memory<'_>),
     info: &EnvironmentInfo,
     path: Option<&RepoPath>,
     with: (&CompiledPolicies, &[Pack]),
 ) -> Option<EnvironmentEvaluation> {
-    let rendered = render(tree, &info.folder);
+    let rendered = memory.render(tree.root, &info.folder);
     if path.is_some_and(|path| !closure_touches(&rendered.reads, std::slice::from_ref(path))) {
         return None;
     }
-    let mut findings = findings(info, tree, &rendered, with);
+    let mut findings = findings(memory, info, (tree, &rendered), with);
     findings.sort_by(|a, b| (&a.location, &a.rule).cmp(&(&b.location, &b.rule)));
     Some(EnvironmentEvaluation {
         environment: info.name.clone(),
         path: info.folder.clone(),
         changes: Vec::new(),
         images: Vec::new(),
+        amounts: Vec::new(),
         versions: Vec::new(),
         findings,
         objects: u32::try_from(rendered.objects.len()).unwrap_or(u32::MAX),

@@ -1,12 +1,14 @@
 //! What a change does to rendered objects, as people read it: by identity and meaning, not by text.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use super::emit::yaml;
 use super::lines::line_diff;
 use super::mask::{MaskKey, mask};
 use super::node::{Map, Node, Object, Value};
-use crate::model::finding::{Change, ChangeKind, ImageChange, ObjectName};
+use super::outline::Outline;
+use super::pairs::{Pair, pairs};
+use crate::model::finding::{Change, ChangeKind, ObjectName};
 
 /// Lists whose order carries no meaning, and the fields that tell their items apart: a reorder there is no news.
 const KEYED_LISTS: [(&str, &[&str]); 11] = [
@@ -26,77 +28,107 @@ const KEYED_LISTS: [(&str, &[&str]); 11] = [
 /// What stands first in a mapping; the rest follows by name. The order is always the same, so it never makes a diff.
 const FIRST_KEYS: [&str; 6] = ["apiVersion", "kind", "metadata", "name", "namespace", "image"];
 
-/// Longer image references are cut where they are shown; registries refuse names over 255 characters.
-const MAX_IMAGE_CHARS: usize = 300;
-
 /// What changes from `before` to `after`, sorted by object; every secret is masked before anything is compared or shown.
 ///
-/// Objects are paired by group, kind, namespace and name, several of one identity in their order. A generated ConfigMap or
-/// Secret whose name differs only in its hash is one change, not two.
+/// A generated ConfigMap or Secret under a new hash is one change, and objects that only follow its new name say so instead of
+/// showing it. What is the same under another name is told as renamed.
 pub fn changes(before: &[Object], after: &[Object], key: &MaskKey) -> Vec<Change> {
-    let mut pairs: BTreeMap<ObjectName, (Vec<&Object>, Vec<&Object>)> = BTreeMap::new();
-    before.iter().for_each(|object| pairs.entry(object.name()).or_default().0.push(object));
-    after.iter().for_each(|object| pairs.entry(object.name()).or_default().1.push(object));
-    let mut changes = Vec::new();
-    let (mut gone, mut new) = (Vec::new(), Vec::new());
-    for (name, (old, fresh)) in &pairs {
-        let both = old.len().min(fresh.len());
-        changes.extend(old.iter().zip(fresh).filter_map(|(old, fresh)| changed(name, old, fresh, key)));
-        gone.extend(old[both..].iter().map(|object| (name, *object)));
-        new.extend(fresh[both..].iter().map(|object| (name, *object)));
-    }
-    // Which gone objects wait under which stem; the last one is taken first, so they wait in reverse.
-    let mut stems: HashMap<ObjectName, Vec<usize>> = HashMap::new();
-    for (at, (name, _)) in gone.iter().enumerate().rev() {
-        stem(name).into_iter().for_each(|stem| stems.entry(stem).or_default().push(at));
-    }
-    let mut renamed = HashSet::new();
-    for (name, object) in new {
-        match stem(name).and_then(|stem| stems.get_mut(&stem)?.pop()) {
-            Some(at) => {
-                renamed.insert(at);
-                changes.extend(changed(name, gone[at].1, object, key));
-            }
-            None => changes.push(whole(name, object, ChangeKind::Added, key)),
+    let pairs = pairs(before, after);
+    let mut renames = Renames::default();
+    for pair in &pairs {
+        if let (Some(old), Some(new), true) = (&pair.was, &pair.name, pair.generated) {
+            renames.insert((old.namespace.clone(), old.name.clone()), new.name.clone());
         }
     }
-    let gone = gone.into_iter().enumerate().filter(|(at, _)| !renamed.contains(at));
-    changes.extend(gone.map(|(_, (name, object))| whole(name, object, ChangeKind::Removed, key)));
+    let mut changes: Vec<Change> = pairs.iter().filter_map(|pair| change(pair, &renames, key)).collect();
     changes.sort_by(|a, b| a.object.cmp(&b.object));
     changes
 }
 
-/// A generated name without its hash: kustomize ends it with ten characters of an alphabet of sixteen.
-fn stem(name: &ObjectName) -> Option<ObjectName> {
-    let generated = name.group.is_empty() && matches!(name.kind.as_str(), "ConfigMap" | "Secret");
-    let (stem, hash) = name.name.rsplit_once('-').filter(|_| generated)?;
-    let is_hash = hash.len() == 10 && hash.bytes().all(|byte| b"2456789bcdfghkmt".contains(&byte));
-    is_hash.then(|| ObjectName { name: stem.to_owned(), ..name.clone() })
+/// Namespace and name of generated objects, and their new names.
+type Renames = HashMap<(String, String), String>;
+
+fn change(pair: &Pair<'_>, renames: &Renames, key: &MaskKey) -> Option<Change> {
+    match (pair.old, pair.new) {
+        (Some(old), Some(new)) => changed(pair, (old, new), renames, key),
+        (None, Some(new)) => Some(whole(new, ChangeKind::Added, key)),
+        (Some(old), None) => Some(whole(old, ChangeKind::Removed, key)),
+        (None, None) => None,
+    }
 }
 
-fn whole(name: &ObjectName, object: &Object, kind: ChangeKind, key: &MaskKey) -> Change {
-    let text = yaml(&canonical(&mask(object, key).node));
-    let (before, after) = if kind == ChangeKind::Added { ("", text.as_str()) } else { (text.as_str(), "") };
+fn whole(object: &Object, kind: ChangeKind, key: &MaskKey) -> Change {
+    let (outline, text) = written(&canonical(&mask(object, key).node));
+    let nothing = Outline::default();
+    let (before, after) = match kind {
+        ChangeKind::Added => (("", &nothing), (text.as_str(), &outline)),
+        _ => ((text.as_str(), &outline), ("", &nothing)),
+    };
     let diff = line_diff(before, after);
+    let (name, location) = (object.name(), Some(object.location()));
     let lines = (diff.added, diff.removed);
-    Change { object: name.clone(), kind, diff: diff.text, lines, location: Some(object.location()) }
+    Change { object: name, kind, was: None, follows: Vec::new(), diff: diff.text, lines, location }
 }
 
-fn changed(name: &ObjectName, before: &Object, after: &Object, key: &MaskKey) -> Option<Change> {
+fn changed(pair: &Pair<'_>, (before, after): (&Object, &Object), renames: &Renames, key: &MaskKey) -> Option<Change> {
     if before.node == after.node {
         return None;
     }
+    let object = after.name();
     let new = canonical(&mask(after, key).node);
     let mut old = canonical(&mask(before, key).node);
+    let mut follows = BTreeSet::new();
+    if let Some(was) = &pair.was {
+        rename(&mut old, was, &object);
+    }
+    if !renames.is_empty() {
+        follow(&mut old, &object.namespace, renames, &mut follows);
+    }
     align(&mut old, &new);
-    let mut diff = line_diff(&yaml(&old), &yaml(&new));
-    if diff.text.is_empty() {
+    let ((from, before), (to, after_text)) = (written(&old), written(&new));
+    let mut diff = line_diff((&before, &from), (&after_text, &to));
+    let same = diff.text.is_empty();
+    let kind = if same && pair.was.is_some() { ChangeKind::Renamed } else { ChangeKind::Changed };
+    if same && follows.is_empty() && kind == ChangeKind::Changed {
         // Kubernetes may still roll out again, so it is not nothing.
         diff.text = "  (only the order of list items changes)\n".to_owned();
     }
-    let lines = (diff.added, diff.removed);
-    let location = Some(after.location());
-    Some(Change { object: name.clone(), kind: ChangeKind::Changed, diff: diff.text, lines, location })
+    let (follows, lines) = (follows.into_iter().collect(), (diff.added, diff.removed));
+    let (was, location) = (pair.was.clone(), Some(after.location()));
+    Some(Change { object, kind, was, follows, diff: diff.text, lines, location })
+}
+
+fn written(node: &Node) -> (Outline, String) {
+    (Outline::of(node), yaml(node))
+}
+
+/// Gives the object before the name it has after: that it is another one is told beside the diff.
+fn rename(node: &mut Node, was: &ObjectName, is: &ObjectName) {
+    let Some(metadata) = node.as_map_mut().and_then(|map| map.get_mut("metadata")).and_then(Node::as_map_mut) else {
+        return;
+    };
+    for (field, old, new) in [("name", &was.name, &is.name), ("namespace", &was.namespace, &is.namespace)] {
+        if let Some(value) = metadata.get_mut(field).filter(|value| old != new && value.as_str() == Some(old)) {
+            value.value = Value::String(new.clone());
+        }
+    }
+}
+
+/// Lets references to generated objects follow their new names. Recursion is bounded by the reader's depth limit.
+fn follow(node: &mut Node, namespace: &str, renames: &Renames, follows: &mut BTreeSet<String>) {
+    match &mut node.value {
+        Value::List(list) => list.iter_mut().for_each(|item| follow(item, namespace, renames, follows)),
+        Value::Map(map) => map.iter_mut().for_each(|(_, value)| follow(value, namespace, renames, follows)),
+        Value::String(text) => {
+            // Most texts are no names: the hash is looked for before anything is copied.
+            let is_hashed = super::pairs::stem_of(text).is_some();
+            if let Some(name) = is_hashed.then(|| renames.get(&(namespace.to_owned(), text.clone()))).flatten() {
+                follows.insert(name.clone());
+                text.clone_from(name);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// The same node with its keys in the one order diffs use.
@@ -116,17 +148,18 @@ fn canonical(node: &Node) -> Node {
     Node::new(value, node.span.clone())
 }
 
-/// Brings keyed lists of `old` into the order they have in `new`; what `new` lacks stays behind what it followed.
+/// Brings keyed lists of `old` into the order they have in `new`; what `new` lacks stays behind what it followed. Recursion is
+/// bounded by the reader's depth limit.
 fn align(old: &mut Node, new: &Node) {
     match (&mut old.value, &new.value) {
         (Value::Map(old), Value::Map(new)) => {
             let index: HashMap<&str, &Node> = new.iter().map(|(key, value)| (key.text.as_str(), value)).collect();
             for (key, value) in old.iter_mut() {
                 let Some(other) = index.get(key.text.as_str()) else { continue };
-                if let Some((_, fields)) = KEYED_LISTS.iter().find(|(list, _)| *list == key.text) {
-                    reorder(value, other, fields);
+                match KEYED_LISTS.iter().find(|(list, _)| *list == key.text) {
+                    Some((_, fields)) => align_keyed(value, other, fields),
+                    None => align(value, other),
                 }
-                align(value, other);
             }
         }
         (Value::List(old), Value::List(new)) => old.iter_mut().zip(new).for_each(|(old, new)| align(old, new)),
@@ -134,7 +167,7 @@ fn align(old: &mut Node, new: &Node) {
     }
 }
 
-fn reorder(old: &mut Node, new: &Node, fields: &[&str]) {
+fn align_keyed(old: &mut Node, new: &Node, fields: &[&str]) {
     let (Value::List(old), Value::List(new)) = (&mut old.value, &new.value) else { return };
     let identity = |item: &Node| {
         let parts: Vec<String> = fields
@@ -145,73 +178,21 @@ fn reorder(old: &mut Node, new: &Node, fields: &[&str]) {
     };
     let places: HashMap<_, _> = new.iter().enumerate().filter_map(|(at, item)| Some((identity(item)?, at))).collect();
     let mut last = 0;
-    old.sort_by_cached_key(|item| {
-        // Called once an item, in order.
-        last = identity(item).and_then(|identity| places.get(&identity).copied()).unwrap_or(last);
-        last
-    });
-}
-
-/// Images that change anywhere in pod templates, each name once a tag, sorted.
-pub fn image_changes(before: &[Object], after: &[Object]) -> Vec<ImageChange> {
-    let (old, new) = (images(before), images(after));
-    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-    let none = BTreeSet::new();
-    let mut changes = Vec::new();
-    for name in names {
-        let (old, new) = (old.get(name).unwrap_or(&none), new.get(name).unwrap_or(&none));
-        let (gone, fresh): (Vec<_>, Vec<_>) = (old.difference(new).collect(), new.difference(old).collect());
-        for at in 0..gone.len().max(fresh.len()) {
-            let tag = |tags: &[&String]| tags.get(at).map_or(String::new(), |tag| (*tag).clone());
-            changes.push(ImageChange { name: name.clone(), from: tag(&gone), to: tag(&fresh) });
+    let mut placed = Vec::with_capacity(old.len());
+    for mut item in std::mem::take(old) {
+        let place = match identity(&item) {
+            Some(identity) => places.get(&identity).copied(),
+            // What has no identity is compared with what stands in its place.
+            None => Some(placed.len()).filter(|at| new.get(*at).is_some_and(|other| identity(other).is_none())),
+        };
+        if let Some(place) = place {
+            align(&mut item, &new[place]);
+            last = place;
         }
+        placed.push((last, item));
     }
-    changes
-}
-
-/// Every image's tags. An image without tag is `latest`, which is what Kubernetes pulls.
-fn images(objects: &[Object]) -> BTreeMap<String, BTreeSet<String>> {
-    let mut found = BTreeMap::<String, BTreeSet<String>>::new();
-    for object in objects {
-        collect_images(&object.node, &mut |image| {
-            let image: String = image.chars().take(MAX_IMAGE_CHARS).collect();
-            let (name, tag) = split_image(&image);
-            found.entry(name.to_owned()).or_default().insert(tag.to_owned());
-        });
-    }
-    found
-}
-
-fn collect_images(node: &Node, found: &mut impl FnMut(&str)) {
-    match &node.value {
-        Value::Map(map) => {
-            for (key, value) in map.iter() {
-                if matches!(key.text.as_str(), "containers" | "initContainers" | "ephemeralContainers") {
-                    value
-                        .as_list()
-                        .unwrap_or_default()
-                        .iter()
-                        .filter_map(|item| item.str_at(&["image"]))
-                        .for_each(&mut *found);
-                } else {
-                    collect_images(value, found);
-                }
-            }
-        }
-        Value::List(list) => list.iter().for_each(|item| collect_images(item, found)),
-        _ => {}
-    }
-}
-
-/// An image's name, and its tag, digest, or both as written.
-fn split_image(image: &str) -> (&str, &str) {
-    let name_end = image.find('@').unwrap_or(image.len());
-    let path = image[..name_end].rfind('/').map_or(0, |slash| slash + 1);
-    match image[path..name_end].find(':') {
-        Some(colon) => (&image[..path + colon], &image[path + colon + 1..]),
-        None if name_end < image.len() => (&image[..name_end], &image[name_end + 1..]),
-        None => (image, "latest"),
-    }
+    placed.sort_by_key(|(place, _)| *place);
+    old.extend(placed.into_iter().map(|(_, item)| item));
 }
 
 #[cfg(test)]

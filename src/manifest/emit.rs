@@ -3,7 +3,7 @@
 //! Two spaces, lists at their key's column, quotes only where a reader would see something else without them, text of
 //! several lines as `|` blocks, keys in the order given.
 
-use super::node::{Map, Node, Value};
+use super::node::{Key, Map, Node, Value};
 use super::scalar::resolve;
 
 /// YAML readers give up on longer keys unless they are marked with `?` (the limit is 1,024 characters).
@@ -115,6 +115,20 @@ fn write_block(out: &mut String, text: &str, indent: usize) {
     }
 }
 
+/// How many lines a value takes after the one it begins on: those of a text block.
+pub(crate) fn block_lines(value: &Value) -> usize {
+    match value {
+        Value::String(text) if fits_block(text) => text.strip_suffix('\n').unwrap_or(text).split('\n').count(),
+        _ => 0,
+    }
+}
+
+/// Whether a key is so long that it takes a line of its own.
+pub(crate) fn has_long_key(key: &Key) -> bool {
+    // Quoting only makes it longer, and at most six times.
+    key.text.len() > MAX_PLAIN_KEY / 6 && string(&key.text).len() > MAX_PLAIN_KEY
+}
+
 /// Whether text reads best, and safely, as a `|` block.
 fn fits_block(text: &str) -> bool {
     let strange = |c: char| c != '\n' && c != '\t' && !printable(c);
@@ -215,7 +229,8 @@ mod tests {
 
     use super::*;
     use crate::manifest::load;
-    use crate::manifest::node::{Key, Span};
+    use crate::manifest::node::Span;
+    use crate::manifest::outline::Outline;
     use crate::model::path::RepoPath;
 
     fn span() -> Span {
@@ -311,6 +326,11 @@ mod tests {
             let again = read(&text);
             prop_assert!(again == node, "{}\n{:?}\n{:?}", text, node.to_json(), again.to_json());
             prop_assert_eq!(yaml(&again), text);
+        }
+
+        #[test]
+        fn an_outline_has_the_lines_that_are_written(node in node()) {
+            prop_assert_eq!(Outline::of(&node).len(), yaml(&node).lines().count());
         }
     }
 }

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
+use super::outline::{Outline, shared_place};
+
 /// Unchanged lines shown around a change.
 const CONTEXT: usize = 3;
 /// Longer diffs are cut: nobody reviews more of one object, and a comment must hold many.
@@ -21,13 +23,14 @@ pub(crate) struct LineDiff {
     pub(crate) removed: u32,
 }
 
-/// The unified diff from `before` to `after`; empty when they are equal.
-pub(crate) fn line_diff(before: &str, after: &str) -> LineDiff {
+/// The unified diff from `before` to `after`; empty when they are equal. Each stretch is headed by the place it stands in: line
+/// numbers of a rendered object are nowhere to be looked up.
+pub(crate) fn line_diff((before, from): (&str, &Outline), (after, to): (&str, &Outline)) -> LineDiff {
     let (old, new): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
     let mut script = Vec::with_capacity(old.len().max(new.len()));
     compare(&old, &new, &mut script);
     let count = |mark| script.iter().filter(|(found, _)| *found == mark).count() as u32;
-    LineDiff { added: count('+'), removed: count('-'), text: unified(&script) }
+    LineDiff { added: count('+'), removed: count('-'), text: unified(&script, from, to) }
 }
 
 /// Appends every line with its mark: ` `, `-` or `+`.
@@ -96,7 +99,7 @@ fn anchors(old: &[&str], new: &[&str]) -> Vec<(usize, usize)> {
     run
 }
 
-fn unified(script: &[(char, &str)]) -> String {
+fn unified(script: &[(char, &str)], from: &Outline, to: &Outline) -> String {
     let mut shown = vec![false; script.len()];
     let mut last_change: Option<usize> = None;
     for (at, (mark, _)) in script.iter().enumerate() {
@@ -106,19 +109,17 @@ fn unified(script: &[(char, &str)]) -> String {
         }
         shown[at] = shown[at] || last_change.is_some_and(|change| at - change <= CONTEXT);
     }
+    // What is new or gone as a whole needs no heading.
+    let is_whole = script.windows(2).all(|pair| pair[0].0 == pair[1].0);
     let mut out = String::new();
-    let (mut old_line, mut new_line, mut written, mut left) = (1, 1, 0, 0);
+    let (mut old_line, mut new_line, mut written, mut left) = (0, 0, 0, 0);
     for (at, (mark, line)) in script.iter().enumerate() {
         if shown[at] {
-            if at == 0 || !shown[at - 1] {
-                let hunk = &script[at..at + shown[at..].iter().take_while(|shown| **shown).count()];
-                let without = |mark| hunk.iter().filter(|(found, _)| *found != mark).count();
-                let (olds, news) = (without('+'), without('-'));
-                if written < MAX_LINES {
-                    // A side without lines is counted from the line before, as git does. Writing to a String cannot fail.
-                    let (from, to) = (old_line - usize::from(olds == 0), new_line - usize::from(news == 0));
-                    let _ = writeln!(out, "@@ -{from},{olds} +{to},{news} @@");
-                }
+            if (at == 0 || !shown[at - 1]) && written < MAX_LINES && !is_whole {
+                let length = shown[at..].iter().take_while(|shown| **shown).count();
+                let place = place(&script[at..at + length], (from, old_line), (to, new_line));
+                // Writing to a String cannot fail.
+                let _ = writeln!(out, "@@ {} @@", if place.is_empty() { "top level" } else { &place });
             }
             if written < MAX_LINES {
                 let _ = writeln!(out, "{mark}{}", cut(line));
@@ -131,9 +132,24 @@ fn unified(script: &[(char, &str)]) -> String {
         new_line += usize::from(*mark != '-');
     }
     if left > 0 {
-        let _ = writeln!(out, "… {left} more lines");
+        let _ = writeln!(out, "… {left} more lines of this object");
     }
     out
+}
+
+/// The place that all changed lines of a stretch stand in.
+fn place(stretch: &[(char, &str)], (from, mut old): (&Outline, usize), (to, mut new): (&Outline, usize)) -> String {
+    let mut changed = Vec::new();
+    for (mark, _) in stretch {
+        match mark {
+            '-' => changed.push((from, old)),
+            '+' => changed.push((to, new)),
+            _ => {}
+        }
+        old += usize::from(*mark != '+');
+        new += usize::from(*mark != '-');
+    }
+    shared_place(changed)
 }
 
 fn cut(line: &str) -> String {
@@ -149,6 +165,10 @@ mod tests {
 
     use super::*;
 
+    fn diff(before: &str, after: &str) -> LineDiff {
+        line_diff((before, &Outline::default()), (after, &Outline::default()))
+    }
+
     fn script<'a>(old: &[&'a str], new: &[&'a str]) -> Vec<(char, &'a str)> {
         let mut script = Vec::new();
         compare(old, new, &mut script);
@@ -160,10 +180,10 @@ mod tests {
         let old: String = (1..=20).map(|n| format!("line {n}\n")).collect();
         let new =
             old.replace("line 3\n", "line three\n").replace("line 15\n", "").replace("line 18\n", "line 18\nnew\n");
-        let diff = line_diff(&old, &new);
-        assert_eq!((diff.added, diff.removed), (2, 2));
-        insta::assert_snapshot!(diff.text, @"
-        @@ -1,6 +1,6 @@
+        let found = diff(&old, &new);
+        assert_eq!((found.added, found.removed), (2, 2));
+        insta::assert_snapshot!(found.text, @"
+        @@ top level @@
          line 1
          line 2
         -line 3
@@ -171,7 +191,7 @@ mod tests {
          line 4
          line 5
          line 6
-        @@ -12,9 +12,9 @@
+        @@ top level @@
          line 12
          line 13
          line 14
@@ -183,16 +203,16 @@ mod tests {
          line 19
          line 20
         ");
-        assert_eq!(line_diff(&old, &old).text, "");
+        assert_eq!(diff(&old, &old).text, "");
     }
 
     #[test]
     fn t11_long_diffs_and_lines_are_cut() {
         let new: String = (0..1000).map(|n| format!("{n}\n")).collect();
-        let diff = line_diff("", &new);
-        assert_eq!((diff.added, diff.text.lines().count()), (1000, 402));
-        assert!(diff.text.ends_with("… 600 more lines\n"));
-        let diff = line_diff("", &"é".repeat(100_000));
+        let diff = self::diff("", &new);
+        assert_eq!((diff.added, diff.text.lines().count()), (1000, 401));
+        assert!(diff.text.ends_with("… 600 more lines of this object\n"));
+        let diff = self::diff("", &"é".repeat(100_000));
         assert!(diff.text.ends_with("… (99600 more characters)\n") && diff.text.len() < 1000);
     }
 
@@ -200,9 +220,9 @@ mod tests {
     fn what_is_too_much_to_compare_is_anchored() {
         let up: String = (0..5_000).map(|n| format!("{n}\n")).collect();
         let near = format!("x\n{}", up.replace("2500\n", "y\n").replace("4000\n", "")) + "z\n";
-        let diff = line_diff(&up, &near);
-        assert_eq!((diff.added, diff.removed), (3, 2));
-        let diff = line_diff(&"a\n".repeat(5_000), &"b\n".repeat(5_000));
+        let found = diff(&up, &near);
+        assert_eq!((found.added, found.removed), (3, 2));
+        let diff = diff(&"a\n".repeat(5_000), &"b\n".repeat(5_000));
         assert_eq!((diff.added, diff.removed), (5_000, 5_000));
     }
 

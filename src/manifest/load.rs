@@ -157,7 +157,10 @@ impl Loader {
                 }
                 Ok((Event::DocumentStart(explicit, _), range)) => {
                     let end = offset(&range.end);
-                    draft = Draft { begin: (end, range.end.line()), end, ..Draft::default() };
+                    // The room is used again: most documents of a file are of one size.
+                    let mut nodes = std::mem::take(&mut draft.nodes);
+                    nodes.clear();
+                    draft = Draft { nodes, begin: (end, range.end.line()), end, ..Draft::default() };
                     self.sound = true;
                     count += 1;
                     if count > 1 && !explicit {
@@ -329,7 +332,7 @@ impl Loader {
 
     fn map(&mut self, draft: &Draft<'_>, entries: &[usize], depth: usize) -> Result<Map, Limit> {
         let mut keys = Keys::default();
-        let mut map = Map::default();
+        let mut map = Map::with_capacity(entries.len() / 2);
         let mut merge: Option<(usize, Span)> = None;
         for pair in entries.chunks_exact(2) {
             if draft.is_merge(pair[0]) {

@@ -1,14 +1,18 @@
 //! YAML documents whose every node knows its file, line and column; object identity, semantic diff, format-preserving edits.
 
+mod amounts;
 pub mod at;
 pub mod diff;
 pub mod edit;
 pub mod emit;
+mod images;
 mod lines;
 pub mod load;
 pub mod mask;
 pub mod node;
 pub mod objects;
+mod outline;
+mod pairs;
 mod places;
 mod readable;
 mod scalar;
@@ -16,9 +20,11 @@ mod scalar;
 #[cfg(test)]
 mod load_tests;
 
-pub use diff::{changes, image_changes};
+pub use amounts::amount_changes;
+pub use diff::changes;
 pub use edit::{EditError, insert_after, remove_key, set_scalar, set_scalars};
 pub use emit::yaml;
+pub use images::image_changes;
 pub use load::{Document, Loaded, load};
 pub use mask::{MaskKey, mask};
 pub use node::{Map, Node, Object, Span, Value};

@@ -121,6 +121,11 @@ impl PartialEq for Key {
 }
 
 impl Map {
+    /// An empty mapping with room for so many entries.
+    pub fn with_capacity(entries: usize) -> Self {
+        Self { entries: Vec::with_capacity(entries) }
+    }
+
     /// How many entries there are.
     pub fn len(&self) -> usize {
         self.entries.len()

@@ -138,6 +138,8 @@ pub enum ChangeKind {
     Added,
     /// It stays, with other content.
     Changed,
+    /// It stays as it is under another name.
+    Renamed,
     /// It disappears.
     Removed,
 }
@@ -149,6 +151,12 @@ pub struct Change {
     pub object: ObjectName,
     /// What happens to it.
     pub kind: ChangeKind,
+    /// Who it was before, when it had another name or namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was: Option<ObjectName>,
+    /// Generated objects whose new names it follows; those names are left out of the diff.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub follows: Vec<String>,
     /// The difference as a unified YAML diff, secrets already masked.
     pub diff: String,
     /// Lines added and removed in the whole diff, also when its text was cut.
@@ -165,6 +173,19 @@ pub struct ImageChange {
     /// Tag or digest before; empty when the image is new.
     pub from: String,
     /// Tag or digest after; empty when the image goes away.
+    pub to: String,
+}
+
+/// A replica count, a request or a limit that changes, summed up for the eye.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct AmountChange {
+    /// What is counted: `replicas`, `memory limit`.
+    pub what: String,
+    /// Of what: `web`, or `web/app` for a container.
+    pub of: String,
+    /// The amount before; empty when none was set.
+    pub from: String,
+    /// The amount after; empty when none is set any more.
     pub to: String,
 }
 
@@ -188,6 +209,9 @@ pub struct EnvironmentEvaluation {
     pub changes: Vec<Change>,
     /// Images that change.
     pub images: Vec<ImageChange>,
+    /// Replica counts and resources that change.
+    #[serde(default)]
+    pub amounts: Vec<AmountChange>,
     /// Applications whose version changes.
     #[serde(default)]
     pub versions: Vec<VersionChange>,

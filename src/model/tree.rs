@@ -143,7 +143,7 @@ impl<'a> Tree<'a> {
             }
             let folder =
                 self.objects.tree(entry.id).map_err(|error| TreeError::Object { path: path.clone(), error })?;
-            match folder.iter().find(|e| e.name == part) {
+            match named(&folder, part) {
                 Some(found) => entry = found.clone(),
                 None => return Ok(None),
             }
@@ -151,11 +151,32 @@ impl<'a> Tree<'a> {
         Ok(Some(entry))
     }
 
+    /// Where a path leads when no symbolic link, submodule or fault stands on the way: most paths, and nothing is copied for them.
+    /// The inner nothing says that nothing stands there, the outer one that it takes a closer look.
+    fn straight(&self, path: &RepoPath) -> Option<Option<Entry>> {
+        let mut here = self.root;
+        let mut parts = path.parts().peekable();
+        while let Some(part) = parts.next() {
+            let folder = self.objects.tree(here).ok()?;
+            let Some(found) = named(&folder, part) else { return Some(None) };
+            match (found.kind, parts.peek().is_some()) {
+                (EntryKind::Symlink | EntryKind::Submodule, _) => return None,
+                (_, false) => return Some(Some(found.clone())),
+                (EntryKind::Folder, true) => here = found.id,
+                (EntryKind::File | EntryKind::Executable, true) => return Some(None),
+            }
+        }
+        None
+    }
+
     /// The place `path` leads to once symbolic links are followed, which they are only inside the repository.
     ///
     /// # Errors
     /// When nothing stands there, a link leads out or in a circle, or a tree cannot be read.
     pub fn resolve(&self, path: &RepoPath) -> Result<(RepoPath, Entry), TreeError> {
+        if let Some(found) = self.straight(path) {
+            return found.map(|entry| (path.clone(), entry)).ok_or_else(|| TreeError::NotFound(path.clone()));
+        }
         let mut wanted: Vec<String> = path.parts().map(str::to_owned).rev().collect();
         let mut here = RepoPath::root();
         let mut entry = Entry { name: String::new(), kind: EntryKind::Folder, id: self.root };
@@ -166,7 +187,7 @@ impl<'a> Tree<'a> {
             }
             let folder =
                 self.objects.tree(entry.id).map_err(|error| TreeError::Object { path: here.clone(), error })?;
-            let found = folder.iter().find(|e| e.name == part).ok_or_else(|| TreeError::NotFound(path.clone()))?;
+            let found = named(&folder, &part).ok_or_else(|| TreeError::NotFound(path.clone()))?;
             let there = here.child(&part);
             match found.kind {
                 EntryKind::Submodule => return Err(TreeError::Submodule(there)),
@@ -258,6 +279,26 @@ impl<'a> Tree<'a> {
         found.sort_by(|a, b| a.0.cmp(&b.0));
         Ok(found)
     }
+}
+
+/// The entry of that name. Entries stand in git's order, where a folder's name ends with a slash: so it is looked for in two
+/// places. A store that keeps another order is still read right, only slower.
+fn named<'e>(entries: &'e [Entry], name: &str) -> Option<&'e Entry> {
+    /// Fewer are looked through as they come.
+    const FEW: usize = 16;
+    if entries.len() > FEW {
+        let wanted = |slash: bool| name.bytes().chain(slash.then_some(b'/'));
+        let place = |slash: bool| {
+            entries.binary_search_by(|entry| {
+                let slashed = entry.kind == EntryKind::Folder;
+                entry.name.bytes().chain(slashed.then_some(b'/')).cmp(wanted(slash))
+            })
+        };
+        if let Some(at) = [false, true].into_iter().find_map(|slash| place(slash).ok()) {
+            return Some(&entries[at]);
+        }
+    }
+    entries.iter().find(|entry| entry.name == name)
 }
 
 /// The paths that differ between two trees of one store, found by skipping equal ids, so the cost is the change, not the size.
@@ -406,6 +447,25 @@ mod tests {
             "ce013625030ba8dba906f756967f9e9ca394464a"
         );
         assert_eq!(root.to_string(), "2e81171448eb9f2ee3821e3d447aa6b2fe3ddba1");
+    }
+
+    #[test]
+    fn entries_are_found_in_large_folders_whatever_their_order() {
+        let mut objects = MemoryObjects::default();
+        let files: Vec<String> =
+            (0..40).flat_map(|n| [format!("f{n}"), format!("d{n}/x"), format!("d{n}.yaml")]).collect();
+        let root = objects.add_text(files.iter().map(|path| (path.as_str(), "1"))).unwrap();
+        let tree = Tree::new(root, &objects);
+        for file in &files {
+            assert!(tree.is_file(&path(file)), "{file}");
+        }
+        assert!(tree.is_folder(&path("d3")) && tree.entry(&path("d3")).unwrap().is_some());
+        for missing in ["d", "f", "f40", "d3/y", "f3/x", "z"] {
+            assert!(matches!(tree.resolve(&path(missing)), Err(TreeError::NotFound(_))), "{missing}");
+        }
+        let mut entries = objects.tree(root).unwrap().to_vec();
+        entries.reverse();
+        assert!(entries.iter().all(|entry| named(&entries, &entry.name) == Some(entry)));
     }
 
     #[test]

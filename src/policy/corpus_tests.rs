@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::model::tree::{EntryKind, MemoryObjects};
-use crate::render::render;
+use crate::render::Memory;
 
 fn corpus() -> Option<PathBuf> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
@@ -49,10 +49,11 @@ fn the_corpus_is_judged_as_a_maintainer_would() {
         read(&corpus.join(repository), &corpus.join(repository), &mut files);
         let root = store.add(files);
         let tree = Tree::new(root, &store);
+        let mut memory = Memory::new(&store);
         for folder in folders(&tree) {
-            let rendered = render(&tree, &folder);
+            let rendered = memory.render(root, &folder);
             let environment = EnvironmentInfo { name: folder.to_string(), class: Class::Prod, folder: folder.clone() };
-            let kustomizations = evaluate::kustomizations(&tree, &rendered.reads);
+            let kustomizations = evaluate::kustomizations(&mut memory, root, &rendered.reads);
             let input = CheckInput {
                 environment: &environment,
                 objects: &rendered.objects,

@@ -7,13 +7,14 @@ use super::rules::{KUST_001, from_problem};
 use super::version_changes::version_changes;
 use super::{CheckInput, Class, CompiledPolicies, EnvironmentInfo, Pack, check, compile, delta};
 use crate::config;
-use crate::manifest::{MaskKey, Node, diff, load};
+use crate::manifest::{self, MaskKey, Node};
 use crate::model::finding::{Delta, EnvironmentEvaluation, Evaluation, Finding, Problem, Severity};
+use crate::model::id::Oid;
 use crate::model::path::RepoPath;
 use crate::model::pipeline::Pipeline;
 use crate::model::tree::{Tree, changed_paths};
 use crate::render::reach::{Reach, closure_touches};
-use crate::render::{Rendered, render};
+use crate::render::{Memory, Rendered};
 
 /// The rule id of what is wrong with a changed configuration.
 pub const CONFIG: &str = "CONFIG";
@@ -53,16 +54,16 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
         path.as_str() == config::FILE || job.pipeline.policies.paths.iter().any(|folder| path.is_within(folder))
     };
     let mut evaluation = Evaluation { touches_rules: changed.iter().any(rules), ..Evaluation::default() };
-    let mut reach = Reach::new(job.head, &changed);
+    let (mut reach, mut memory) = (Reach::new(job.head, &changed), Memory::new(job.head.objects));
     for environment in &job.pipeline.environments {
         for folder in environment.folders(&job.pipeline.apps) {
-            if !reach.may_touch(&folder) {
+            if !reach.may_touch(&mut memory, &folder) {
                 continue;
             }
             progress(&format!("environment `{}`", environment.name));
             let info = EnvironmentInfo { name: environment.name.clone(), class: Class::of(environment.takes), folder };
             let folder = info.folder.clone();
-            if let Some(mut touched) = one(job, &info, &changed, (&policies, &packs)) {
+            if let Some(mut touched) = one(job, &mut memory, (&info, &changed), (&policies, &packs)) {
                 touched.versions = version_changes(&job.base, &job.head, (environment, &folder), &job.pipeline.apps);
                 evaluation.environments.push(touched);
             }
@@ -100,29 +101,31 @@ fn unreadable(why: &str) -> Evaluation {
 /// One environment's folder, when the change touches what it is rendered from.
 fn one(
     job: &Job,
-    info: &EnvironmentInfo,
-    changed: &[RepoPath],
+    memory: &mut Memory<'_>,
+    (info, changed): (&EnvironmentInfo, &[RepoPath]),
     with: (&CompiledPolicies, &[Pack]),
 ) -> Option<EnvironmentEvaluation> {
     let (was, is) = (job.base.is_folder(&info.folder), job.head.is_folder(&info.folder));
     if !was && !is {
         return None;
     }
-    let after = render(&job.head, &info.folder);
+    let after = memory.render(job.head.root, &info.folder);
     // What head reads is what base reads, up to the first file that differs; and that file is among what head reads.
     if was == is && !closure_touches(&after.reads, changed) {
         return None;
     }
     // An environment that is new has nothing before; rendering its absence would only say so as a fault.
-    let before = was.then(|| render(&job.base, &info.folder));
-    let found = findings(info, &job.head, &after, with);
-    let mut had = before.as_ref().map(|before| findings(info, &job.base, before, with)).unwrap_or_default();
-    let old = before.map(|before| before.objects).unwrap_or_default();
+    let before = was.then(|| memory.render(job.base.root, &info.folder));
+    let found = findings(memory, info, (&job.head, &after), with);
+    let had = before.as_ref().map(|before| findings(memory, info, (&job.base, before), with));
+    let mut had = had.unwrap_or_default();
+    let old = before.as_ref().map(|before| before.objects.as_slice()).unwrap_or_default();
     // What does not render is not empty: to say that all objects go and all findings are fixed would be a lie.
-    let (mut changes, mut images) = (Vec::new(), Vec::new());
+    let (mut changes, mut images, mut amounts) = (Vec::new(), Vec::new(), Vec::new());
     if after.ok || !is {
-        changes = diff::changes(&old, &after.objects, job.mask);
-        images = diff::image_changes(&old, &after.objects);
+        changes = manifest::changes(old, &after.objects, job.mask);
+        images = manifest::image_changes(old, &after.objects);
+        amounts = manifest::amount_changes(old, &after.objects);
     } else {
         had.retain(|finding| finding.rule == KUST_001);
     }
@@ -131,6 +134,7 @@ fn one(
         path: info.folder.clone(),
         changes,
         images,
+        amounts,
         versions: Vec::new(),
         findings: delta::compare(had, found),
         objects: u32::try_from(after.objects.len()).unwrap_or(u32::MAX),
@@ -140,17 +144,19 @@ fn one(
 
 /// Everything wrong with one rendered environment.
 pub fn findings(
+    memory: &mut Memory<'_>,
     info: &EnvironmentInfo,
-    tree: &Tree,
-    rendered: &Rendered,
+    (tree, rendered): (&Tree, &Rendered),
     (policies, packs): (&CompiledPolicies, &[Pack]),
 ) -> Vec<Finding> {
+    // Against objects that are not there, each of their entries would look like one for nothing.
+    let reads = rendered.ok.then_some(&rendered.reads);
+    let kustomizations = reads.map(|reads| kustomizations(memory, tree.root, reads)).unwrap_or_default();
     check(&CheckInput {
         environment: info,
         objects: &rendered.objects,
         problems: &rendered.problems,
-        // Against objects that are not there, each of their entries would look like one for nothing.
-        kustomizations: &if rendered.ok { kustomizations(tree, &rendered.reads) } else { Vec::new() },
+        kustomizations: &kustomizations,
         tree: *tree,
         policies,
         packs,
@@ -161,12 +167,11 @@ pub fn findings(
 const KUSTOMIZATION: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// The kustomization files among what was read, for the rules about them.
-pub fn kustomizations(tree: &Tree, reads: &BTreeSet<RepoPath>) -> Vec<Node> {
+pub fn kustomizations(memory: &mut Memory<'_>, root: Oid, reads: &BTreeSet<RepoPath>) -> Vec<Node> {
     let files = reads.iter().filter(|path| KUSTOMIZATION.contains(&path.name()));
-    let bytes = files.filter_map(|path| Some((path, tree.read(path).ok()?)));
+    let documents: Vec<_> = files.filter_map(|path| memory.documents(root, path)).collect();
     // Only `images` is asked for so far, and most have none.
-    let wanted = bytes.filter(|(_, bytes)| bytes.windows(7).any(|window| window == b"images:"));
-    wanted.flat_map(|(path, bytes)| load(path, &bytes).documents).map(|document| document.node).collect()
+    documents.iter().flat_map(|all| all.iter()).filter(|node| node.get("images").is_some()).cloned().collect()
 }
 
 /// What is wrong with a changed configuration; it is checked and shown, never obeyed.

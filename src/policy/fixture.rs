@@ -6,7 +6,7 @@ use crate::model::finding::Problem;
 use crate::model::id::Oid;
 use crate::model::path::RepoPath;
 use crate::model::tree::{MemoryObjects, Tree};
-use crate::render::render;
+use crate::render::{Memory, render};
 
 /// Files after lines `# file: path`, held in memory.
 pub(super) struct Example {
@@ -41,7 +41,7 @@ impl Example {
     /// The rendered objects, the kustomizations behind them, and what is wrong.
     pub(super) fn read(&self) -> (Vec<Object>, Vec<Node>, Vec<Problem>) {
         let rendered = render(&self.tree(), &self.folder);
-        let kustomizations = evaluate::kustomizations(&self.tree(), &rendered.reads);
+        let kustomizations = evaluate::kustomizations(&mut Memory::new(&self.store), self.root, &rendered.reads);
         (rendered.objects, kustomizations, rendered.problems)
     }
 }

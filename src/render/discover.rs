@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::kustomize;
+use super::memory::Parsed;
 use super::source::{Reading, Source};
 use crate::manifest::load;
 use crate::manifest::node::Node;
@@ -30,7 +31,8 @@ pub struct Discovered {
 
 /// Every folder of the repository with a kustomization that no other kustomization includes. Components are no environments.
 pub fn overlays(tree: &Tree<'_>) -> Discovered {
-    let mut source = Source::new(tree);
+    let mut parsed = Parsed::default();
+    let mut source = Source::new(tree, &mut parsed);
     let mut included: BTreeMap<RepoPath, BTreeSet<RepoPath>> = BTreeMap::new();
     let mut candidates = Vec::new();
     let cut = walk(tree, &RepoPath::root(), &mut |folder, _| {

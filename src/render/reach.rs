@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use super::Memory;
 use super::kustomize::FILE_NAMES;
-use crate::manifest::load;
+use super::source::Reading;
 use crate::manifest::node::{Node, Value};
 use crate::model::path::RepoPath;
 use crate::model::tree::{Entry, EntryKind, Tree, TreeError};
@@ -62,23 +63,23 @@ impl<'t> Reach<'t> {
     }
 
     /// Whether the change may reach what `folder` is rendered from; `false` is certain, `true` is for the render to tell.
-    pub fn may_touch(&mut self, folder: &RepoPath) -> bool {
-        self.touches(folder, 0)
+    pub fn may_touch(&mut self, memory: &mut Memory<'_>, folder: &RepoPath) -> bool {
+        self.touches(memory, folder, 0)
     }
 
-    fn touches(&mut self, folder: &RepoPath, depth: usize) -> bool {
+    fn touches(&mut self, memory: &mut Memory<'_>, folder: &RepoPath, depth: usize) -> bool {
         if let Some(known) = self.known.get(folder) {
             return *known;
         }
         // Until it is known: a circle is a fault, and faults are for the render to tell.
         self.known.insert(folder.clone(), true);
-        let touched = depth >= MAX_DEPTH || self.look(folder, depth).unwrap_or(true);
+        let touched = depth >= MAX_DEPTH || self.look(memory, folder, depth).unwrap_or(true);
         self.known.insert(folder.clone(), touched);
         touched
     }
 
     /// Looks at one folder; nothing when it is not the usual one with one kustomization.
-    fn look(&mut self, folder: &RepoPath, depth: usize) -> Option<bool> {
+    fn look(&mut self, memory: &mut Memory<'_>, folder: &RepoPath, depth: usize) -> Option<bool> {
         let (real, entry) = self.tree.resolve(folder).ok()?;
         if real != *folder || entry.kind != EntryKind::Folder {
             return None;
@@ -97,11 +98,12 @@ impl<'t> Reach<'t> {
             }
         }
         let (path, id) = kustomization?;
-        let loaded = load(&path, &self.tree.objects.blob(id).ok()?);
-        if !loaded.problems.is_empty() {
+        let objects = self.tree.objects;
+        let file = memory.parsed.read((id, &path, Reading::Plain), || objects.blob(id)).ok()?;
+        if !file.sound {
             return None;
         }
-        let mut open: Vec<&Node> = loaded.documents.iter().map(|document| &document.node).collect();
+        let mut open: Vec<&Node> = file.documents.iter().collect();
         while let Some(node) = open.pop() {
             match &node.value {
                 Value::List(list) => open.extend(list),
@@ -110,7 +112,7 @@ impl<'t> Reach<'t> {
                     // Generators write `key=path`.
                     let path = text.split_once('=').map(|(_, path)| path);
                     for text in path.into_iter().chain([text.as_str()]) {
-                        if self.leads_to_change(folder, &entries, text, depth)? {
+                        if self.leads_to_change(memory, (folder, &entries), text, depth)? {
                             return Some(true);
                         }
                     }
@@ -122,7 +124,13 @@ impl<'t> Reach<'t> {
     }
 
     /// Whether a text of a kustomization in `folder`, taken as a path, leads to something that changed.
-    fn leads_to_change(&mut self, folder: &RepoPath, beside: &[Entry], text: &str, depth: usize) -> Option<bool> {
+    fn leads_to_change(
+        &mut self,
+        memory: &mut Memory<'_>,
+        (folder, beside): (&RepoPath, &[Entry]),
+        text: &str,
+        depth: usize,
+    ) -> Option<bool> {
         let Ok(path) = folder.join(text) else { return Some(false) };
         // Most texts are no paths, and most paths are files beside the kustomization: no tree is walked for them.
         if let Some(below) = path.as_str().strip_prefix(folder.as_str()).filter(|_| path.is_within(folder)) {
@@ -138,7 +146,7 @@ impl<'t> Reach<'t> {
             Ok((real, _)) if real != path => None,
             // A folder named where a file belongs is a fault, and counts as a whole.
             Ok((real, entry)) if entry.kind == EntryKind::Folder => {
-                Some(self.is_hit(&path) || self.touches(&real, depth + 1))
+                Some(self.is_hit(&path) || self.touches(memory, &real, depth + 1))
             }
             Ok(_) | Err(TreeError::NotFound(_)) => Some(self.is_hit(&path)),
             Err(_) => None,
@@ -265,11 +273,11 @@ mod tests {
             let (before, after) = (objects.add(before.into_values()), objects.add(after.into_values()));
             let changed = changed_paths(&objects, before, after).unwrap();
             let head = Tree::new(after, &objects);
-            let mut reach = Reach::new(head, &changed);
+            let (mut reach, mut memory) = (Reach::new(head, &changed), Memory::new(&objects));
             for folder in ["env", "base", "env/sub", "other", "link", "missing"] {
                 let folder: RepoPath = folder.parse().unwrap();
                 let is = render(&head, &folder);
-                let may = reach.may_touch(&folder);
+                let may = reach.may_touch(&mut memory, &folder);
                 prop_assert!(may || !closure_touches(&is.reads, &changed), "{} {:?} {:?}", folder, is.reads, changed);
                 if !may {
                     let was = render(&Tree::new(before, &objects), &folder);
@@ -305,8 +313,8 @@ mod tests {
         let root = objects.add_text(files.iter().map(|(path, text)| (path.as_str(), *text))).unwrap();
         let touched = |changed: &str| {
             let changed: [RepoPath; 1] = [changed.parse().unwrap()];
-            let mut reach = Reach::new(Tree::new(root, &objects), &changed);
-            ["one", "two"].map(|app| reach.may_touch(&format!("{app}/env/prod").parse().unwrap()))
+            let (mut reach, mut memory) = (Reach::new(Tree::new(root, &objects), &changed), Memory::new(&objects));
+            ["one", "two"].map(|app| reach.may_touch(&mut memory, &format!("{app}/env/prod").parse().unwrap()))
         };
         assert_eq!(touched("one/base/a.yaml"), [true, false]);
         assert_eq!(touched("two/env/prod/p.yaml"), [false, true]);

@@ -57,7 +57,7 @@ fn reread(node: Node, bytes: &[u8], place: Place) -> Result<Node, Refusal> {
             Value::List(list.into_iter().map(|item| reread(item, bytes, Place::Other)).collect::<Result<_, _>>()?)
         }
         Value::Map(map) => {
-            let mut read = Map::default();
+            let mut read = Map::with_capacity(map.len());
             for (key, value) in map {
                 let below = place.below(&key.text);
                 read.push_new(key_text(key, bytes)?, reread(value, bytes, below)?);
@@ -74,7 +74,7 @@ pub(super) fn as_json(mut node: Node) -> Node {
     node.value = match node.value {
         Value::List(list) => Value::List(list.into_iter().map(as_json).collect()),
         Value::Map(map) => {
-            let mut read = Map::default();
+            let mut read = Map::with_capacity(map.len());
             map.into_iter().for_each(|(key, value)| read.push_new(key, as_json(value)));
             Value::Map(read)
         }

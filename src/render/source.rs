@@ -3,9 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::memory::Parsed;
 use super::reading;
 use crate::manifest::load;
-use crate::manifest::node::{Node, Span};
+use crate::manifest::node::{Node, Span, Value};
 use crate::model::finding::{Location, Problem};
 use crate::model::path::RepoPath;
 use crate::model::tree::{EntryKind, Tree, TreeError};
@@ -29,21 +30,74 @@ pub(super) enum Reading {
 /// The documents of a file, shared by all who name it.
 pub(super) type Documents = Arc<[Node]>;
 
+/// What a file holds.
+pub(super) struct File {
+    /// The sound documents.
+    pub(super) documents: Documents,
+    /// What is wrong with the others.
+    problems: Vec<Problem>,
+    /// Whether all are sound; a file that is not is not rendered.
+    pub(super) sound: bool,
+    /// The values in it, for the bounds on what is kept.
+    pub(super) values: usize,
+}
+
+impl File {
+    /// Reads the bytes of the file `path`.
+    pub(super) fn read(path: &RepoPath, bytes: &[u8], reading: Reading) -> Self {
+        let loaded = load(path, bytes);
+        let (mut problems, mut values) = (loaded.problems, 0);
+        let mut documents = Vec::with_capacity(loaded.documents.len());
+        for document in loaded.documents {
+            values += count(&document.node);
+            let is_operations = document.node.as_list().is_some();
+            match reading {
+                Reading::Kustomize if is_operations => documents.push(reading::as_json(document.node)),
+                Reading::Plain => documents.push(document.node),
+                Reading::Kustomize => match reading::as_kustomize(document.node, bytes) {
+                    Ok(node) => documents.push(node),
+                    Err(refusal) => {
+                        let (span, message) = *refusal;
+                        let help = Some("Put it in quotes.".to_owned());
+                        problems.push(Problem { location: Some(span.location()), message: message.to_owned(), help });
+                    }
+                },
+            }
+        }
+        // A problem counts as a value, so that a file of nothing but faults is bounded too.
+        values += problems.len() + 1;
+        Self { documents: documents.into(), sound: problems.is_empty(), problems, values }
+    }
+}
+
+/// How many values a node holds. Recursion is bounded by the reader's depth limit.
+fn count(node: &Node) -> usize {
+    1 + match &node.value {
+        Value::List(list) => list.iter().map(count).sum(),
+        Value::Map(map) => map.iter().map(|(_, value)| count(value)).sum(),
+        _ => 0,
+    }
+}
+
 /// A tree being read.
 pub(super) struct Source<'s> {
     pub(super) tree: &'s Tree<'s>,
+    /// What was parsed before, also for other renders.
+    parsed: &'s mut Parsed,
     /// Every file and folder that was read or looked for: a change to any of them can change the render.
     pub(super) reads: BTreeSet<RepoPath>,
     pub(super) problems: Vec<Problem>,
     loaded: HashMap<(RepoPath, Reading), Option<Documents>>,
-    weight: usize,
+    /// Values that were copied so far.
+    pub(super) weight: usize,
     /// Whether a limit ended the render; said once.
     over: bool,
 }
 
 impl<'s> Source<'s> {
-    pub(super) fn new(tree: &'s Tree<'s>) -> Self {
-        Self { tree, reads: BTreeSet::new(), problems: Vec::new(), loaded: HashMap::new(), weight: 0, over: false }
+    pub(super) fn new(tree: &'s Tree<'s>, parsed: &'s mut Parsed) -> Self {
+        let (reads, problems, loaded) = (BTreeSet::new(), Vec::new(), HashMap::new());
+        Self { tree, parsed, reads, problems, loaded, weight: 0, over: false }
     }
 
     /// Notes what is wrong at a place.
@@ -76,11 +130,12 @@ impl<'s> Source<'s> {
 
     /// Remembers that `path` was looked at, and through which symbolic links.
     pub(super) fn saw(&mut self, path: &RepoPath) {
-        if self.reads.insert(path.clone()) {
-            self.saw_way(path);
-            if let Ok((real, _)) = self.tree.resolve(path) {
-                self.reads.insert(real);
-            }
+        if self.reads.insert(path.clone())
+            && let Ok((real, _)) = self.tree.resolve(path)
+            && real != *path
+        {
+            self.reads.extend(links(self.tree, path));
+            self.reads.insert(real);
         }
     }
 
@@ -106,7 +161,10 @@ impl<'s> Source<'s> {
         if let Some(known) = self.loaded.get(&slot) {
             return Ok(known.clone());
         }
-        let bytes = self.bytes(path)?;
+        self.saw(path);
+        let (_, entry) = self.tree.resolve(path)?;
+        let tree = self.tree;
+        let file = self.parsed.read((entry.id, path, reading), || tree.read(path))?;
         let documents = if self.loaded.len() >= MAX_FILES {
             let message = format!("this environment reads more than {MAX_FILES} files");
             self.problem(
@@ -116,7 +174,7 @@ impl<'s> Source<'s> {
             );
             None
         } else {
-            self.read(path, &bytes, reading)
+            self.told(&file)
         };
         self.loaded.insert(slot, documents.clone());
         Ok(documents)
@@ -124,29 +182,17 @@ impl<'s> Source<'s> {
 
     /// The documents of a text of the file `path`; what is wrong with them is noted.
     pub(super) fn read(&mut self, path: &RepoPath, bytes: &[u8], reading: Reading) -> Option<Documents> {
-        let loaded = load(path, bytes);
-        let mut sound = loaded.problems.is_empty();
-        for problem in loaded.problems {
-            if self.problems.len() < MAX_PROBLEMS && !self.problems.contains(&problem) {
-                self.problems.push(problem);
+        self.told(&File::read(path, bytes, reading))
+    }
+
+    /// The documents of a file whose every document is sound; what is wrong is noted.
+    fn told(&mut self, file: &File) -> Option<Documents> {
+        for problem in &file.problems {
+            if self.problems.len() < MAX_PROBLEMS && !self.problems.contains(problem) {
+                self.problems.push(problem.clone());
             }
         }
-        let mut documents = Vec::with_capacity(loaded.documents.len());
-        for document in loaded.documents {
-            let is_operations = document.node.as_list().is_some();
-            match reading {
-                Reading::Kustomize if is_operations => documents.push(reading::as_json(document.node)),
-                Reading::Plain => documents.push(document.node),
-                Reading::Kustomize => match reading::as_kustomize(document.node, bytes) {
-                    Ok(node) => documents.push(node),
-                    Err(refusal) => {
-                        self.wrong(&refusal.0, refusal.1, "Put it in quotes.");
-                        sound = false;
-                    }
-                },
-            }
-        }
-        sound.then(|| documents.into())
+        file.sound.then(|| file.documents.clone())
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::kustomize::{self, Found, split_image};
+use super::memory::Parsed;
 use super::render;
 use super::source::{Reading, Source};
 use crate::manifest::edit::{EditError, insert_after, remove_key, set_scalars};
@@ -128,7 +129,8 @@ struct Survey {
 
 impl Survey {
     fn take(tree: &Tree<'_>, folder: &RepoPath) -> Result<Self, Vec<Problem>> {
-        let mut source = Source::new(tree);
+        let mut parsed = Parsed::default();
+        let mut source = Source::new(tree, &mut parsed);
         let mut survey = Self { own: Vec::new(), shared: Vec::new() };
         let home = tree.resolve(folder).map_or_else(|_| folder.clone(), |(real, _)| real);
         let mut open = std::collections::VecDeque::from([home.clone()]);

@@ -1,8 +1,9 @@
 //! The check run `trunkline`: status, conclusion, texts and annotations.
 
+use super::diffs::diffs;
 use super::limits::{CHECK_BYTES, Section, TITLE_CHARS, fit};
 use super::markdown::{line, lines};
-use super::sections::{Place, diffs, findings, table, title_of, told};
+use super::sections::{Place, findings, table, title_of, told};
 use super::verdict;
 use super::words::{count, listed};
 use crate::model::finding::{Delta, Evaluation, Finding, Severity};

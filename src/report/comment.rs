@@ -1,9 +1,10 @@
 //! The one sticky comment on a pull request that touches an environment.
 
+use super::diffs::diffs;
 use super::limits::{COMMENT_BYTES, Section, fit};
 use super::markdown::{code, link, prose};
 use super::marker::{Marker, find, mark_as};
-use super::sections::{Place, diffs, findings, table, title_of};
+use super::sections::{Place, findings, table, title_of};
 use super::verdict;
 use crate::model::finding::Evaluation;
 use crate::model::id::Oid;
@@ -110,5 +111,7 @@ fn footer(input: &CommentInput<'_>) -> String {
         None => "`/trunkline plan`, `/trunkline help`",
     };
     let commit = link(&code(&input.head.short()), &format!("{}/commit/{}", input.repo_url, input.head));
-    format!("<sub>Checked at {commit}; edited when a later commit's result differs. You can say {commands}.</sub>\n")
+    format!(
+        "<sub>Checked at {commit}; a later commit with the same result changes nothing here. You can say {commands}.</sub>\n"
+    )
 }

@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod comment;
+mod diffs;
 pub mod explain;
 pub mod github;
 pub mod json;
@@ -16,6 +17,7 @@ mod redact;
 pub mod reply;
 pub mod sarif;
 mod sections;
+mod short;
 pub mod terminal;
 pub mod verdict;
 mod words;

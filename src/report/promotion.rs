@@ -3,7 +3,7 @@
 use super::limits::{COMMENT_BYTES, Section, TITLE_CHARS, fit};
 use super::markdown::{cell_code, code, line, link, path_in_url, prose, text};
 use super::marker::{Marker, mark};
-use super::sections::images;
+use super::short::images;
 use super::verdict;
 use super::words::count;
 use crate::model::finding::ImageChange;

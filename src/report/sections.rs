@@ -1,12 +1,13 @@
-//! The parts that comment and check share: the table, the findings, the diffs.
+//! The parts that comment and check share: the table and the findings.
 
 use std::borrow::Cow;
 
-use super::limits::{CHECK_BYTES, DIFF_BYTES, Section, whole_lines};
-use super::markdown::{block, cell_code, code, html, link, path_in_url, prose};
+use super::limits::{CHECK_BYTES, Section};
+use super::markdown::{cell_code, code, link, path_in_url, prose};
+use super::short::short;
 use super::words::{count, listed, sentence};
 use crate::model::finding::{
-    Change, ChangeKind, Delta, EnvironmentEvaluation, Evaluation, Finding, ImageChange, Location, ObjectName, Severity,
+    ChangeKind, Delta, EnvironmentEvaluation, Evaluation, Finding, Location, ObjectName, Severity,
 };
 use crate::model::id::Oid;
 use crate::model::verdict::{Answer, Verdict};
@@ -84,11 +85,11 @@ pub(super) fn table(evaluation: &Evaluation) -> Section {
             (false, old) => format!("**{new}** new, {old} before"),
         };
         let objects = if env.rendered { objects(env) } else { "does not build".to_owned() };
-        format!("| {} | {objects} | {} | {findings} |\n", cell_code(&env.environment), images(&env.images))
+        format!("| {} | {objects} | {} | {findings} |\n", cell_code(&env.environment), short(env))
     });
     Section {
         rank: 1,
-        open: "| Environment | Objects | Images | Findings |\n|:--|:--|:--|:--|\n".to_owned(),
+        open: "| Environment | Objects | In short | Findings |\n|:--|:--|:--|:--|\n".to_owned(),
         items: rows.collect(),
         close: "\n".to_owned(),
         noun: "environment",
@@ -99,38 +100,18 @@ pub(super) fn table(evaluation: &Evaluation) -> Section {
 fn objects(env: &EnvironmentEvaluation) -> String {
     let number = |kind| env.changes.iter().filter(|change| change.kind == kind).count();
     let parts = [("+", ChangeKind::Added), ("~", ChangeKind::Changed), ("−", ChangeKind::Removed)];
-    let parts: Vec<String> = parts
+    let mut parts: Vec<String> = parts
         .iter()
         .map(|(sign, kind)| (sign, number(*kind)))
         .filter(|(_, n)| *n > 0)
         .map(|(s, n)| format!("{s}{n}"))
         .collect();
+    let renamed = number(ChangeKind::Renamed);
+    if renamed > 0 {
+        parts.push(format!("{renamed} renamed"));
+    }
     // A lone `~` is no strikethrough, two would be; the backslash keeps every table alike.
     if parts.is_empty() { "no change".to_owned() } else { parts.join(" ").replace('~', "\\~") }
-}
-
-/// The images of one environment for its table cell.
-pub(super) fn images(images: &[ImageChange]) -> String {
-    /// A cell with more is a list; the diffs have them all.
-    const MOST: usize = 4;
-    let mut shown: Vec<String> = images.iter().take(MOST).map(image).collect();
-    if images.len() > MOST {
-        shown.push(format!("{} more", images.len() - MOST));
-    }
-    shown.join("<br>")
-}
-
-fn image(image: &ImageChange) -> String {
-    let name = cell_code(image.name.rsplit('/').next().unwrap_or_default());
-    let short = |tag: &str| match tag.strip_prefix("sha256:") {
-        Some(digest) => cell_code(&format!("sha256:{}…", digest.chars().take(8).collect::<String>())),
-        None => cell_code(tag),
-    };
-    match (image.from.is_empty(), image.to.is_empty()) {
-        (true, _) => format!("{name} {} (new)", short(&image.to)),
-        (false, true) => format!("{name} {} (gone)", short(&image.from)),
-        (false, false) => format!("{name} {} → {}", short(&image.from), short(&image.to)),
-    }
 }
 
 /// The findings: new ones open, existing ones folded, fixed ones in a line.
@@ -206,49 +187,6 @@ fn item(told: &Told<'_>, place: &Place<'_>) -> String {
     }
     // GitHub breaks at line ends in comments and does not elsewhere; a `<br>` within one line is read alike.
     format!("- {}\n", lines.join("<br>"))
-}
-
-/// The diffs, folded, one an object, by environment.
-pub(super) fn diffs(evaluation: &Evaluation, place: &Place<'_>) -> Vec<Section> {
-    let changed = evaluation.environments.iter().filter(|env| !env.changes.is_empty());
-    let mut room = CHECK_BYTES;
-    changed
-        .map(|env| {
-            Section {
-                rank: 5,
-                open: format!(
-                    "<details><summary><code>{}</code>: {}</summary>\n\n",
-                    html(&env.environment),
-                    count(env.changes.len(), "changed object")
-                ),
-                close: "</details>\n\n".to_owned(),
-                noun: "object",
-                ..Section::default()
-            }
-            .fill(&env.changes, &mut room, |change| diff(change, place))
-        })
-        .collect()
-}
-
-fn diff(change: &Change, place: &Place<'_>) -> String {
-    let what = match change.kind {
-        ChangeKind::Added => "added",
-        ChangeKind::Changed => "changed",
-        ChangeKind::Removed => "removed",
-    };
-    let (plus, minus) = change.lines;
-    let summary = format!("<code>{}</code> {what} (+{plus} −{minus})", html(&change.object.to_string()));
-    let (shown, more) = whole_lines(&change.diff, DIFF_BYTES);
-    let mut body = block("diff", shown);
-    if more > 0 {
-        body.push_str(&format!("\n*{} not shown.*\n", count(more, "more line")));
-    }
-    // Removed objects are not at head, so there is nothing to link to.
-    let from = match (&change.location, change.kind) {
-        (Some(location), ChangeKind::Added | ChangeKind::Changed) => format!("from {}\n\n", place.link(location)),
-        _ => String::new(),
-    };
-    format!("<details><summary>{summary}</summary>\n\n{from}{body}\n</details>\n\n")
 }
 
 /// What a reader must know first: what is wrong, else what it waits for, else that nothing is.

@@ -12,6 +12,7 @@ mod merge_keys;
 mod names;
 mod order;
 mod patch;
+mod pattern;
 mod resource;
 mod select;
 mod spec;

@@ -140,23 +140,25 @@ impl Resource {
 
     /// Who it was before each change, oldest first; without who it is now.
     pub(super) fn earlier_ids(&self) -> Vec<Id> {
-        let gvk = Gvk::of(&self.node);
-        let id = |earlier: &Earlier| {
-            let gvk = Gvk { kind: earlier.kind.clone(), ..gvk.clone() };
-            let namespace = if gvk.is_cluster_scoped() { NO_NAMESPACE } else { &earlier.namespace };
-            Id { namespace: namespace.to_owned(), name: earlier.name.clone(), gvk }
-        };
-        self.earlier.iter().map(id).collect()
+        self.earlier.iter().map(|earlier| self.id_of(earlier)).collect()
+    }
+
+    fn id_of(&self, earlier: &Earlier) -> Id {
+        let gvk = Gvk { kind: earlier.kind.clone(), ..Gvk::of(&self.node) };
+        let namespace = if gvk.is_cluster_scoped() { NO_NAMESPACE } else { &earlier.namespace };
+        Id { namespace: namespace.to_owned(), name: earlier.name.clone(), gvk }
     }
 
     /// Who it was when it was read.
     pub(super) fn original_id(&self) -> Id {
-        self.earlier_ids().into_iter().next().unwrap_or_else(|| self.id())
+        self.earlier.first().map_or_else(|| self.id(), |earlier| self.id_of(earlier))
     }
 
     /// Whether it is, or ever was, `id`.
     pub(super) fn ever_was(&self, id: &Id) -> bool {
-        self.id() == *id || self.earlier_ids().contains(id)
+        // Of many objects few have the name; only those are looked at closely.
+        (self.name() == id.name && self.id() == *id)
+            || self.earlier.iter().any(|earlier| earlier.name == id.name && self.id_of(earlier) == *id)
     }
 
     /// Remembers who it is now, before that changes.

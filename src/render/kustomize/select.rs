@@ -1,8 +1,7 @@
 //! Which objects a patch is for: anchored regular expressions, and selectors over labels and annotations.
 
-use regex::{Regex, RegexBuilder};
-
 use super::form::Text;
+use super::pattern::Pattern;
 use super::resource::{Gvk, Resource, scalar_text};
 use super::spec::Target;
 use crate::manifest::node::Span;
@@ -15,11 +14,11 @@ pub(super) type Mistake = Box<(Span, String)>;
 
 /// A target, ready to be asked.
 pub(super) struct Selector {
-    group: Option<Regex>,
-    version: Option<Regex>,
-    kind: Option<Regex>,
-    name: Option<Regex>,
-    namespace: Option<Regex>,
+    group: Option<Pattern>,
+    version: Option<Pattern>,
+    kind: Option<Pattern>,
+    name: Option<Pattern>,
+    namespace: Option<Pattern>,
     labels: Vec<Requirement>,
     annotations: Vec<Requirement>,
 }
@@ -39,7 +38,11 @@ impl Selector {
 
     /// Whether it selects a resource: by the name and namespace it was read with, or those it has now.
     pub(super) fn selects(&self, resource: &Resource) -> bool {
-        let fits = |regex: &Option<Regex>, text: &str| regex.as_ref().is_none_or(|regex| regex.is_match(text));
+        let fits = |regex: &Option<Pattern>, text: &str| regex.as_ref().is_none_or(|regex| regex.is_match(text));
+        // Most objects are of another kind, which costs nothing to see.
+        if !fits(&self.kind, resource.kind()) {
+            return false;
+        }
         let (now, original) = (resource.id(), resource.original_id());
         let gvk = Gvk::of(&resource.node);
         (fits(&self.namespace, &original.namespace) || fits(&self.namespace, &now.namespace))
@@ -52,9 +55,9 @@ impl Selector {
     }
 }
 
-fn anchored(pattern: Option<&Text>) -> Result<Option<Regex>, Mistake> {
+fn anchored(pattern: Option<&Text>) -> Result<Option<Pattern>, Mistake> {
     let Some(pattern) = pattern else { return Ok(None) };
-    let built = RegexBuilder::new(&format!("^(?:{})$", pattern.value)).size_limit(MAX_REGEX_BYTES).build();
+    let built = Pattern::new(&pattern.value, MAX_REGEX_BYTES);
     let why = "this is no regular expression that can be used";
     built.map(Some).map_err(|_| Box::new((pattern.span.clone(), why.to_owned())))
 }

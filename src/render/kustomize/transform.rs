@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 
-use regex::{Regex, RegexBuilder};
-
 use super::field::{Field, Make, Walk};
 use super::form::Text;
+use super::pattern::ImagePattern;
 use super::resource::{Gvk, Id, Resource, ensure_map, key, scalar_text, text_node};
 use super::spec::{Image, Labels, Replicas};
 use super::tables;
@@ -186,12 +185,8 @@ const MAX_NAME_REGEX_BYTES: usize = 1 << 20;
 
 /// Changes the name, tag or digest of an image wherever it is used.
 pub(super) fn images(all: &mut [Resource], image: &Image) -> Result<(), Failure> {
-    let pattern = format!(
-        "^{}(:[a-zA-Z0-9_.{{}}-]*)?(@[a-zA-Z0-9]+([.+_-][a-zA-Z0-9]+)*:[a-zA-Z0-9_.{{}}-]*)?$",
-        image.name.value
-    );
     // A name that is no expression matches nothing, as in the original.
-    let Ok(pattern) = RegexBuilder::new(&pattern).size_limit(MAX_NAME_REGEX_BYTES).build() else { return Ok(()) };
+    let Ok(pattern) = ImagePattern::new(&image.name.value, MAX_NAME_REGEX_BYTES) else { return Ok(()) };
     let at = Update { image, pattern: &pattern };
     for resource in all.iter_mut().filter(|resource| resource.kind() != "CustomResourceDefinition") {
         at.lists(&mut resource.node);
@@ -210,7 +205,7 @@ pub(super) fn images(all: &mut [Resource], image: &Image) -> Result<(), Failure>
 
 struct Update<'u> {
     image: &'u Image,
-    pattern: &'u Regex,
+    pattern: &'u ImagePattern,
 }
 
 impl Update<'_> {

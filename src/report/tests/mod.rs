@@ -44,6 +44,8 @@ fn environment(name: &str) -> EnvironmentEvaluation {
             Change {
                 object: object("Deployment", "frontend"),
                 kind: ChangeKind::Changed,
+                was: None,
+                follows: Vec::new(),
                 diff: "@@ spec.template.spec @@\n-  image: ghcr.io/acme/shop-frontend:v1.0\n+  image: ghcr.io/acme/shop-frontend:latest\n".into(),
                 lines: (1, 1),
                 location: at("base/frontend.yaml", 21, 0),
@@ -51,12 +53,15 @@ fn environment(name: &str) -> EnvironmentEvaluation {
             Change {
                 object: object("ConfigMap", "old"),
                 kind: ChangeKind::Removed,
+                was: None,
+                follows: Vec::new(),
                 diff: "-data: {}\n".into(),
                 lines: (0, 1),
                 location: at("base/old.yaml", 1, 0),
             },
         ],
         images: vec![ImageChange { name: "ghcr.io/acme/shop-frontend".into(), from: "v1.0".into(), to: "latest".into() }],
+        amounts: Vec::new(),
         versions: Vec::new(),
         findings: vec![
             Finding {

@@ -23,7 +23,7 @@ fn the_comment_on_a_change_with_findings() {
 
     This change alters 4 objects in `stage` and `prod`. The check fails until what is new is fixed.
 
-    | Environment | Objects | Images | Findings |
+    | Environment | Objects | In short | Findings |
     |:--|:--|:--|:--|
     | `stage` | \~1 −1 | `shop-frontend` `v1.0` → `latest` | **1 error, 1 warning** new, 1 before |
     | `prod` | \~1 −1 | `shop-frontend` `v1.0` → `latest` | **1 error, 1 warning** new, 1 before |
@@ -101,7 +101,7 @@ fn the_comment_on_a_calm_change() {
 
     This change alters 1 object in `dev`.
 
-    | Environment | Objects | Images | Findings |
+    | Environment | Objects | In short | Findings |
     |:--|:--|:--|:--|
     | `dev` | \~1 | `shop-frontend` `v1.0` → `latest` | none |
 
@@ -133,7 +133,7 @@ fn the_comment_on_a_promotion_that_waits() {
 
     This change alters 1 object in `dev`.
 
-    | Environment | Objects | Images | Findings |
+    | Environment | Objects | In short | Findings |
     |:--|:--|:--|:--|
     | `dev` | \~1 | `shop-frontend` `v1.0` → `latest` | none |
 
@@ -167,7 +167,7 @@ fn the_comment_on_a_promotion_that_waits() {
 #[test]
 fn the_comment_while_observing() {
     let text = comment_on(&world(), None, Mode::Observe);
-    insta::assert_snapshot!(text.lines().skip(1).take(8).collect::<Vec<_>>().join("\n"), @r#"
+    insta::assert_snapshot!(text.lines().skip(1).take(8).collect::<Vec<_>>().join("\n"), @"
     ### 1 new error in stage and prod, and 1 warning
 
     > [!NOTE]
@@ -175,8 +175,8 @@ fn the_comment_while_observing() {
 
     This change alters 4 objects in `stage` and `prod`. What is new would fail the check.
 
-    | Environment | Objects | Images | Findings |
-    "#);
+    | Environment | Objects | In short | Findings |
+    ");
 }
 
 #[test]
@@ -191,19 +191,19 @@ fn a_broken_overlay_says_so() {
         ..finding("render", Severity::Error, Delta::New, "`resources` names `../bsae`, which does not exist")
     }];
     let text = comment_on(&evaluation, None, Mode::Enforce);
-    insta::assert_snapshot!(text.lines().skip(1).take(11).collect::<Vec<_>>().join("\n"), @r#"
+    insta::assert_snapshot!(text.lines().skip(1).take(11).collect::<Vec<_>>().join("\n"), @"
     ### 1 new error in dev
 
     This change touches `dev`; what does not build cannot be compared. The check fails until what is new is fixed.
 
-    | Environment | Objects | Images | Findings |
+    | Environment | Objects | In short | Findings |
     |:--|:--|:--|:--|
     | `dev` | does not build |  | 1 error |
 
     #### New findings
 
     - **error** `render` · `dev` · [`base/frontend.yaml:21`](https://github.com/acme/environments/blob/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/base/frontend.yaml#L21)<br>`resources` names `../bsae`, which does not exist
-    "#);
+    ");
 }
 
 #[test]
@@ -265,14 +265,14 @@ fn e46_checks_conclude_on_every_head() {
 #[test]
 fn the_check_on_a_change_with_findings() {
     let check = check_of(&world(), None, Mode::Enforce, false);
-    insta::assert_snapshot!(check.summary, @r#"
-    | Environment | Objects | Images | Findings |
+    insta::assert_snapshot!(check.summary, @r"
+    | Environment | Objects | In short | Findings |
     |:--|:--|:--|:--|
     | `stage` | \~1 −1 | `shop-frontend` `v1.0` → `latest` | **1 error, 1 warning** new, 1 before |
     | `prod` | \~1 −1 | `shop-frontend` `v1.0` → `latest` | **1 error, 1 warning** new, 1 before |
 
     1 finding below stands at no line, so it has no annotation.
-    "#);
+    ");
     assert!(check.text.starts_with("#### New findings"));
     let levels: Vec<Level> = check.annotations.iter().map(|a| a.level).collect();
     assert_eq!(levels, [Level::Failure, Level::Notice]);
