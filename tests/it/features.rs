@@ -42,7 +42,7 @@ async fn a_merge_to_trunk_reaches_dev() {
     merge_to_trunk(&mut world, "Sell more").await;
     insta::assert_snapshot!(world.brief(), @r#"
     acme/environments
-      refs/heads/main 9b8b402429 signed
+      refs/heads/main de5dd205dc signed
       refs/heads/trunkline-ledger 0e61217bf3 signed
       refs/heads/trunkline/dev/shop/1123e8d bbd2f545cc signed
       ledger dev/shop.yaml
@@ -103,12 +103,12 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
     let number = world.newest_pull();
     insta::assert_snapshot!(world.body(number), @"
     body:
-    <!-- trunkline:v1 promotion 12079b34f92d90bc -->
+    <!-- trunkline:v1 promotion 95ec4a03a4cf04c3 -->
     Brings `shop` in `prod` from `v0.9` ([`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a)) to **`v1.0` ([`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc))**. ann pushed the tag v1.0.
 
     | Images |
     |:--|
-    | `shop-frontend` `v0.9` → `v1.0`<br>`shop-backend` `v0.9` → `v1.0` |
+    | `shop-frontend` `v0.9` → `v1.0` · `shop-backend` `v0.9` → `v1.0` |
 
     ### What it waits for
 
@@ -130,14 +130,14 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
     Closing this pull request rejects `v1.0` for `prod` until a newer version comes. To stop everything here, say `/trunkline hold prod`; for what waits for what, `/trunkline status prod`.
     ");
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 6544fb8e5d836fe7 -->
+    <!-- trunkline:v1 sticky 9f3d65655c578429 -->
     ### Waits: soaks for 1h (and 1 more)
 
     This change alters 2 objects in `prod`.
 
-    | Environment | Objects | Images | Findings |
+    | Environment | Objects | In short | Findings |
     |:--|:--|:--|:--|
-    | `prod` | \~2 | `shop-backend` `v0.9` → `v1.0`<br>`shop-frontend` `v0.9` → `v1.0` | none |
+    | `prod` | \~2 | `shop-backend` `v0.9` → `v1.0` · `shop-frontend` `v0.9` → `v1.0` | none |
 
     #### Gates
 
@@ -153,10 +153,10 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/bd24d5883b08e66a285c60a8672c4fff540b8b28/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/e346acd2eff690249df1240332e8f5a25990755b/environments/base/backend.yaml#L1)
 
     ```diff
-    @@ -17,7 +17,7 @@
+    @@ spec.template.spec.containers[backend] @@
            automountServiceAccountToken: false
            containers:
            - name: backend
@@ -171,10 +171,10 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/bd24d5883b08e66a285c60a8672c4fff540b8b28/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/e346acd2eff690249df1240332e8f5a25990755b/environments/base/frontend.yaml#L1)
 
     ```diff
-    @@ -17,7 +17,7 @@
+    @@ spec.template.spec.containers[frontend] @@
            automountServiceAccountToken: false
            containers:
            - name: frontend
@@ -189,7 +189,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
 
     </details>
 
-    <sub>Checked at [`bd24d58`](http://github.test/acme/environments/commit/bd24d5883b08e66a285c60a8672c4fff540b8b28); edited when a later commit's result differs. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`e346acd`](http://github.test/acme/environments/commit/e346acd2eff690249df1240332e8f5a25990755b); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
     world.advance(HOUR).await;
     insta::assert_snapshot!(world.check(number), @"in_progress: Waits: 0 of 1 approval from acme/sre (0 annotations)");
@@ -210,14 +210,14 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
     world.github.review(ENVIRONMENTS, "sue", number, "APPROVED");
     world.settle().await;
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 5a66ee0f839b006f -->
+    <!-- trunkline:v1 sticky 3a9cc38428a3deb9 -->
     ### No new findings in prod
 
     This change alters 2 objects in `prod`.
 
-    | Environment | Objects | Images | Findings |
+    | Environment | Objects | In short | Findings |
     |:--|:--|:--|:--|
-    | `prod` | \~2 | `shop-backend` `v0.9` → `v1.0`<br>`shop-frontend` `v0.9` → `v1.0` | none |
+    | `prod` | \~2 | `shop-backend` `v0.9` → `v1.0` · `shop-frontend` `v0.9` → `v1.0` | none |
 
     #### Every gate is open
 
@@ -235,10 +235,10 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/bd24d5883b08e66a285c60a8672c4fff540b8b28/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/e346acd2eff690249df1240332e8f5a25990755b/environments/base/backend.yaml#L1)
 
     ```diff
-    @@ -17,7 +17,7 @@
+    @@ spec.template.spec.containers[backend] @@
            automountServiceAccountToken: false
            containers:
            - name: backend
@@ -253,10 +253,10 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/bd24d5883b08e66a285c60a8672c4fff540b8b28/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/e346acd2eff690249df1240332e8f5a25990755b/environments/base/frontend.yaml#L1)
 
     ```diff
-    @@ -17,7 +17,7 @@
+    @@ spec.template.spec.containers[frontend] @@
            automountServiceAccountToken: false
            containers:
            - name: frontend
@@ -271,7 +271,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
 
     </details>
 
-    <sub>Checked at [`bd24d58`](http://github.test/acme/environments/commit/bd24d5883b08e66a285c60a8672c4fff540b8b28); edited when a later commit's result differs. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`e346acd`](http://github.test/acme/environments/commit/e346acd2eff690249df1240332e8f5a25990755b); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
     assert!(world.check(number).contains("success"), "{}", world.check(number));
     // `merge: manual`: the button stays with a person.
@@ -579,14 +579,14 @@ async fn any_way_in_meets_the_same_gates() {
     let number = pull(&mut world, "Bump production by hand", &[("environments/prod/kustomization.yaml", bump)]).await;
     insta::assert_snapshot!(world.check(number), @"in_progress: Waits: soaks for 1h (and 1 more) (0 annotations)");
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 6544fb8e5d836fe7 -->
+    <!-- trunkline:v1 sticky 9f3d65655c578429 -->
     ### Waits: soaks for 1h (and 1 more)
 
     This change alters 2 objects in `prod`.
 
-    | Environment | Objects | Images | Findings |
+    | Environment | Objects | In short | Findings |
     |:--|:--|:--|:--|
-    | `prod` | \~2 | `shop-backend` `v0.9` → `v1.0`<br>`shop-frontend` `v0.9` → `v1.0` | none |
+    | `prod` | \~2 | `shop-backend` `v0.9` → `v1.0` · `shop-frontend` `v0.9` → `v1.0` | none |
 
     #### Gates
 
@@ -602,10 +602,10 @@ async fn any_way_in_meets_the_same_gates() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/b5cb6cc799e50e51ff7d0d6f1f7e73d631fe68fa/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/93c1c4fc3993ee7a07ce63bcdd169904ed9b5636/environments/base/backend.yaml#L1)
 
     ```diff
-    @@ -17,7 +17,7 @@
+    @@ spec.template.spec.containers[backend] @@
            automountServiceAccountToken: false
            containers:
            - name: backend
@@ -620,10 +620,10 @@ async fn any_way_in_meets_the_same_gates() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/b5cb6cc799e50e51ff7d0d6f1f7e73d631fe68fa/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/93c1c4fc3993ee7a07ce63bcdd169904ed9b5636/environments/base/frontend.yaml#L1)
 
     ```diff
-    @@ -17,7 +17,7 @@
+    @@ spec.template.spec.containers[frontend] @@
            automountServiceAccountToken: false
            containers:
            - name: frontend
@@ -638,7 +638,7 @@ async fn any_way_in_meets_the_same_gates() {
 
     </details>
 
-    <sub>Checked at [`b5cb6cc`](http://github.test/acme/environments/commit/b5cb6cc799e50e51ff7d0d6f1f7e73d631fe68fa); edited when a later commit's result differs. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`93c1c4f`](http://github.test/acme/environments/commit/93c1c4fc3993ee7a07ce63bcdd169904ed9b5636); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
 }
 
@@ -819,12 +819,12 @@ async fn e24_a_rollback_goes_back_and_holds() {
     let back = world.newest_pull();
     insta::assert_snapshot!(world.body(back), @r"
     body:
-    <!-- trunkline:v1 promotion 08be395d7f81828a -->
+    <!-- trunkline:v1 promotion a040c6dbd09e34e3 -->
     Takes `shop` in `prod` from `v1.0` ([`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc)) back to **`v0.9` ([`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a))**, which passed here before, and holds it there. sam asked to go back: http://github.test/acme/environments/issues/4\#issuecomment-110
 
     | Images |
     |:--|
-    | `shop-frontend` `v1.0` → `v0.9`<br>`shop-backend` `v1.0` → `v0.9` |
+    | `shop-frontend` `v1.0` → `v0.9` · `shop-backend` `v1.0` → `v0.9` |
 
     ### What it waits for
 

@@ -13,14 +13,14 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
     let number = pull(&mut world, "Try the newest", &[(DEV, example(DEV, "newTag: v0.9", "newTag: latest"))]).await;
     insta::assert_snapshot!(world.check(number), @"success: No errors, 2 warnings in dev (2 annotations)");
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky c408b87b7e2572a6 -->
+    <!-- trunkline:v1 sticky 44e809e1d9b722c1 -->
     ### No errors, 2 warnings in dev
 
     This change alters 2 objects in `dev`.
 
-    | Environment | Objects | Images | Findings |
+    | Environment | Objects | In short | Findings |
     |:--|:--|:--|:--|
-    | `dev` | \~2 | `shop-backend` `v0.9` → `latest`<br>`shop-frontend` `v0.9` → `latest` | 2 warnings |
+    | `dev` | \~2 | `shop-backend` `v0.9` → `latest` · `shop-frontend` `v0.9` → `latest` | 2 warnings |
 
     #### New findings
 
@@ -34,7 +34,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
     from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/800b52a7698f4eb4c5596699f3be43d5317a5dfe/environments/base/backend.yaml#L1)
 
     ```diff
-    @@ -17,7 +17,7 @@
+    @@ spec.template.spec.containers[backend] @@
            automountServiceAccountToken: false
            containers:
            - name: backend
@@ -52,7 +52,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
     from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/800b52a7698f4eb4c5596699f3be43d5317a5dfe/environments/base/frontend.yaml#L1)
 
     ```diff
-    @@ -17,7 +17,7 @@
+    @@ spec.template.spec.containers[frontend] @@
            automountServiceAccountToken: false
            containers:
            - name: frontend
@@ -67,7 +67,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
 
     </details>
 
-    <sub>Checked at [`800b52a`](http://github.test/acme/environments/commit/800b52a7698f4eb4c5596699f3be43d5317a5dfe); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`800b52a`](http://github.test/acme/environments/commit/800b52a7698f4eb4c5596699f3be43d5317a5dfe); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
     world.github.push_files(
         ENVIRONMENTS,
@@ -80,14 +80,14 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
     insta::assert_snapshot!(world.check(number), @"success: No new findings in dev (0 annotations)");
     insta::assert_snapshot!(world.talk(number), @r"
     comment by trunkline[bot]
-    <!-- trunkline:v1 sticky 950052f89a585bca -->
+    <!-- trunkline:v1 sticky 445525f2df209fce -->
     ### No new findings in dev
 
     This change alters 2 objects in `dev`.
 
-    | Environment | Objects | Images | Findings |
+    | Environment | Objects | In short | Findings |
     |:--|:--|:--|:--|
-    | `dev` | \~2 | `shop-backend` `v0.9` → `v0.9.1`<br>`shop-frontend` `v0.9` → `v0.9.1` | none |
+    | `dev` | \~2 | `shop-backend` `v0.9` → `v0.9.1` · `shop-frontend` `v0.9` → `v0.9.1` | none |
 
     <details><summary><code>dev</code>: 2 changed objects</summary>
 
@@ -96,7 +96,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
     from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/7868f300dd4095929447b939099368e07bcd8e15/environments/base/backend.yaml#L1)
 
     ```diff
-    @@ -17,7 +17,7 @@
+    @@ spec.template.spec.containers[backend] @@
            automountServiceAccountToken: false
            containers:
            - name: backend
@@ -114,7 +114,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
     from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/7868f300dd4095929447b939099368e07bcd8e15/environments/base/frontend.yaml#L1)
 
     ```diff
-    @@ -17,7 +17,7 @@
+    @@ spec.template.spec.containers[frontend] @@
            automountServiceAccountToken: false
            containers:
            - name: frontend
@@ -129,7 +129,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
 
     </details>
 
-    <sub>Checked at [`7868f30`](http://github.test/acme/environments/commit/7868f300dd4095929447b939099368e07bcd8e15); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`7868f30`](http://github.test/acme/environments/commit/7868f300dd4095929447b939099368e07bcd8e15); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
 }
 
@@ -139,16 +139,16 @@ async fn a_shared_base_shows_every_environment_it_reaches() {
     let path = "environments/base/frontend.yaml";
     let number = pull(&mut world, "Less memory", &[(path, example(path, "memory: 128Mi", "memory: 96Mi"))]).await;
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 5b29dfdaa055577c -->
+    <!-- trunkline:v1 sticky 22eaa90a08d8ab20 -->
     ### No new findings in dev, stage and prod
 
     This change alters 3 objects in `dev`, `stage` and `prod`.
 
-    | Environment | Objects | Images | Findings |
+    | Environment | Objects | In short | Findings |
     |:--|:--|:--|:--|
-    | `dev` | \~1 |  | none |
-    | `stage` | \~1 |  | none |
-    | `prod` | \~1 |  | none |
+    | `dev` | \~1 | memory limit `frontend/frontend` `128Mi` → `96Mi` | none |
+    | `stage` | \~1 | memory limit `frontend/frontend` `128Mi` → `96Mi` | none |
+    | `prod` | \~1 | memory limit `frontend/frontend` `128Mi` → `96Mi` | none |
 
     <details><summary><code>dev</code>: 1 changed object</summary>
 
@@ -157,7 +157,7 @@ async fn a_shared_base_shows_every_environment_it_reaches() {
     from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/194b059255923040468db93b57644428a732628b/environments/base/frontend.yaml#L1)
 
     ```diff
-    @@ -30,7 +30,7 @@
+    @@ spec.template.spec.containers[frontend].resources.limits @@
                  port: http
              resources:
                limits:
@@ -179,7 +179,7 @@ async fn a_shared_base_shows_every_environment_it_reaches() {
     from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/194b059255923040468db93b57644428a732628b/environments/base/frontend.yaml#L1)
 
     ```diff
-    @@ -30,7 +30,7 @@
+    @@ spec.template.spec.containers[frontend].resources.limits @@
                  port: http
              resources:
                limits:
@@ -201,7 +201,7 @@ async fn a_shared_base_shows_every_environment_it_reaches() {
     from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/194b059255923040468db93b57644428a732628b/environments/base/frontend.yaml#L1)
 
     ```diff
-    @@ -30,7 +30,7 @@
+    @@ spec.template.spec.containers[frontend].resources.limits @@
                  port: http
              resources:
                limits:
@@ -216,7 +216,7 @@ async fn a_shared_base_shows_every_environment_it_reaches() {
 
     </details>
 
-    <sub>Checked at [`194b059`](http://github.test/acme/environments/commit/194b059255923040468db93b57644428a732628b); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`194b059`](http://github.test/acme/environments/commit/194b059255923040468db93b57644428a732628b); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
 }
 
@@ -234,12 +234,12 @@ async fn what_does_not_build_is_named_at_its_line() {
     let broken = example(DEV, "  - ../base\n", "  - ../bsae\n");
     let number = pull(&mut world, "A typo", &[(DEV, broken)]).await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 sticky 4498a3f1c8673df7 -->
+    <!-- trunkline:v1 sticky 71dc280b8ad0ee48 -->
     ### 1 new error in dev
 
     This change touches `dev`; what does not build cannot be compared. The check fails until what is new is fixed.
 
-    | Environment | Objects | Images | Findings |
+    | Environment | Objects | In short | Findings |
     |:--|:--|:--|:--|
     | `dev` | does not build |  | 1 error |
 
@@ -247,7 +247,7 @@ async fn what_does_not_build_is_named_at_its_line() {
 
     - **error** `KUST-001` · `dev` · [`environments/dev/kustomization.yaml:6`](http://github.test/acme/environments/blob/4b82f7991ba620fc42fdcfa737aeb193452e4985/environments/dev/kustomization.yaml#L6)<br>`../bsae` does not exist; paths are relative to `environments/dev`<br>*Why:* Flux stops at the first thing it cannot build, and nothing of this environment is applied any more.<br>*Fix:* Did you mean `environments/base`?
 
-    <sub>Checked at [`4b82f79`](http://github.test/acme/environments/commit/4b82f7991ba620fc42fdcfa737aeb193452e4985); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`4b82f79`](http://github.test/acme/environments/commit/4b82f7991ba620fc42fdcfa737aeb193452e4985); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
     let broken = text("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop-dev\n  labels: {a: b\n");
     world.github.push_files(
@@ -259,12 +259,12 @@ async fn what_does_not_build_is_named_at_its_line() {
     );
     world.settle().await;
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 69b6d5254f72aef5 -->
+    <!-- trunkline:v1 sticky ffa0e7780d3b53a9 -->
     ### 1 new error in dev
 
     This change touches `dev`; what does not build cannot be compared. The check fails until what is new is fixed.
 
-    | Environment | Objects | Images | Findings |
+    | Environment | Objects | In short | Findings |
     |:--|:--|:--|:--|
     | `dev` | does not build |  | 1 error |
 
@@ -272,7 +272,7 @@ async fn what_does_not_build_is_named_at_its_line() {
 
     - **error** `KUST-001` · `dev` · [`environments/dev/namespace.yaml:5`](http://github.test/acme/environments/blob/0c7bc3dda6d5cfd9bdfc8a59b812418e5ba38471/environments/dev/namespace.yaml#L5)<br>not valid YAML: unclosed bracket '\{'<br>*Why:* Flux stops at the first thing it cannot build, and nothing of this environment is applied any more.<br>*Fix:* Look at this line and the one before it: indentation, an open quote or bracket, or a missing `:`.
 
-    <sub>Checked at [`0c7bc3d`](http://github.test/acme/environments/commit/0c7bc3dda6d5cfd9bdfc8a59b812418e5ba38471); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`0c7bc3d`](http://github.test/acme/environments/commit/0c7bc3dda6d5cfd9bdfc8a59b812418e5ba38471); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
 }
 
@@ -297,12 +297,12 @@ async fn t35_secret_values_never_show_but_their_change_does() {
     let number = world.github.open_pull(ENVIRONMENTS, "ben", "other", "main", "Change it", "");
     world.settle().await;
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky dc2e80a7d6f9c5d1 -->
+    <!-- trunkline:v1 sticky bc61b16ac3ef1bf8 -->
     ### No new findings in dev
 
     This change alters 1 object in `dev`.
 
-    | Environment | Objects | Images | Findings |
+    | Environment | Objects | In short | Findings |
     |:--|:--|:--|:--|
     | `dev` | \~1 |  | none new, 1 before |
 
@@ -319,7 +319,7 @@ async fn t35_secret_values_never_show_but_their_change_does() {
     from [`environments/dev/secret.yaml:1`](http://github.test/acme/environments/blob/f3813b112f99ea2ca6d4f0a2630fa64b94d60e80/environments/dev/secret.yaml#L1)
 
     ```diff
-    @@ -4,4 +4,4 @@
+    @@ stringData @@
        name: token
        namespace: shop-dev
      stringData:
@@ -331,7 +331,7 @@ async fn t35_secret_values_never_show_but_their_change_does() {
 
     </details>
 
-    <sub>Checked at [`f3813b1`](http://github.test/acme/environments/commit/f3813b112f99ea2ca6d4f0a2630fa64b94d60e80); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`f3813b1`](http://github.test/acme/environments/commit/f3813b112f99ea2ca6d4f0a2630fa64b94d60e80); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
     for canary in ["hunter2-canary", "swordfish-canary"] {
         assert!(!world.sees().contains(canary));
@@ -351,14 +351,14 @@ async fn t23_a_pull_request_never_changes_the_rules_it_is_judged_by() {
     let number = pull(&mut world, "New rules", &files).await;
     insta::assert_snapshot!(world.check(number), @"failure: 2 new errors, and 2 warnings (4 annotations)");
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky fa5145ebfc2be5e7 -->
+    <!-- trunkline:v1 sticky eabddaba8fb7712e -->
     ### 2 new errors, and 2 warnings
 
     This change alters 2 objects in `dev`. The check fails until what is new is fixed.
 
-    | Environment | Objects | Images | Findings |
+    | Environment | Objects | In short | Findings |
     |:--|:--|:--|:--|
-    | `dev` | \~2 | `shop-backend` `v0.9` → `latest`<br>`shop-frontend` `v0.9` → `latest` | 2 warnings |
+    | `dev` | \~2 | `shop-backend` `v0.9` → `latest` · `shop-frontend` `v0.9` → `latest` | 2 warnings |
 
     #### New findings
 
@@ -374,7 +374,7 @@ async fn t23_a_pull_request_never_changes_the_rules_it_is_judged_by() {
     from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/74c9a28945b6cdeac99899adeb237c499854ad39/environments/base/backend.yaml#L1)
 
     ```diff
-    @@ -17,7 +17,7 @@
+    @@ spec.template.spec.containers[backend] @@
            automountServiceAccountToken: false
            containers:
            - name: backend
@@ -392,7 +392,7 @@ async fn t23_a_pull_request_never_changes_the_rules_it_is_judged_by() {
     from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/74c9a28945b6cdeac99899adeb237c499854ad39/environments/base/frontend.yaml#L1)
 
     ```diff
-    @@ -17,7 +17,7 @@
+    @@ spec.template.spec.containers[frontend] @@
            automountServiceAccountToken: false
            containers:
            - name: frontend
@@ -407,7 +407,7 @@ async fn t23_a_pull_request_never_changes_the_rules_it_is_judged_by() {
 
     </details>
 
-    <sub>Checked at [`74c9a28`](http://github.test/acme/environments/commit/74c9a28945b6cdeac99899adeb237c499854ad39); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`74c9a28`](http://github.test/acme/environments/commit/74c9a28945b6cdeac99899adeb237c499854ad39); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
 }
 
