@@ -2,6 +2,7 @@
 //! a busy machine does not change them much.
 #![expect(clippy::print_stdout, reason = "a benchmark is its output")]
 
+mod change;
 mod corpus;
 #[path = "../main_job/figures.rs"]
 mod figures;
@@ -20,6 +21,9 @@ fn main() {
     }
     if want("overlays") {
         overlays();
+    }
+    if want("change") {
+        change::run();
     }
     if want("corpus") {
         corpus::run();

@@ -11,11 +11,11 @@ use crate::model::ledger::{Entry, Hold, Request};
 use crate::model::pipeline::{App, Environment, Mode, Pipeline, Takes};
 use crate::model::plan::{Effect, Need, Plan};
 use crate::model::snapshot::{
-    Comment, Configuration, Holding, Holdings, PipelineFacts, PullSubject, Reaction, Snapshot,
+    Comment, Configuration, Holding, Holdings, PipelineFacts, PullState, PullSubject, Reaction, Snapshot,
 };
 use crate::model::verdict::{Answer, Verdict};
 use crate::model::version::Version;
-use crate::report::verdict;
+use crate::report::{reply, verdict};
 
 /// Comments older than this start nothing: whoever wrote them no longer waits for an answer.
 const FRESH: SignedDuration = SignedDuration::from_hours(1);
@@ -220,6 +220,13 @@ impl Run<'_, '_> {
             }
             standings.retain(|standing| environment.is_none_or(|name| standing.environment.name == name));
             parts.push(texts::status(self.snapshot, app, &facts, &standings, plan));
+        }
+        if let Some(pull) = self.subject.pull.as_ref().filter(|pull| plan && pull.brief.state == PullState::Open) {
+            let evaluation = super::comment::evaluation(self.snapshot, self.subject, self.plan);
+            if !self.snapshot.facts.evaluations.contains_key(&(pull.base_tip, pull.brief.head)) {
+                return Outcome::Unknown;
+            }
+            parts.extend(evaluation.map(|evaluation| reply::this_change(&evaluation)).filter(|text| !text.is_empty()));
         }
         if pipeline.mode == Mode::Observe {
             parts.push(verdict::markdown(&texts::observing()));

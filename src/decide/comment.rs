@@ -39,7 +39,8 @@ pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, plan: &mut Plan) 
     }
 }
 
-fn evaluation(snapshot: &Snapshot, subject: &PullSubject, plan: &mut Plan) -> Option<Evaluation> {
+/// What the pull request does; asked for when it is not known yet.
+pub(super) fn evaluation(snapshot: &Snapshot, subject: &PullSubject, plan: &mut Plan) -> Option<Evaluation> {
     let pull = subject.pull.as_ref()?;
     let key = (pull.base_tip, pull.brief.head);
     match snapshot.facts.evaluations.get(&key) {

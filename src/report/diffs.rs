@@ -47,10 +47,12 @@ fn followers(changes: &[&Change]) -> String {
     let mut names: Vec<&String> = changes.iter().flat_map(|change| &change.follows).collect();
     names.sort();
     names.dedup();
+    let has = if names.len() == 1 { "has" } else { "have" };
     let names: Vec<String> = names.into_iter().map(|name| code(name)).collect();
     format!(
-        "Only the generated name of {} changes here, for which pods start anew: {}.\n\n",
+        "These change only because {} {} a new name; their pods start anew: {}.\n\n",
         listed(&names, 3),
+        has,
         listed(&objects, MOST)
     )
 }

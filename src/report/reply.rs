@@ -6,9 +6,12 @@ use super::limits::{COMMENT_BYTES, Section, fit};
 use super::markdown::{cell_code, code, line, link, prose};
 use super::marker::{Marker, mark};
 use super::promotion::version_cell;
+use super::sections::objects;
+use super::short::short;
 use super::verdict;
 use super::words::time;
 use crate::command::{HelpRow, Outcome, Parsed};
+use crate::model::finding::Evaluation;
 use crate::model::id::Oid;
 use crate::model::verdict::{Answer, Verdict};
 
@@ -106,6 +109,26 @@ pub fn plan(steps: &[(&str, &Verdict)]) -> String {
             }))
             .collect();
     fit(&sections, COMMENT_BYTES / 2, "ask for one environment: `/trunkline plan <env>`")
+}
+
+/// What the pull request that is asked about does itself: a line for each environment; nothing when it touches none.
+pub fn this_change(evaluation: &Evaluation) -> String {
+    let rows = evaluation.environments.iter().map(|env| {
+        let objects = if env.rendered { objects(env) } else { "does not build".to_owned() };
+        format!("| {} | {objects} | {} |\n", cell_code(&env.environment), short(env))
+    });
+    let section = Section {
+        rank: 1,
+        open: "| This pull request | Objects | In short |\n|:--|:--|:--|\n".to_owned(),
+        items: rows.collect(),
+        noun: "environment",
+        ..Section::default()
+    };
+    if section.items.is_empty() {
+        String::new()
+    } else {
+        fit(&[section], COMMENT_BYTES / 4, "its comment has them all")
+    }
 }
 
 /// The commands, with who may run them.

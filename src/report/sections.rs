@@ -97,7 +97,8 @@ pub(super) fn table(evaluation: &Evaluation) -> Section {
     }
 }
 
-fn objects(env: &EnvironmentEvaluation) -> String {
+/// How many objects appear, change and go: `+1 ~2 −1`.
+pub(super) fn objects(env: &EnvironmentEvaluation) -> String {
     let number = |kind| env.changes.iter().filter(|change| change.kind == kind).count();
     let parts = [("+", ChangeKind::Added), ("~", ChangeKind::Changed), ("−", ChangeKind::Removed)];
     let mut parts: Vec<String> = parts

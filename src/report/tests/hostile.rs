@@ -171,7 +171,13 @@ fn evil_world(words: &[String]) -> Evaluation {
             change.object.name = word(1);
             change.object.kind = word(2);
             change.diff = format!("+{}\n-{}\n", word(3), word(4));
+            change.was = Some(ObjectName { name: word(5), namespace: word(6), ..change.object.clone() });
+            change.follows = vec![word(7), word(0)];
         }
+        if let Some(last) = env.changes.first().cloned() {
+            env.changes.push(Change { diff: String::new(), lines: (0, 0), ..last });
+        }
+        env.amounts = vec![AmountChange { what: word(1), of: word(2), from: word(3), to: word(4) }];
         for image in &mut env.images {
             (image.name, image.from, image.to) =
                 (format!("x/{}", word(5)), format!("a{}", word(6)), format!("b{}", word(7)));
@@ -297,6 +303,7 @@ fn t35_canaries_show_in_no_text() {
             promotion::body(&input),
             promotion::commit_message(&input),
             reply::plan(&[("prod", &verdict)]),
+            reply::this_change(&evaluation),
             verdict::plain(&verdict),
             terminal::terminal(&evaluation, &quiet, true),
             github::workflow_commands(&evaluation),

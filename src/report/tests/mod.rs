@@ -1,9 +1,11 @@
+mod diffs;
 mod hostile;
 mod limits;
 mod texts;
 
 use crate::model::finding::{
-    Change, ChangeKind, Delta, EnvironmentEvaluation, Evaluation, Finding, ImageChange, Location, ObjectName, Severity,
+    AmountChange, Change, ChangeKind, Delta, EnvironmentEvaluation, Evaluation, Finding, ImageChange, Location,
+    ObjectName, Severity,
 };
 use crate::model::id::Oid;
 use crate::model::verdict::Verdict;
