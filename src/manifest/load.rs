@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, Span as Range, StructureStyle};
 
+use super::keys::Keys;
 use super::node::{Key, Map, Node, Span, Value};
 use super::places::{after_tab, back_to, open_end};
 use super::readable::readable;
@@ -27,8 +28,6 @@ const MAX_ALIASED_BYTES: usize = 2 * MAX_BLOB_BYTES as usize;
 const MAX_DOCUMENTS: usize = 1024;
 /// Problems shown for one file: nobody reads more, and a file of garbage must not fill the memory.
 const MAX_PROBLEMS: usize = 50;
-/// From here on a mapping's keys are looked up in a hash table, so that reading stays linear.
-const SMALL_MAP: usize = 16;
 
 /// What was read from one file: the documents that are sound, and what is wrong with the others.
 #[derive(Debug, Clone, Default)]
@@ -397,27 +396,6 @@ impl Loader {
             }
         }
         Ok(())
-    }
-}
-
-/// The keys a mapping has: the mapping itself while it is small, a hash table from then on.
-#[derive(Default)]
-struct Keys(HashMap<String, u32>);
-
-impl Keys {
-    /// The line of `key` when it is there already; otherwise remembers it, as the caller is about to add it.
-    fn first_line(&mut self, map: &Map, key: &str, line: u32) -> Option<u32> {
-        if map.len() < SMALL_MAP {
-            return map.key(key).map(|key| key.span.line);
-        }
-        if self.0.is_empty() {
-            self.0 = map.iter().map(|(key, _)| (key.text.clone(), key.span.line)).collect();
-        }
-        let first = self.0.get(key).copied();
-        if first.is_none() {
-            self.0.insert(key.to_owned(), line);
-        }
-        first
     }
 }
 

@@ -6,6 +6,7 @@ pub mod diff;
 pub mod edit;
 pub mod emit;
 mod images;
+mod keys;
 mod lines;
 pub mod load;
 pub mod mask;

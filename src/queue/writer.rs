@@ -45,7 +45,9 @@ pub(super) async fn run(mut store: Store, lock: Option<File>, mut inbox: mpsc::R
         if let Some(reply) = closing {
             inbox.close();
             let closed = store.close().await;
-            drop(lock);
+            // Said aloud: a process that is being started at this moment holds a copy of the handle, and the lock with it, until it
+            // becomes another program.
+            let _freed_by_the_end_at_the_latest = lock.map(|lock| lock.unlock());
             let _asker_gone = reply.send(closed);
             return;
         }
