@@ -14,6 +14,7 @@ use crate::policy::evaluate::{CONFIG, findings};
 use crate::policy::rules::from_problem;
 use crate::policy::{Class, CompiledPolicies, EnvironmentInfo, Pack, compile, files};
 use crate::render::discover::{self, Discovered};
+use crate::render::flux::{Applier, Fleet, render_as};
 use crate::render::reach::closure_touches;
 use crate::render::render;
 use crate::report::{github, json, sarif, terminal};
@@ -199,9 +200,20 @@ fn evaluate(tree: &Tree<'_>, path: &RepoPath, house: &House, chosen: &[&Environm
     let policies = compile(&files::read(tree.objects, &files::list(tree, &house.policies.paths)));
     let packs: Vec<Pack> = house.policies.packs.iter().filter_map(|name| Pack::named(name)).collect();
     let changes_rules = house.policies.paths.iter().any(|folder| path.is_within(folder) || folder.is_within(path));
-    let one =
-        |environment: &&EnvironmentInfo| one(tree, environment, (!changes_rules).then_some(path), (&policies, &packs));
-    let environments: Vec<EnvironmentEvaluation> = chosen.iter().filter_map(one).collect();
+    let wanted: Vec<RepoPath> = chosen.iter().map(|environment| environment.folder.clone()).collect();
+    let fleet = Fleet::find(tree, &wanted);
+    let path = (!changes_rules).then_some(path);
+    let mut environments = Vec::new();
+    for environment in chosen {
+        let ways = fleet.of(&environment.folder);
+        for way in &ways {
+            let Some(mut one) = one(tree, environment, *way, path, (&policies, &packs)) else { continue };
+            if let (Some(applier), true) = (way, ways.len() > 1) {
+                one.environment = format!("{} ({})", environment.name, applier.name);
+            }
+            environments.push(one);
+        }
+    }
     let mut evaluation = Evaluation { environments, findings: house.findings.clone(), ..Evaluation::default() };
     evaluation.findings.extend(policies.problems.iter().cloned());
     evaluation
@@ -211,10 +223,11 @@ fn evaluate(tree: &Tree<'_>, path: &RepoPath, house: &House, chosen: &[&Environm
 fn one(
     tree: &Tree<'_>,
     info: &EnvironmentInfo,
+    applier: Option<&Applier>,
     path: Option<&RepoPath>,
     with: (&CompiledPolicies, &[Pack]),
 ) -> Option<EnvironmentEvaluation> {
-    let rendered = render(tree, &info.folder);
+    let rendered = render_as(tree, &info.folder, applier);
     if path.is_some_and(|path| !closure_touches(&rendered.reads, std::slice::from_ref(path))) {
         return None;
     }

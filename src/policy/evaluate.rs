@@ -12,13 +12,16 @@ use crate::model::finding::{Delta, EnvironmentEvaluation, Evaluation, Finding, P
 use crate::model::path::RepoPath;
 use crate::model::pipeline::Pipeline;
 use crate::model::tree::{Tree, changed_paths};
+use crate::render::Rendered;
+use crate::render::flux::{Applier, Fleet, render_as};
 use crate::render::reach::{Reach, closure_touches};
-use crate::render::{Rendered, render};
 
 /// The rule id of what is wrong with a changed configuration.
 pub const CONFIG: &str = "CONFIG";
 /// The rule id of what could not be evaluated, so that silence is never taken for health.
 pub const LIMIT: &str = "LIMIT";
+/// The rule id of what only the cluster knows, and of what is not rendered.
+pub const FLUX: &str = "FLUX";
 
 /// What is evaluated: two trees of one store, under the rules of the default branch.
 pub struct Job<'a> {
@@ -53,17 +56,24 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
         path.as_str() == config::FILE || job.pipeline.policies.paths.iter().any(|folder| path.is_within(folder))
     };
     let mut evaluation = Evaluation { touches_rules: changed.iter().any(rules), ..Evaluation::default() };
-    let mut reach = Reach::new(job.head, &changed);
+    progress("who applies the environments");
+    let fleets = Fleets::find(job);
+    let mut reach = Reach::new(job.head, &changed).following(fleets.head.is_used() || fleets.base.is_used());
     for environment in &job.pipeline.environments {
         for folder in environment.folders(&job.pipeline.apps) {
-            if !reach.may_touch(&folder) {
+            let ways = fleets.ways(&folder);
+            if ways.iter().all(|way| !way.differs && !reach.may_touch_as(&folder, way.is)) {
                 continue;
             }
             progress(&format!("environment `{}`", environment.name));
             let info = EnvironmentInfo { name: environment.name.clone(), class: Class::of(environment.takes), folder };
             let folder = info.folder.clone();
-            if let Some(mut touched) = one(job, &info, &changed, (&policies, &packs)) {
+            for way in &ways {
+                let Some(mut touched) = one(job, &info, way, &changed, (&policies, &packs)) else { continue };
                 touched.versions = version_changes(&job.base, &job.head, (environment, &folder), &job.pipeline.apps);
+                if let (Some(applier), true) = (way.is, ways.len() > 1) {
+                    touched.environment = format!("{} ({})", environment.name, applier.name);
+                }
                 evaluation.environments.push(touched);
             }
         }
@@ -73,6 +83,39 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
     evaluation.findings.extend(configuration(job, &changed));
     evaluation.findings.extend(policy_changes(job, &changed, policies, !evaluation.environments.is_empty()));
     evaluation
+}
+
+/// Who applies what, before and after.
+struct Fleets {
+    base: Fleet,
+    head: Fleet,
+}
+
+/// One way a folder is applied.
+struct Way<'f> {
+    was: Option<&'f Applier>,
+    is: Option<&'f Applier>,
+    /// Whether the change makes it another.
+    differs: bool,
+}
+
+impl Fleets {
+    fn find(job: &Job) -> Self {
+        let apps = &job.pipeline.apps;
+        let wanted: Vec<RepoPath> =
+            job.pipeline.environments.iter().flat_map(|environment| environment.folders(apps)).collect();
+        Self { base: Fleet::find(&job.base, &wanted), head: Fleet::find(&job.head, &wanted) }
+    }
+
+    /// The ways a folder is applied after the change, each beside the one of the same name before it.
+    fn ways(&self, folder: &RepoPath) -> Vec<Way<'_>> {
+        let (before, after) = (self.base.of(folder), self.head.of(folder));
+        let differs = !self.head.agrees(&self.base, folder);
+        let named = |applier: &Applier| before.iter().flatten().find(|was| was.name == applier.name).copied();
+        let first = before.first().copied().flatten();
+        let way = |is: Option<&'_ Applier>| is.and_then(named).or(first);
+        after.into_iter().map(|is| Way { was: way(is), is, differs }).collect()
+    }
 }
 
 /// Diffs kept in all; the largest report GitHub takes is a hundredth of it. Beyond, an object's change is told without its text.
@@ -101,6 +144,7 @@ fn unreadable(why: &str) -> Evaluation {
 fn one(
     job: &Job,
     info: &EnvironmentInfo,
+    way: &Way<'_>,
     changed: &[RepoPath],
     with: (&CompiledPolicies, &[Pack]),
 ) -> Option<EnvironmentEvaluation> {
@@ -108,13 +152,13 @@ fn one(
     if !was && !is {
         return None;
     }
-    let after = render(&job.head, &info.folder);
+    let after = render_as(&job.head, &info.folder, way.is);
     // What head reads is what base reads, up to the first file that differs; and that file is among what head reads.
-    if was == is && !closure_touches(&after.reads, changed) {
+    if was == is && !way.differs && !closure_touches(&after.reads, changed) {
         return None;
     }
     // An environment that is new has nothing before; rendering its absence would only say so as a fault.
-    let before = was.then(|| render(&job.base, &info.folder));
+    let before = was.then(|| render_as(&job.base, &info.folder, way.was));
     let found = findings(info, &job.head, &after, with);
     let mut had = before.as_ref().map(|before| findings(info, &job.base, before, with)).unwrap_or_default();
     let old = before.map(|before| before.objects).unwrap_or_default();
@@ -145,7 +189,7 @@ pub fn findings(
     rendered: &Rendered,
     (policies, packs): (&CompiledPolicies, &[Pack]),
 ) -> Vec<Finding> {
-    check(&CheckInput {
+    let mut all = check(&CheckInput {
         environment: info,
         objects: &rendered.objects,
         problems: &rendered.problems,
@@ -153,7 +197,10 @@ pub fn findings(
         tree: *tree,
         policies,
         packs,
-    })
+    });
+    let notes = rendered.notes.iter().filter(|_| rendered.ok);
+    all.extend(notes.map(|note| Finding { severity: Severity::Info, ..from_problem(FLUX, note) }));
+    all
 }
 
 /// The names under which Kustomize looks for its file.

@@ -4,6 +4,7 @@
 //! by name and line; a wrong object is never given out.
 
 pub mod discover;
+pub mod flux;
 mod kustomize;
 mod plain;
 pub mod reach;
@@ -13,7 +14,7 @@ pub mod versions;
 
 use std::collections::BTreeSet;
 
-use crate::manifest::node::Object;
+use crate::manifest::node::{Node, Object};
 use crate::model::finding::{Location, Problem};
 use crate::model::path::RepoPath;
 use crate::model::tree::Tree;
@@ -27,37 +28,46 @@ pub struct Rendered {
     pub objects: Vec<Object>,
     /// What is wrong, each at its line.
     pub problems: Vec<Problem>,
+    /// What is worth knowing and not wrong: what could not be known, and what is not rendered.
+    pub notes: Vec<Problem>,
     /// Every file and folder that was read or looked for: see [`reach::closure_touches`].
     pub reads: BTreeSet<RepoPath>,
     /// Whether it rendered.
     pub ok: bool,
 }
 
-/// Renders a folder as Flux would. Never fails: what is wrong is in the result.
+/// Renders a folder by itself: what stands in it, without what the Flux Kustomization that applies it adds.
+///
+/// Never fails: what is wrong is in the result. [`flux::render_as`] renders it as Flux applies it.
 pub fn render(tree: &Tree<'_>, folder: &RepoPath) -> Rendered {
     let mut source = Source::new(tree);
-    let objects = match tree.resolve(folder) {
-        Ok((real, _)) if tree.is_folder(&real) => {
-            // A kustomization's own files are remembered one by one; the folder itself only when all in it counts.
-            source.saw_way(folder);
-            match kustomize::find(&mut source, &real) {
-                kustomize::Found::None => plain::build(&mut source, &real),
-                _ => kustomize::build(&mut source, &real),
-            }
-        }
-        Ok(_) => {
-            missing(&mut source, folder, format!("`{folder}` is a file, not a folder"));
-            None
-        }
-        Err(error) => {
-            missing(&mut source, folder, error.to_string());
-            None
-        }
-    };
+    let objects = bare(&mut source, folder, None);
     let Source { reads, problems, .. } = source;
     let ok = objects.is_some() && problems.is_empty();
     let objects = objects.filter(|_| ok).unwrap_or_default();
-    Rendered { objects, problems, reads, ok }
+    Rendered { objects, problems, notes: Vec::new(), reads, ok }
+}
+
+/// The objects of a folder; `flux` is the `spec` of the Flux Kustomization that applies it.
+fn bare(source: &mut Source<'_>, folder: &RepoPath, flux: Option<&Node>) -> Option<Vec<Object>> {
+    match source.tree.resolve(folder) {
+        Ok((real, _)) if source.tree.is_folder(&real) => {
+            // A kustomization's own files are remembered one by one; the folder itself only when all in it counts.
+            source.saw_way(folder);
+            match kustomize::find(source, &real) {
+                kustomize::Found::None => plain::build(source, &real, flux),
+                _ => kustomize::build(source, &real, flux),
+            }
+        }
+        Ok(_) => {
+            missing(source, folder, format!("`{folder}` is a file, not a folder"));
+            None
+        }
+        Err(error) => {
+            missing(source, folder, error.to_string());
+            None
+        }
+    }
 }
 
 fn missing(source: &mut Source<'_>, folder: &RepoPath, message: String) {

@@ -35,6 +35,8 @@ pub(super) struct Source<'s> {
     /// Every file and folder that was read or looked for: a change to any of them can change the render.
     pub(super) reads: BTreeSet<RepoPath>,
     pub(super) problems: Vec<Problem>,
+    /// What the source Flux reads this through leaves out, in its own words.
+    pub(super) ignore: Option<String>,
     loaded: HashMap<(RepoPath, Reading), Option<Documents>>,
     weight: usize,
     /// Whether a limit ended the render; said once.
@@ -43,13 +45,25 @@ pub(super) struct Source<'s> {
 
 impl<'s> Source<'s> {
     pub(super) fn new(tree: &'s Tree<'s>) -> Self {
-        Self { tree, reads: BTreeSet::new(), problems: Vec::new(), loaded: HashMap::new(), weight: 0, over: false }
+        Self {
+            tree,
+            reads: BTreeSet::new(),
+            problems: Vec::new(),
+            ignore: None,
+            loaded: HashMap::new(),
+            weight: 0,
+            over: false,
+        }
     }
 
     /// Notes what is wrong at a place.
     pub(super) fn problem(&mut self, location: Location, message: impl Into<String>, help: &str) {
         let help = (!help.is_empty()).then(|| help.to_owned());
-        let problem = Problem { location: Some(location), message: message.into(), help };
+        self.note(Problem { location: Some(location), message: message.into(), help });
+    }
+
+    /// Notes what is wrong, once.
+    pub(super) fn note(&mut self, problem: Problem) {
         if self.problems.len() < MAX_PROBLEMS && !self.problems.contains(&problem) {
             self.problems.push(problem);
         }
@@ -126,11 +140,7 @@ impl<'s> Source<'s> {
     pub(super) fn read(&mut self, path: &RepoPath, bytes: &[u8], reading: Reading) -> Option<Documents> {
         let loaded = load(path, bytes);
         let mut sound = loaded.problems.is_empty();
-        for problem in loaded.problems {
-            if self.problems.len() < MAX_PROBLEMS && !self.problems.contains(&problem) {
-                self.problems.push(problem);
-            }
-        }
+        loaded.problems.into_iter().for_each(|problem| self.note(problem));
         let mut documents = Vec::with_capacity(loaded.documents.len());
         for document in loaded.documents {
             let is_operations = document.node.as_list().is_some();

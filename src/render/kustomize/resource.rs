@@ -220,12 +220,12 @@ pub(super) fn text_node(text: &str, span: &Span) -> Node {
 }
 
 /// A key at a place.
-pub(super) fn key(text: &str, span: &Span) -> Key {
+pub(in crate::render) fn key(text: &str, span: &Span) -> Key {
     Key { text: text.to_owned(), span: span.clone() }
 }
 
 /// The mapping at `path` below `node`, made where it is missing or null; nothing when something else stands there.
-pub(super) fn ensure_map<'n>(node: &'n mut Node, path: &[&str], span: &Span) -> Option<&'n mut Map> {
+pub(in crate::render) fn ensure_map<'n>(node: &'n mut Node, path: &[&str], span: &Span) -> Option<&'n mut Map> {
     if node.is_null() {
         *node = Node::new(Value::Map(Map::default()), span.clone());
     }
@@ -256,7 +256,7 @@ pub(super) fn weigh(node: &Node, limit: usize) -> usize {
 }
 
 /// Why a node is no Kubernetes object, if it is none.
-pub(super) fn complaint(node: &Node) -> Option<(Span, String)> {
+pub(in crate::render) fn complaint(node: &Node) -> Option<(Span, String)> {
     if node.as_map().is_none() {
         return Some((node.span.clone(), "this is not a Kubernetes object".to_owned()));
     }
