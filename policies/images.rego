@@ -3,7 +3,7 @@ package images
 
 import rego.v1
 
-deny contains {"msg": msg, "path": path, "fix": fix} if {
+deny contains {"msg": msg, "path": array.concat(path, ["image"]), "fix": fix} if {
 	some [path, container] in containers
 	not trusted(container.image)
 	msg := sprintf("image `%s` comes from a registry that is not on the list", [container.image])

@@ -12,14 +12,16 @@ const MINUTES: u64 = 60;
 
 /// Calls by their kind.
 #[derive(Debug, Default, Clone, Copy)]
-struct Count {
-    rest: usize,
-    graphql: usize,
+pub(crate) struct Count {
+    pub(crate) rest: usize,
+    /// Those of them that mint a token, which the App asks for and not the installation.
+    pub(crate) tokens: usize,
+    pub(crate) graphql: usize,
     git: usize,
     /// Checks, comments, commits, pull requests, merges.
     writes: usize,
     /// Those of them that GitHub counts as content: 80 a minute, 500 an hour.
-    content: usize,
+    pub(crate) content: usize,
 }
 
 pub(crate) async fn run() {
@@ -111,17 +113,15 @@ fn newest(world: &World) -> u64 {
 }
 
 /// Prints what was asked since call number `since`, and for each head.
-fn print(what: &str, world: &World, since: usize, heads: usize) -> Count {
+pub(crate) fn print(what: &str, world: &World, since: usize, heads: usize) -> Count {
     let calls = world.calls.lock().unwrap();
     let calls = &calls[since..];
     let mut count = Count::default();
-    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
-    for call in calls {
-        take(&mut count, call);
-        *kinds.entry(kind(call)).or_default() += 1;
-    }
-    let Count { rest, graphql, git, writes, content } = count;
-    println!("{what:44} REST {rest}, GraphQL {graphql}, git {git}; writes {writes}, of which content {content}");
+    calls.iter().for_each(|call| take(&mut count, call));
+    let Count { rest, tokens, graphql, git, writes, content } = count;
+    println!(
+        "{what:44} REST {rest} ({tokens} tokens), GraphQL {graphql}, git {git}; writes {writes}, of which content {content}"
+    );
     if heads > 0 {
         let each = |count: usize| count as f64 / heads as f64;
         println!(
@@ -134,9 +134,16 @@ fn print(what: &str, world: &World, since: usize, heads: usize) -> Count {
         );
     }
     if std::env::var_os("BENCH_KINDS").is_some() {
-        kinds.iter().for_each(|(kind, count)| println!("    {count:>6} {kind}"));
+        kinds(calls).iter().for_each(|(kind, count)| println!("    {count:>6} {kind}"));
     }
     count
+}
+
+/// How often each kind of call was made.
+pub(crate) fn kinds(calls: &[Call]) -> BTreeMap<String, usize> {
+    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+    calls.iter().for_each(|call| *kinds.entry(kind(call)).or_default() += 1);
+    kinds
 }
 
 fn take(count: &mut Count, call: &Call) {
@@ -148,6 +155,7 @@ fn take(count: &mut Count, call: &Call) {
     } else if call.path.starts_with("/api/") {
         count.rest += 1;
         let token = call.path.ends_with("/access_tokens");
+        count.tokens += usize::from(token);
         let write = call.method != "GET" && !token;
         count.writes += usize::from(write);
         count.content += usize::from(write && !call.path.contains("/check-runs"));

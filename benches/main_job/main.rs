@@ -1,11 +1,12 @@
 //! The main job, measured end to end against what people use today; see `docs/benchmarks.md`.
 //!
-//! `cargo bench --bench main_job` runs everything; words after `--` choose parts: `webhooks`, `pulls`, `large`, `day`, `restart`.
+//! `cargo bench --bench main_job` runs everything; words after `--` choose parts: `webhooks`, `pulls`, `large`, `day`, `fleet`, `restart`.
 //! Ours and theirs take turns within one run, so that only ratios need to be believed. Figures are min/median/max.
 #![expect(clippy::print_stdout, reason = "a benchmark is its output")]
 
 mod day;
 mod figures;
+mod fleet;
 mod pulls;
 mod repository;
 mod restart;
@@ -28,6 +29,9 @@ fn main() {
     }
     if want("day") {
         runtime.block_on(day::run());
+    }
+    if want("fleet") {
+        runtime.block_on(fleet::run());
     }
     if want("restart") {
         runtime.block_on(restart::run());

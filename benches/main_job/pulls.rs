@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use trunkline::sandbox::RepoHandle;
 
 use crate::figures::Series;
-use crate::repository::{files, overlay, patch};
+use crate::repository::{configured, files, overlay, patch};
 use crate::world::World;
 
 const REPO: &str = "acme/environments";
@@ -27,7 +27,8 @@ test "$(grep -c '^diff ' out/diff)" = "$(wc -l < "$OVERLAYS")"
 
 /// Measures pull requests that touch so many overlays: how many, how often ours, how often theirs.
 pub(crate) async fn run(apps: usize, cases: &[(usize, usize, usize)]) {
-    println!("\n## Pull requests: {apps} applications, {} files", apps * 19);
+    let (files, configured) = (apps * 19, configured(apps));
+    println!("\n## Pull requests: {files} files of {apps} applications, {configured} of them in the configuration");
     let begun = Instant::now();
     let world = world(apps).await;
     println!("(set-up: {:.1} s)", begun.elapsed().as_secs_f64());
@@ -46,7 +47,11 @@ pub(crate) async fn run(apps: usize, cases: &[(usize, usize, usize)]) {
         for time in 0..*times {
             megabytes += 1;
             let (number, touched) = open(&world, apps, *overlays, megabytes);
+            let since = world.calls.lock().unwrap().len();
             let (concluded, written) = ours(&world).await;
+            // The patch changes one object an overlay: a check that says anything else was not what is measured.
+            let told = format!("alters {overlays} object");
+            assert!(world.calls.lock().unwrap()[since..].iter().any(|call| call.has(&told)), "nobody said: {told}");
             // The very first also fetches what the bot's cache lacks; it counts like the others.
             check.took(concluded);
             all.took(written);
@@ -85,7 +90,7 @@ async fn world(apps: usize) -> World {
 
 /// Somebody opens a pull request; its number and the overlays it touches.
 fn open(world: &World, apps: usize, overlays: usize, megabytes: usize) -> (u64, Vec<String>) {
-    let touched: Vec<String> = (0..overlays).map(|number| overlay(megabytes + number * 7, apps)).collect();
+    let touched: Vec<String> = (0..overlays).map(|number| overlay(megabytes + number * 7, configured(apps))).collect();
     let changes: Vec<(String, Option<Vec<u8>>)> = touched.iter().map(|overlay| patch(overlay, megabytes)).collect();
     let changes: Vec<(&str, Option<Vec<u8>>)> =
         changes.iter().map(|(path, text)| (path.as_str(), text.clone())).collect();

@@ -10,6 +10,11 @@ pub(crate) fn app(number: usize) -> String {
     format!("app{number:04}")
 }
 
+/// How many of the applications the configuration lists: as many as it may.
+pub(crate) fn configured(apps: usize) -> usize {
+    apps.min(1_000)
+}
+
 /// The overlay that is the `number`th of all, spread over the applications.
 pub(crate) fn overlay(number: usize, apps: usize) -> String {
     format!("apps/{}/overlays/{}", app(number % apps), ENVIRONMENTS[number / apps % 3])
@@ -17,7 +22,7 @@ pub(crate) fn overlay(number: usize, apps: usize) -> String {
 
 /// Every file of a repository with `apps` applications: 19 each, and the configuration.
 pub(crate) fn files(apps: usize) -> Vec<(String, Vec<u8>)> {
-    let mut files = vec![(".github/trunkline.yaml".to_owned(), configuration(apps).into_bytes())];
+    let mut files = vec![(".github/trunkline.yaml".to_owned(), configuration(configured(apps)).into_bytes())];
     for number in 0..apps {
         let name = app(number);
         let mut put = |path: &str, text: String| files.push((format!("apps/{name}/{path}"), text.into_bytes()));

@@ -249,8 +249,8 @@ impl World {
     pub(crate) async fn advance(&self, by: Duration) {
         self.clock.advance(by);
         self.rouse().await;
-        // The loop sweeps before it claims.
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        // The loop sweeps before it claims; on a busy machine it takes its time to wake up.
+        tokio::time::sleep(Duration::from_millis(250)).await;
         self.settle().await;
     }
 

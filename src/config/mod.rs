@@ -23,7 +23,7 @@ pub use schema::schema;
 /// Where the configuration lives, in the default branch of the repository that holds the environments.
 pub const FILE: &str = ".github/trunkline.yaml";
 
-/// More is no configuration: 50 environments of 100 lines are a quarter of it.
+/// 1,000 applications of eight lines each leave room for a hundred environments of twenty.
 const MAX_BYTES: usize = 512 * 1024;
 
 /// Nobody reads more at once, and one comment must hold them.
@@ -88,8 +88,16 @@ fn refused(problem: Problem) -> Parsed {
 }
 
 fn problem(location: Location, message: impl Into<String>, help: impl Into<String>) -> Problem {
-    let help = help.into();
+    let help = sentence(&help.into());
     Problem { location: Some(location), message: message.into(), help: (!help.is_empty()).then_some(help) }
+}
+
+/// A help as a sentence: it stands by itself wherever it is shown, while a message follows its place.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let end = if text.is_empty() || text.ends_with(['.', '?', '!']) { "" } else { "." };
+    format!("{first}{}{end}", letters.as_str())
 }
 
 /// The candidate that `word` was probably meant to be: near enough that a typing slip explains the difference.

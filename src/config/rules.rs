@@ -10,6 +10,10 @@ use crate::model::id::RepoName;
 use crate::model::path::{RepoPath, is_ref_name};
 use crate::model::pipeline::{Environment, Pipeline};
 
+/// Folders of all applications in all environments. Each is looked for in every evaluation; 1,000 applications in a dozen
+/// environments are less.
+const MAX_FOLDERS: usize = 20_000;
+
 /// Adds a problem for everything that is well written and still cannot be meant.
 pub(super) fn check(root: &Node, pipeline: &Pipeline, problems: &mut Vec<Problem>) {
     if let Some(apps) = root.get("apps").and_then(Node::as_map) {
@@ -106,11 +110,12 @@ fn order(environment: &Environment, node: &Node, pipeline: &Pipeline, problems: 
 /// Every environment from which `after` leads here, however far.
 fn upstream<'p>(pipeline: &'p Pipeline, environment: &'p Environment) -> Vec<&'p str> {
     let mut seen: Vec<&str> = Vec::new();
+    let mut known: HashSet<&str> = HashSet::new();
     let mut open: Vec<&Environment> = vec![environment];
     // Each environment enters `seen` once, so the walk ends also on a ring.
     while let Some(next) = open.pop() {
         for name in &next.after {
-            if !seen.contains(&name.as_str()) {
+            if known.insert(name) {
                 seen.push(name);
                 open.extend(pipeline.environment(name));
             }
@@ -234,6 +239,7 @@ fn repeats(at: &str, list: &[Node], problems: &mut Vec<Problem>) {
 fn folders(root: &Node, pipeline: &Pipeline, problems: &mut Vec<Problem>) {
     let mut all: Vec<(&Environment, RepoPath)> = Vec::new();
     let mut taken = Taken::default();
+    let mut count = 0;
     for (environment, node) in nodes(root, pipeline) {
         let Some(path) = node.get("path") else { continue };
         let Some(text) = path.as_str() else { continue };
@@ -245,6 +251,13 @@ fn folders(root: &Node, pipeline: &Pipeline, problems: &mut Vec<Problem>) {
             let message = format!("`{at}` holds `{{app}}`, but there are no `apps`");
             problems.push(problem(path.span.location(), message, "write the folder's name, or add `apps:`"));
             continue;
+        }
+        count += if text.contains("{app}") { pipeline.apps.len() } else { 1 };
+        if count > MAX_FOLDERS {
+            let message =
+                format!("with `{at}` there are more than {MAX_FOLDERS} folders of applications in environments");
+            problems.push(problem(path.span.location(), message, "split the repository, or list fewer of them"));
+            return;
         }
         let own = environment.folders(&pipeline.apps);
         // Comparing each with each is only for telling which: thousands of applications are read in every pass.

@@ -1,6 +1,7 @@
 //! The file against the table: unknown keys, wrong types, wrong words, missing keys, texts of the wrong form.
 
 use std::collections::HashMap;
+use std::sync::{LazyLock, PoisonError, RwLock};
 
 use regex::Regex;
 
@@ -14,14 +15,29 @@ const YAML_BOOLEANS: [&str; 8] = ["y", "n", "yes", "no", "on", "off", "true", "f
 
 /// Adds a problem for everything in the file that the table does not allow.
 pub(super) fn check(root: &Node, text: &str, problems: &mut Vec<Problem>) {
-    let mut walk = Walk { text, problems, patterns: HashMap::new() };
+    let mut walk = Walk { text, problems };
     walk.record("", root, table::FILE);
 }
 
 struct Walk<'a> {
     text: &'a str,
     problems: &'a mut Vec<Problem>,
-    patterns: HashMap<&'static str, Option<Regex>>,
+}
+
+/// The table's patterns, each compiled once: the file is read in every pass, and compiling them takes longer than reading it.
+/// As many as the table has; nothing from outside gets in.
+static PATTERNS: LazyLock<RwLock<HashMap<&'static str, Option<Regex>>>> = LazyLock::new(RwLock::default);
+
+fn matches(format: &Format, text: &str) -> bool {
+    if text.is_empty() || text.chars().count() > format.max {
+        return false;
+    }
+    let is = |found: &Option<Regex>| found.as_ref().is_some_and(|pattern| pattern.is_match(text));
+    if let Some(found) = PATTERNS.read().unwrap_or_else(PoisonError::into_inner).get(format.pattern) {
+        return is(found);
+    }
+    let mut patterns = PATTERNS.write().unwrap_or_else(PoisonError::into_inner);
+    is(patterns.entry(format.pattern).or_insert_with(|| Regex::new(format.pattern).ok()))
 }
 
 impl Walk<'_> {
@@ -97,7 +113,7 @@ impl Walk<'_> {
                     message,
                     format!("put it in quotes: `\"{written}\":`"),
                 ));
-            } else if !self.matches(&table::NAME, &key.text) {
+            } else if !matches(&table::NAME, &key.text) {
                 let message = format!("`{}` in {} is not {}", shown(&key.text), place(at), table::NAME.what);
                 self.problems.push(problem(key.span.location(), message, "rename it: it becomes part of branch names"));
             }
@@ -142,20 +158,12 @@ impl Walk<'_> {
     fn text(&mut self, at: &str, node: &Node, format: &'static Format) {
         let help = format!("for example `{}`", format.example);
         match (&node.value, node.as_str()) {
-            (_, Some(text)) if self.matches(format, text) => {}
+            (_, Some(text)) if matches(format, text) => {}
             (Value::Int(_) | Value::Float(_) | Value::Bool(_), _) if format.pattern != table::DURATION.pattern => {
                 self.wrong(at, node, format.what, &format!("{help}; put it in quotes if you mean text"));
             }
             _ => self.wrong(at, node, format.what, &help),
         }
-    }
-
-    fn matches(&mut self, format: &Format, text: &str) -> bool {
-        if text.is_empty() || text.chars().count() > format.max {
-            return false;
-        }
-        let pattern = self.patterns.entry(format.pattern).or_insert_with(|| Regex::new(format.pattern).ok());
-        pattern.as_ref().is_some_and(|pattern| pattern.is_match(text))
     }
 
     fn wrong(&mut self, at: &str, node: &Node, expected: &str, help: &str) {

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::table::{MAX_APPS, MAX_ENVIRONMENTS};
 use super::*;
 use crate::model::pipeline::{Environment, Image, Merge, Mode, TagTemplate, Takes, Via};
 
@@ -213,62 +214,62 @@ environments:
 policies: recommended
 "#), @r#"
     2:10: `version` should be the number 1, but is the number 2
-        help: this Trunkline reads version 1 of the format only
+        help: This Trunkline reads version 1 of the format only.
     3:1: unknown key `mod` in this file
-        help: did you mean `mode`?
+        help: Did you mean `mode`?
     5:3: `Shop` in `apps` is not a name of lower-case letters, digits and dashes, at most 40
-        help: rename it: it becomes part of branch names
+        help: Rename it: it becomes part of branch names.
     6:13: `apps.Shop.source` should be a repository as owner/name, but is `https://github.com/acme/shop`
-        help: for example `acme/shop`
+        help: For example `acme/shop`.
     7:11: `apps.Shop.tags` should be a tag pattern with one `*`, at its end, but is `v*-rc`
-        help: for example `v*`
+        help: For example `v*`.
     9:9: `apps.Shop.images[0]` should be an image name without tag or digest, but is `ghcr.io/acme/shop:latest`
-        help: for example `ghcr.io/acme/shop`
+        help: For example `ghcr.io/acme/shop`.
     10:41: `apps.Shop.images[1].tag` should be an image tag with `{tag}`, `{version}`, `{short-sha}` or `{sha}` in it, but is `{verson}`
-        help: for example `{version}`
+        help: For example `{version}`.
     11:9: `apps.Shop.images[2]` has no `name`
-        help: add `name: ghcr.io/acme/shop`. The image's name, without tag and digest.
+        help: Add `name: ghcr.io/acme/shop`. The image's name, without tag and digest.
     15:12: `environments.dev.takes` should be `trunk`, `prereleases` or `releases`, but is `realeases`
-        help: did you mean `releases`?
+        help: Did you mean `releases`?
     17:12: `environments.dev.merge` is `manual`, but `via: commit` leaves nothing to merge
-        help: use `via: pull-request`, or drop `merge`
+        help: Use `via: pull-request`, or drop `merge`.
     18:16: `environments.dev.approvals` asks people, but `via: commit` shows them nothing to approve
-        help: use `via: pull-request`, or drop the approvals
+        help: Use `via: pull-request`, or drop the approvals.
     18:26: `environments.dev.approvals.teams[0]` should be a team as org/slug, but is `sre`
-        help: for example `acme/sre`
+        help: For example `acme/sre`.
     18:37: `environments.dev.approvals.min` should be a whole number from 1 to 10, but is the number 0
     18:51: `environments.dev.approvals.four-eyes` should be `true` or `false`, but is `maybe`
     20:5: `environments.stage` has no `takes`
-        help: add `takes: trunk`. Which versions enter by themselves.
+        help: Add `takes: trunk`. Which versions enter by themselves.
     20:11: `environments.stage.path` and the folder of `dev` lie inside each other
-        help: give each environment a folder of its own: a change must belong to one environment
+        help: Give each environment a folder of its own: a change must belong to one environment.
     21:5: unknown key `afer` in `environments.stage`
-        help: did you mean `after`?
+        help: Did you mean `after`?
     22:12: `environments.stage.after` should be a list, but is `dev`
-        help: write `[dev]`
+        help: Write `[dev]`.
     23:11: `environments.stage.soak` should be a duration in days, hours and minutes, but is the number 24
-        help: for example `24h`
+        help: For example `24h`.
     24:3: the name `no` in `environments` is a boolean in YAML 1.1
-        help: put it in quotes: `"no":`
+        help: Put it in quotes: `"no":`.
     25:11: `environments.false.path` is `../prod`, which leads out of the repository
-        help: write a folder relative to the repository's root, without `..`
+        help: Write a folder relative to the repository's root, without `..`.
     26:12: `environments.false.takes` should be `trunk`, `prereleases` or `releases`, but is a list
     27:13: `environments.false.after` names `stge`, which is no environment here
-        help: did you mean `stage`?
+        help: Did you mean `stage`?
     27:19: `environments.false.after[1]` should be a name of lower-case letters, digits and dashes, at most 40, but is the boolean `false`
-        help: for example `stage`; put it in quotes if you mean text
+        help: For example `stage`; put it in quotes if you mean text.
     28:26: `environments.false.windows.timezone` is `Europe/Berlln`, which is no time zone
-        help: did you mean `Europe/Berlin`?
+        help: Did you mean `Europe/Berlin`?
     28:57: `environments.false.windows.allow` opens at `0 25 * * *`, which is no cron expression
-        help: minute 0-59, hour 0-23, day 1-31, month 1-12, day of week 0-7; for example `0 9 * * 1-4`
+        help: Minute 0-59, hour 0-23, day 1-31, month 1-12, day of week 0-7; for example `0 9 * * 1-4`.
     28:76: `environments.false.windows.allow` is `0h`
-        help: a duration is at least a minute and at most a year
+        help: A duration is at least a minute and at most a year.
     28:93: `environments.false.windows.exclude[0]` has no `reason`
-        help: add `reason: holidays`. Why; people who wait are shown it.
+        help: Add `reason: holidays`. Why; people who wait are shown it.
     28:101: `environments.false.windows.exclude` names `2026-02-30`, a day no calendar has
-        help: write it as year-month-day, such as `2026-12-20`
+        help: Write it as year-month-day, such as `2026-12-20`.
     29:11: `policies` should be a mapping, but is `recommended`
-        help: write its keys on the lines below, indented
+        help: Write its keys on the lines below, indented.
     "#);
 }
 
@@ -284,20 +285,20 @@ environments:
   e: { path: e, takes: releases, soak: 1d, ships: { tested-in: a } }
   f: { path: f, takes: releases, soak: 1d }
   g: { path: g, takes: releases, after: [a], ships: { tested-in: h } }
-"#), @r#"
+"#), @"
     4:38: `c`, `b` and `a` wait for each other, so nothing would ever enter
-        help: take one `after` out of the ring
+        help: Take one `after` out of the ring.
     6:42: `environments.c.after` names `b` twice
-        help: once is enough
+        help: Once is enough.
     7:39: `environments.d.after` names the environment itself
-        help: name the environment a version passes before it
+        help: Name the environment a version passes before it.
     8:64: `environments.e.ships.tested-in` names `a`, but nothing leads from there to `e`
-        help: add it: `after: [a]`
+        help: Add it: `after: [a]`.
     9:40: `environments.f.soak` has nothing to soak in
-        help: say where with `after: [...]`
+        help: Say where with `after: [...]`.
     10:66: `environments.g.ships.tested-in` names `h`, which is no environment here
-        help: the others are `a`, `b`, `c`, `d`, `e` and `f`
-    "#);
+        help: The others are `a`, `b`, `c`, `d`, `e` and `f`.
+    ");
 }
 
 #[test]
@@ -312,16 +313,16 @@ environments:
   one: { path: "apps/shop/dev/", takes: trunk }
   two: { path: "apps/blog", takes: trunk }
   all: { path: ".", takes: trunk }
-"#), @r#"
-5:26: the image `shop` stands twice: in `apps.shop` and in `apps.blog`
-    help: an image carries the version of one application; remove one of the two
-8:16: `environments.one.path` is the folder of `dev` as well
-    help: give each environment a folder of its own: a change must belong to one environment
-9:16: `environments.two.path` and the folder of `dev` lie inside each other
-    help: give each environment a folder of its own: a change must belong to one environment
-10:16: `environments.all.path` is the whole repository
-    help: give it a folder of its own
-"#);
+"#), @"
+    5:26: the image `shop` stands twice: in `apps.shop` and in `apps.blog`
+        help: An image carries the version of one application; remove one of the two.
+    8:16: `environments.one.path` is the folder of `dev` as well
+        help: Give each environment a folder of its own: a change must belong to one environment.
+    9:16: `environments.two.path` and the folder of `dev` lie inside each other
+        help: Give each environment a folder of its own: a change must belong to one environment.
+    10:16: `environments.all.path` is the whole repository
+        help: Give it a folder of its own.
+    ");
     assert_eq!(problems("version: 1\nenvironments: { a: { path: \"x/{app}\", takes: trunk } }\n").lines().count(), 2);
 }
 
@@ -373,7 +374,7 @@ fn yaml_booleans_are_no_names() {
         "version: 1\nenvironments:\n  on: { path: a, takes: trunk }\n  \"yes\": { path: b, takes: trunk, via: no }\n";
     insta::assert_snapshot!(problems(text), @r#"
     3:3: the name `on` in `environments` is a boolean in YAML 1.1
-        help: put it in quotes: `"on":`
+        help: Put it in quotes: `"on":`.
     4:40: `environments.yes.via` should be `pull-request` or `commit`, but is the boolean `false`
     "#);
 }
@@ -393,14 +394,14 @@ fn files_that_are_no_configuration() {
         let parsed = parsed(text);
         assert!(parsed.pipeline.is_none() && !parsed.problems.is_empty(), "{text:?}");
     }
-    insta::assert_snapshot!(problems(""), @r#"
-1:1: this file is empty
-    help: start with `version: 1` and `environments:`
-"#);
-    insta::assert_snapshot!(problems("[]"), @r#"
-1:1: this file should be a mapping, but is a list
-    help: write its keys on the lines below, indented
-"#);
+    insta::assert_snapshot!(problems(""), @"
+    1:1: this file is empty
+        help: Start with `version: 1` and `environments:`.
+    ");
+    insta::assert_snapshot!(problems("[]"), @"
+    1:1: this file should be a mapping, but is a list
+        help: Write its keys on the lines below, indented.
+    ");
     let long = format!("version: 1\n# {}\n", "x".repeat(MAX_BYTES));
     assert_eq!(parsed(&long).problems.len(), 1);
     let many: String = (0..500).map(|i| format!("x{i}: 1\n")).collect();
@@ -469,6 +470,45 @@ fn the_schema_and_the_bot_agree() {
         assert!(parsed(bad).pipeline.is_none(), "the bot accepts {bad}");
         assert!(!schema.is_valid(&as_json(bad)), "the schema accepts {bad}");
     }
+}
+
+/// A flat monorepo: so many applications, each with a folder in so many environments that follow each other.
+fn monorepo(apps: usize, environments: usize) -> String {
+    let mut text = "version: 1\napps:\n".to_owned();
+    for n in 0..apps {
+        text += &format!(
+            "  app-{n:04}:\n    source: acme/shop-{n:04}\n    tags: \"app-{n:04}/v*\"\n    images: [ghcr.io/acme/app-{n:04}]\n"
+        );
+    }
+    text += "environments:\n";
+    for n in 0..environments {
+        let after = if n > 0 { format!(", after: [env-{}]", n - 1) } else { String::new() };
+        text += &format!("  env-{n}: {{ path: \"apps/{{app}}/env-{n}\", takes: releases{after} }}\n");
+    }
+    text
+}
+
+/// The shortest of a few readings: what else the machine does only makes one longer.
+fn reading(text: &str) -> std::time::Duration {
+    let read = |_| {
+        let begun = std::time::Instant::now();
+        assert_eq!(parsed(text).problems, []);
+        begun.elapsed()
+    };
+    (0..5).map(read).min().unwrap()
+}
+
+#[test]
+fn the_largest_configuration_is_read_in_time_that_grows_with_its_length() {
+    let (quarter, whole) = (reading(&monorepo(MAX_APPS / 4, 3)), reading(&monorepo(MAX_APPS, 3)));
+    // Four times as long; sixteen times would be the square.
+    assert!(whole < quarter * 9, "{quarter:?} for a quarter, {whole:?} for the whole");
+    assert!(whole.as_secs() < 10, "{whole:?} even in a debug build on a busy machine");
+    let many = monorepo(100, MAX_ENVIRONMENTS);
+    assert_eq!(parsed(&many).problems, []);
+    assert!(problems(&monorepo(101, MAX_ENVIRONMENTS)).contains("more than 20000 folders"));
+    assert!(problems(&monorepo(MAX_APPS + 1, 1)).contains("There must be 0 to 1000"));
+    assert!(problems(&monorepo(1, MAX_ENVIRONMENTS + 1)).contains("There must be 1 to 200"));
 }
 
 proptest! {

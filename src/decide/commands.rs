@@ -309,7 +309,7 @@ impl Run<'_, '_> {
         };
         let entry = self.snapshot.common.ledger.entry(&app.name, &environment.name);
         if entry.has_decision(self.comment.id) {
-            return Outcome::Done(None);
+            return self.recorded_before(app);
         }
         if entry.holds.is_empty() {
             return Outcome::Refused(Verdict::no(
@@ -351,6 +351,13 @@ impl Run<'_, '_> {
         }
     }
 
+    /// A pass that was cut short after it wrote this has woken nobody. Only who acts on it is woken now: the repository would wake
+    /// this very key, again and again while a read does not show the acknowledgement.
+    fn recorded_before(&mut self, app: &App) -> Outcome {
+        self.plan.effects.push(Effect::Wake(Key::Pipeline(self.snapshot.common.repo.id, app.name.clone())));
+        Outcome::Done(None)
+    }
+
     /// Writes a decision into the ledger, unless it is in there already.
     fn record(
         &mut self,
@@ -365,7 +372,7 @@ impl Run<'_, '_> {
         }
         let ledger = &self.snapshot.common.ledger;
         if ledger.entry(&app.name, &environment.name).has_decision(self.comment.id) {
-            return Outcome::Done(None);
+            return self.recorded_before(app);
         }
         if let Some(problem) = ledger.problems.get(&(app.name.clone(), environment.name.clone())) {
             return Outcome::Refused(Verdict::no("ledger-broken", format!("the ledger cannot be read: {problem}")));

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::versions::{Candidate, Cause, is_or_follows};
+use super::windows;
 use crate::model::id::Oid;
 use crate::model::ledger::Entry;
-use crate::model::pipeline::{App, Approvals, Environment, ShipsMatch};
+use crate::model::pipeline::{App, Approvals, CheckOf, Environment, NamedCheck, ShipsMatch};
 use crate::model::plan::Need;
 use crate::model::snapshot::{
     Actor, CheckState, Holding, Permission, PipelineFacts, Pull, Review, ReviewState, Snapshot, Source,
@@ -59,8 +60,12 @@ pub(super) fn all(entering: &Entering<'_>, pull: Option<&Pull>, needs: &mut Vec<
         gates.extend(entering.environment.after.iter().map(|upstream| after(entering, upstream)));
         gates.extend(ships(entering));
         gates.extend(soak(entering));
-        gates.extend(later(entering));
+        gates.extend(entering.environment.windows.iter().map(|windows| windows::gate(windows, entering.now())));
         gates.extend(holds(entering));
+    }
+    if !entering.candidate.is_rollback() {
+        let checks = entering.environment.checks.iter();
+        gates.extend(checks.map(|wanted| named_check(entering, wanted, pull, needs)));
     }
     if let Some(approvals) = &entering.environment.approvals {
         gates.push(approved(entering, approvals, pull, needs));
@@ -165,16 +170,32 @@ fn soak(entering: &Entering<'_>) -> Option<Verdict> {
     })
 }
 
-/// Gates the configuration may name and this version does not judge: closed, never silently open.
-fn later(entering: &Entering<'_>) -> Vec<Verdict> {
-    let environment = entering.environment;
-    let closed = |key: &str| {
-        Verdict::wait("not-supported", format!("`{key}` is not judged by this version, so this gate stays closed"))
-            .next(format!("remove `{key}` from the environment, or merge by hand"))
+/// A check the configuration names: on the source commit, or on the promotion's head once there is one.
+fn named_check(entering: &Entering<'_>, wanted: &NamedCheck, pull: Option<&Pull>, needs: &mut Vec<Need>) -> Verdict {
+    let name = &wanted.name;
+    let (repo, commit) = match (wanted.of, pull) {
+        (CheckOf::Source, _) => (entering.source.repo.id, entering.candidate.commit),
+        (CheckOf::Promotion, Some(pull)) => (entering.snapshot.common.repo.id, pull.brief.head),
+        (CheckOf::Promotion, None) => {
+            return Verdict::wait("check", format!("needs {name} on the promotion's pull request"));
+        }
     };
-    let windows = environment.windows.as_ref().map(|_| closed("windows"));
-    let checks = (!environment.checks.is_empty()).then(|| closed("checks"));
-    windows.into_iter().chain(checks).collect()
+    let Some(checks) = entering.snapshot.facts.checks.get(&(repo, commit)) else {
+        return unknown(entering.snapshot, needs, Need::Checks { repo, commit }, "check", &format!("the check {name}"));
+    };
+    // Anybody's App may post a check of any name: where the configuration names the App, only its word counts.
+    let from = wanted.app.as_ref().map_or_else(String::new, |app| format!(" of {app}"));
+    let mine = checks.iter().filter(|check| check.name == *name);
+    let states = mine.filter(|check| wanted.app.as_ref().is_none_or(|app| check.app == *app)).map(|check| check.state);
+    let short = commit.short();
+    match states.max() {
+        None => Verdict::wait("check", format!("{name}{from} has not reported on {short} yet"))
+            .next("it goes on by itself once that check reports success"),
+        Some(CheckState::Pending) => Verdict::wait("check", format!("{name}{from} is still running on {short}")),
+        Some(CheckState::Failed) => Verdict::no("check-failed", format!("{name}{from} failed on {short}"))
+            .next("fix what it found, or re-run it"),
+        Some(CheckState::Passed) => Verdict::yes("check", format!("{name}{from} passed on {short}")),
+    }
 }
 
 /// Nobody holds this environment.

@@ -17,6 +17,7 @@ mod texts;
 mod versions;
 mod wakes;
 mod ways_in;
+mod windows;
 
 use crate::model::plan::{Need, Plan};
 use crate::model::snapshot::{Configuration, Snapshot, Subject};

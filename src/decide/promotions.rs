@@ -176,6 +176,12 @@ impl Pass<'_> {
             effects.extend(
                 older.map(|other| Effect::Close { number: other.number, comment: texts::superseded(pull, &candidate) }),
             );
+            let known = candidate.tag.as_ref().filter(|tag| tag.pusher.is_some());
+            if self.pipeline.mode == Mode::Enforce && self.pin(known, draft) {
+                // Four eyes look different now.
+                let repo = self.snapshot.common.repo.id;
+                effects.extend([Key::Pull(repo, pull.number), Key::Head(repo, pull.head)].map(Effect::Wake));
+            }
             let gates = gates::all(&self.entering(&candidate), None, needs);
             return Verdict::all("promoting", format!("{headline}, in #{}", pull.number), gates);
         }
@@ -256,18 +262,22 @@ impl Pass<'_> {
         Some(Verdict::no("rejected", text).next(again))
     }
 
-    /// Remembers what a tag names, and who pushed it, from when it first starts something.
-    fn pin(&self, tag: Option<&Tag>, draft: &mut Draft<'_>) {
-        let Some(tag) = tag else { return };
-        if self.snapshot.common.ledger.entry(&self.app.name, &self.environment.name).tags.contains_key(&tag.name) {
-            return;
+    /// Remembers what a tag names, and who pushed it, from when it first starts something; `false` when nothing was new.
+    fn pin(&self, tag: Option<&Tag>, draft: &mut Draft<'_>) -> bool {
+        let Some(tag) = tag else { return false };
+        let entry = self.snapshot.common.ledger.entry(&self.app.name, &self.environment.name);
+        // The tag may have been seen before the delivery that tells who pushed it came in: that much is learnt later.
+        let late = |pin: &TagPin| pin.pusher.is_none() && tag.pusher.is_some() && pin.commit == tag.commit;
+        if entry.tags.get(&tag.name).is_some_and(|pin| !late(pin)) {
+            return false;
         }
         let pin = TagPin { commit: tag.commit, pusher: tag.pusher.clone(), at: self.snapshot.common.now };
         let why =
             format!("{} {} for {}: commit {}", self.app.name, tag.name, self.environment.name, tag.commit.short());
         draft.change(&self.app.name, &self.environment.name, why, |entry| {
-            entry.tags.entry(tag.name.clone()).or_insert(pin);
+            entry.tags.entry(tag.name.clone()).or_insert(pin).pusher.clone_from(&tag.pusher);
         });
+        true
     }
 
     /// Writes the promotion, once everything it needs is known.

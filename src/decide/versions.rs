@@ -78,18 +78,29 @@ pub(super) fn wanted(
     holdings: &Holdings,
     entry: &Entry,
 ) -> Result<Candidate, Verdict> {
-    if let Some(rollback) = open_request(entry.rollbacks.last(), holdings) {
-        return candidate_of(app, source, rollback)
-            .map(|c| Candidate { cause: Cause::Rollback(rollback.clone()), ..c });
+    let wanted = if let Some(rollback) = open_request(entry.rollbacks.last(), holdings) {
+        candidate_of(app, source, rollback).map(|c| Candidate { cause: Cause::Rollback(rollback.clone()), ..c })
+    } else if let Some(asked) = open_request(entry.requests.last(), holdings) {
+        candidate_of(app, source, asked).map(|c| Candidate { cause: Cause::Asked(asked.clone()), ..c })
+    } else {
+        match environment.takes {
+            Takes::Trunk => newest_trunk(source, holdings, entry),
+            Takes::Prereleases => newest_tag(app, source, holdings, entry, true),
+            Takes::Releases => newest_tag(app, source, holdings, entry, false),
+        }
+    };
+    wanted.map(|candidate| remembered(candidate, entry))
+}
+
+/// A delivery tells who pushed a tag to one pass only; later ones have it from the ledger.
+fn remembered(mut candidate: Candidate, entry: &Entry) -> Candidate {
+    if let Some(tag) = &mut candidate.tag
+        && tag.pusher.is_none()
+        && let Some(pin) = entry.tags.get(&tag.name).filter(|pin| pin.commit == tag.commit)
+    {
+        tag.pusher.clone_from(&pin.pusher);
     }
-    if let Some(asked) = open_request(entry.requests.last(), holdings) {
-        return candidate_of(app, source, asked).map(|c| Candidate { cause: Cause::Asked(asked.clone()), ..c });
-    }
-    match environment.takes {
-        Takes::Trunk => newest_trunk(source, holdings, entry),
-        Takes::Prereleases => newest_tag(app, source, holdings, entry, true),
-        Takes::Releases => newest_tag(app, source, holdings, entry, false),
-    }
+    candidate
 }
 
 /// A request stands until the environment took something after it was made, or holds what was asked for. Times are whole seconds, so

@@ -566,6 +566,35 @@ async fn a_rewritten_past_leaves_only_the_newest_to_tell() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn commits_at_hand_cost_no_request_and_one_that_is_missing_costs_one() {
+    let (server, (_dir, cache)) = (Server::new(), cache());
+    let first = commit(server.path(), &[("a", "1")], "first");
+    cache.sync(slot(Content::All), &server.remote(), &[RefSpec::Default]).await.unwrap();
+    assert_eq!(server.requests().len(), 2);
+    // The branch has moved on; who wants these commits wants them and not the branch.
+    let second = commit(server.path(), &[("a", "2")], "second");
+    let hand = [RefSpec::Commit(first)];
+    let (store, refs) = cache.sync(slot(Content::All), &server.remote(), &hand).await.unwrap();
+    assert!(server.requests().is_empty(), "nobody is asked for what is there");
+    assert_eq!(refs, Refs::default(), "and nothing is told of refs that were not read");
+    assert!(store.commit_info(second).is_err());
+
+    let both = [RefSpec::Commit(first), RefSpec::Commit(second)];
+    let (store, refs) = cache.sync(slot(Content::All), &server.remote(), &both).await.unwrap();
+    assert_eq!((server.requests().len(), refs), (1, Refs::default()), "a fetch, and no list");
+    assert!(store.commit_info(second).is_ok());
+    cache.sync(slot(Content::All), &server.remote(), &both).await.unwrap();
+    assert!(server.requests().is_empty());
+
+    // Many at once: one brings it, the others find it.
+    let third = commit(server.path(), &[("a", "3")], "third");
+    let (want, remote) = ([RefSpec::Commit(third)], server.remote());
+    let all = futures_util::future::join_all((0..5).map(|_| cache.sync(slot(Content::All), &remote, &want))).await;
+    assert!(all.into_iter().all(|one| one.unwrap().0.commit_info(third).is_ok()));
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_worn_or_broken_cache_starts_anew() {
     let (server, (_dir, cache)) = (Server::new(), cache());
     let first = commit(server.path(), &[("a", "1")], "first");

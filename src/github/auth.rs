@@ -1,4 +1,5 @@
-//! Who we are to GitHub: App JWTs minted from our clock, and installation tokens for one job each.
+//! Who we are to GitHub: App JWTs minted from our clock, and installation tokens: one for each repository and kind of work,
+//! kept until shortly before its end, so that an hour of passes over one repository costs one of a kind.
 //!
 //! octocrab's own token handling cannot reduce permissions and asks ten times when ten calls start at once, so this is ours.
 
@@ -69,6 +70,13 @@ pub(super) struct Token {
     pub(super) expires: Timestamp,
 }
 
+impl Token {
+    /// Whether work that begins now may begin with it.
+    fn lasts(&self, now: Timestamp) -> bool {
+        now < self.expires - SPARE
+    }
+}
+
 type Place = Arc<tokio::sync::Mutex<Option<Token>>>;
 
 /// The tokens we hold, in memory only.
@@ -83,7 +91,7 @@ impl Tokens {
     {
         let place = self.place(key);
         let mut held = place.lock().await;
-        if let Some(token) = held.as_ref().filter(|token| now < token.expires - SPARE) {
+        if let Some(token) = held.as_ref().filter(|token| token.lasts(now)) {
             return Ok(token.secret.clone());
         }
         *held = None;
@@ -91,6 +99,13 @@ impl Tokens {
         let secret = token.secret.clone();
         *held = Some(token);
         Ok(secret)
+    }
+
+    /// A token for `key` that is at hand; waits for a mint of it that is under way.
+    pub(super) async fn at_hand(&self, key: TokenKey, now: Timestamp) -> Option<SecretString> {
+        let place = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).map(Arc::clone)?;
+        let held = place.lock().await;
+        held.as_ref().filter(|token| token.lasts(now)).map(|token| token.secret.clone())
     }
 
     /// Forgets a token GitHub no longer accepts, unless somebody already brought another.

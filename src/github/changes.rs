@@ -27,6 +27,17 @@ pub struct CameWith {
     pub pull: Option<(u64, String)>,
 }
 
+/// A file that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum File {
+    /// Its text.
+    Text(String),
+    /// The repository is there and the file is not.
+    Absent,
+    /// Something is there that is no text, or more than GitHub tells; or the repository has another name by now.
+    Unreadable,
+}
+
 impl GitHub {
     /// Who GitHub says wrote each commit, and the pull request each came with; commits it does not know are left out.
     ///
@@ -50,8 +61,7 @@ impl GitHub {
         Ok(all)
     }
 
-    /// One file on the default branch of each repository, in the order asked; `None` where it does not exist, is no text, or
-    /// the repository is gone.
+    /// One file on the default branch of each repository, in the order asked.
     ///
     /// # Errors
     /// When GitHub does not answer well.
@@ -60,7 +70,7 @@ impl GitHub {
         installation: InstallationId,
         repos: &[RepoAt],
         path: &str,
-    ) -> Result<Vec<Option<String>>, ApiError> {
+    ) -> Result<Vec<File>, ApiError> {
         let mut all = Vec::with_capacity(repos.len());
         for batch in repos.chunks(MAX_ALIASES) {
             let variables = json!({ "expression": format!("HEAD:{path}") });
@@ -70,9 +80,14 @@ impl GitHub {
             for (i, at) in batch.iter().enumerate() {
                 let node: Option<FileNode> = serde_json::from_value(page.remove(&format!("r{i}")).unwrap_or_default())
                     .map_err(|error| ApiError::unreadable(Op::Files.call().name, &error))?;
-                let node = node.filter(|node| node.database_id == at.id.0);
-                let blob = node.and_then(|node| node.object).filter(|blob| !blob.is_truncated.unwrap_or(false));
-                all.push(blob.and_then(|blob| blob.text));
+                all.push(match node.filter(|node| node.database_id == at.id.0) {
+                    None => File::Unreadable,
+                    Some(FileNode { object: None, .. }) => File::Absent,
+                    Some(FileNode { object: Some(blob), .. }) => {
+                        let whole = blob.text.filter(|_| !blob.is_truncated.unwrap_or(false));
+                        whole.map_or(File::Unreadable, File::Text)
+                    }
+                });
             }
         }
         Ok(all)

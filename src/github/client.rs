@@ -19,7 +19,7 @@ use tower::util::BoxCloneSyncService;
 use super::auth::{App, Token, TokenKey, Tokens};
 use super::calls::{Access, Level, Op, encode, fill};
 use super::error::{self, ApiError, GraphqlError, Kind, Scope};
-use super::pace::Pacer;
+use super::pace::{Pacer, Sends};
 use super::{Config, RepoAt};
 use crate::clock::Clock;
 use crate::model::id::InstallationId;
@@ -231,7 +231,13 @@ impl Client {
     /// A token for git, or whatever else speaks to GitHub for us.
     pub(super) async fn token(&self, who: Who, access: Access) -> Result<SecretString, ApiError> {
         let Some(key) = token_key(who, access) else { return self.app.jwt() };
-        self.tokens.get(key, self.clock.now(), self.mint(key)).await
+        let now = self.clock.now();
+        if let Some(wider) = access.served_by().and_then(|wider| token_key(who, wider))
+            && let Some(token) = self.tokens.at_hand(wider, now).await
+        {
+            return Ok(token);
+        }
+        self.tokens.get(key, now, self.mint(key)).await
     }
 
     async fn mint(&self, key: TokenKey) -> Result<Token, ApiError> {
@@ -259,7 +265,7 @@ impl Client {
             token: String,
             expires_at: jiff::Timestamp,
         }
-        self.pacer.admit(installation, false, self.clock.now())?;
+        self.pacer.admit(installation, Sends::Read, self.clock.now())?;
         let permissions: serde_json::Map<String, Value> =
             permissions.iter().map(|(name, level)| ((*name).to_owned(), level.as_str().into())).collect();
         let mut body = json!({ "permissions": permissions });
@@ -286,11 +292,7 @@ impl Client {
         for last in [false, true] {
             let secret = self.token(ask.who, access).await?;
             if let Some((installation, ..)) = key {
-                self.pacer.admit(
-                    installation,
-                    access == Access::Work && ask.op.call().method != Method::GET,
-                    self.clock.now(),
-                )?;
+                self.pacer.admit(installation, sends(ask.op), self.clock.now())?;
             }
             let answer = self.exchange(uri, ask, &secret).await;
             if let (Err((Some(StatusCode::UNAUTHORIZED), _)), Some(key), false) = (&answer, key, last) {
@@ -361,6 +363,16 @@ impl Client {
         let (parts, body) = response.into_parts();
         let body = body.collect().await.map_err(|error| lost(&error))?.to_bytes();
         Ok((parts.status, parts.headers, body))
+    }
+}
+
+/// What a call does to the limits; a call that writes and is not told apart here carries.
+fn sends(op: Op) -> Sends {
+    let call = op.call();
+    match op {
+        _ if call.access != Access::Work || call.method == Method::GET => Sends::Read,
+        Op::CreateCheck | Op::UpdateCheck | Op::CreateComment | Op::UpdateComment | Op::React => Sends::Talk,
+        _ => Sends::Carry,
     }
 }
 

@@ -23,7 +23,7 @@ use secrecy::SecretString;
 
 pub use apply::reply_marker;
 pub use calls::{Access, CALLS, Call, EVENTS, Level};
-pub use changes::{CameWith, came_with, files};
+pub use changes::{CameWith, File, came_with, files};
 pub use error::{ApiError, Kind, Scope};
 pub use hooks::Redelivered;
 pub use observe::RepoListing;
@@ -100,8 +100,8 @@ impl GitHub {
         format!("{}{}", self.web_url, path.trim_end_matches("/git-upload-pack"))
     }
 
-    /// What is left of an installation's budgets, as far as GitHub said.
+    /// What is left of an installation's budgets, as far as GitHub said and we counted.
     pub fn budget(&self, installation: InstallationId) -> Budget {
-        self.client.pacer.budget(installation.0)
+        self.client.pacer.budget(installation.0, self.client.clock.now())
     }
 }

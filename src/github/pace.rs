@@ -11,17 +11,31 @@ use super::error::{ApiError, Kind, Scope};
 /// Content writes a minute and an hour (GitHub's documented secondary limits).
 const WINDOWS: [(usize, SignedDuration); 2] =
     [(80, SignedDuration::from_secs(60)), (500, SignedDuration::from_secs(3600))];
+/// What talk may take of each window, in fifths. Anybody who may open a pull request makes us talk, so a flood of them must leave
+/// room for what carries versions.
+const TALK_FIFTHS: usize = 4;
 /// Installations remembered; each costs at most 500 times. When there are more, the longest idle is forgotten.
 const MAX_INSTALLATIONS: usize = 10_000;
 
-/// What GitHub said is left of the hourly budgets.
+/// What a request does, as far as limits go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sends {
+    /// Nothing is written.
+    Read,
+    /// Checks, comments, reactions: strangers can cause them.
+    Talk,
+    /// Branches, commits, pull requests, merges: what carries a version, and the ledger.
+    Carry,
+}
+
+/// What is left of the hourly budgets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Budget {
     /// REST calls left.
     pub rest: Option<u64>,
     /// GraphQL points left.
     pub graphql: Option<u64>,
-    /// Content writes in the last hour.
+    /// Content writes we may still make this hour.
     pub writes: usize,
 }
 
@@ -39,7 +53,7 @@ pub(super) struct Pacer(Mutex<HashMap<u64, Pace>>);
 
 impl Pacer {
     /// Asks to send one request now; a write is counted.
-    pub(super) fn admit(&self, installation: u64, write: bool, now: Timestamp) -> Result<(), ApiError> {
+    pub(super) fn admit(&self, installation: u64, sends: Sends, now: Timestamp) -> Result<(), ApiError> {
         let mut paces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if paces.len() >= MAX_INSTALLATIONS && !paces.contains_key(&installation) {
             let idle = paces.iter().min_by_key(|(_, pace)| pace.used).map(|(id, _)| *id);
@@ -50,7 +64,7 @@ impl Pacer {
         if let Some(until) = pace.blocked_until.filter(|until| now < *until) {
             return Err(wait(until, "GitHub asked us to wait"));
         }
-        if !write {
+        if sends == Sends::Read {
             return Ok(());
         }
         let (_, longest) = WINDOWS[1];
@@ -58,6 +72,7 @@ impl Pacer {
             pace.writes.pop_front();
         }
         for (most, window) in WINDOWS {
+            let most = if sends == Sends::Talk { most * TALK_FIFTHS / 5 } else { most };
             // The write that must leave the window before another fits.
             let leaving = pace.writes.len().checked_sub(most).and_then(|i| pace.writes.get(i));
             if let Some(at) = leaving.filter(|at| now.duration_since(**at) < window) {
@@ -88,10 +103,13 @@ impl Pacer {
         }
     }
 
-    /// What is left, as far as GitHub said.
-    pub(super) fn budget(&self, installation: u64) -> Budget {
+    /// What is left, as far as GitHub said; of writes we know ourselves.
+    pub(super) fn budget(&self, installation: u64, now: Timestamp) -> Budget {
+        let (most, window) = WINDOWS[1];
         let paces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        paces.get(&installation).map_or_else(Budget::default, |p| Budget { writes: p.writes.len(), ..p.budget })
+        let Some(pace) = paces.get(&installation) else { return Budget { writes: most, ..Budget::default() } };
+        let recent = pace.writes.iter().filter(|at| now.duration_since(**at) < window).count();
+        Budget { writes: most.saturating_sub(recent), ..pace.budget }
     }
 }
 
@@ -109,29 +127,53 @@ mod tests {
         let start: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
         let at = |seconds| start + SignedDuration::from_secs(seconds);
         for _ in 0..80 {
-            pacer.admit(1, true, start).unwrap();
+            pacer.admit(1, Sends::Carry, start).unwrap();
         }
-        assert_eq!(pacer.admit(1, true, at(59)).unwrap_err().kind, Kind::ThrottledUntil(at(60)));
-        pacer.admit(1, false, at(59)).unwrap();
-        pacer.admit(2, true, at(59)).unwrap();
+        assert_eq!(pacer.admit(1, Sends::Carry, at(59)).unwrap_err().kind, Kind::ThrottledUntil(at(60)));
+        pacer.admit(1, Sends::Read, at(59)).unwrap();
+        pacer.admit(2, Sends::Carry, at(59)).unwrap();
         let mut sent = 80;
         for second in 60..3600 {
-            sent += usize::from(pacer.admit(1, true, at(second)).is_ok());
+            sent += usize::from(pacer.admit(1, Sends::Carry, at(second)).is_ok());
         }
         assert_eq!(sent, 500);
-        assert_eq!(pacer.budget(1).writes, 500);
-        pacer.admit(1, true, at(3600)).unwrap();
+        assert_eq!((pacer.budget(1, at(3599)).writes, pacer.budget(2, at(3599)).writes), (0, 499));
+        assert_eq!((pacer.budget(3, start).writes, pacer.budget(1, at(3600)).writes), (500, 80));
+        pacer.admit(1, Sends::Carry, at(3600)).unwrap();
+    }
+
+    #[test]
+    fn t40_a_flood_of_talk_leaves_room_for_promotions() {
+        let pacer = Pacer::default();
+        let start: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
+        let (mut talk, mut carried) = (0, 0);
+        // Strangers open pull requests all the time; every few minutes a promotion takes its four writes.
+        for second in 0..3600 {
+            let now = start + SignedDuration::from_secs(second);
+            talk += (0..10).filter(|_| pacer.admit(1, Sends::Talk, now).is_ok()).count();
+            if second % 150 == 149 {
+                for _ in 0..4 {
+                    pacer.admit(1, Sends::Carry, now).unwrap();
+                    carried += 1;
+                }
+            }
+        }
+        assert_eq!(carried, 96);
+        assert!((300..=400).contains(&talk), "{talk}");
+        assert!(pacer.budget(1, start + SignedDuration::from_secs(3600)).writes <= 500);
+        let wait = pacer.admit(1, Sends::Talk, start + SignedDuration::from_secs(3599)).unwrap_err();
+        assert!(matches!(wait.kind, Kind::ThrottledUntil(_)), "{wait}");
     }
 
     #[test]
     fn nothing_is_sent_before_the_wait_is_over() {
         let pacer = Pacer::default();
         let start: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
-        pacer.admit(1, false, start).unwrap();
+        pacer.admit(1, Sends::Read, start).unwrap();
         let until = start + SignedDuration::from_secs(30);
         pacer.block(1, until);
-        assert_eq!(pacer.admit(1, false, start).unwrap_err().kind, Kind::ThrottledUntil(until));
-        pacer.admit(2, false, start).unwrap();
-        pacer.admit(1, false, until).unwrap();
+        assert_eq!(pacer.admit(1, Sends::Read, start).unwrap_err().kind, Kind::ThrottledUntil(until));
+        pacer.admit(2, Sends::Read, start).unwrap();
+        pacer.admit(1, Sends::Read, until).unwrap();
     }
 }

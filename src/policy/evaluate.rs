@@ -193,7 +193,8 @@ pub fn findings(
         environment: info,
         objects: &rendered.objects,
         problems: &rendered.problems,
-        kustomizations: &kustomizations(tree, &rendered.reads),
+        // Against objects that are not there, each of their entries would look like one for nothing.
+        kustomizations: &if rendered.ok { kustomizations(tree, &rendered.reads) } else { Vec::new() },
         tree: *tree,
         policies,
         packs,

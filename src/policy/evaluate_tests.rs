@@ -141,3 +141,16 @@ fn missing_trees_are_a_finding() {
     let evaluation = evaluate(&job, &mut |_| {});
     assert!(evaluation.blocks() && evaluation.findings[0].rule == LIMIT, "{evaluation:?}");
 }
+
+#[test]
+fn what_does_not_build_says_nothing_of_its_images() {
+    let path = "environments/dev/kustomization.yaml";
+    let images = "images: [{ name: acme/other, newTag: v1 }]\n";
+    let rules = |resources: &str| {
+        let text = format!("resources: [{resources}]\n{images}");
+        let evaluation = change(&repository(), &with(path, &text));
+        evaluation.environments[0].findings.iter().map(|finding| finding.rule.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(rules("../../base"), ["KUST-004"]);
+    assert_eq!(rules("../../base, missing.yaml"), ["KUST-001"]);
+}

@@ -25,6 +25,7 @@ enum Found {
 
 /// Opens the file under its lock; the lock must live as long as the store.
 pub(super) async fn open(path: &Path, clock: Clock) -> Result<(Store, File), QueueError> {
+    local(path)?;
     let lock = lock(path)?;
     let why = match begin(path, clock.clone()).await? {
         Ok(store) => return Ok((store, lock)),
@@ -64,6 +65,49 @@ pub(super) async fn in_memory(clock: Clock) -> Result<Store, QueueError> {
     let mut store = Store::new(connection, clock);
     store.recover().await?;
     Ok(store)
+}
+
+/// File systems that several machines share, as the kernel names them. WAL needs memory that all users of the file share, and
+/// locks there are promises of a server. What runs in userland is listed by name: most of it is local.
+const SHARED: [&str; 14] = [
+    "afs",
+    "beegfs",
+    "ceph",
+    "cifs",
+    "fuse.ceph-fuse",
+    "fuse.glusterfs",
+    "fuse.s3fs",
+    "fuse.sshfs",
+    "glusterfs",
+    "gpfs",
+    "lustre",
+    "nfs",
+    "nfs4",
+    "smb3",
+];
+
+/// Refuses a folder that other machines share. Where the kernel keeps no such list (macOS), nothing is known and nothing refused.
+fn local(path: &Path) -> Result<(), QueueError> {
+    let Ok(mounts) = std::fs::read_to_string("/proc/self/mountinfo") else { return Ok(()) };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Ok(folder) = folder.canonicalize() else { return Ok(()) };
+    match shared(&mounts, &folder) {
+        Some(kind) => Err(QueueError::Network(path.display().to_string(), kind)),
+        None => Ok(()),
+    }
+}
+
+/// The kind of the file system `folder` is on, when machines share it: of the longest mount point above it, the last mounted.
+fn shared(mounts: &str, folder: &Path) -> Option<String> {
+    let mount = |line: &str| -> Option<(PathBuf, String)> {
+        // `36 35 98:0 /root /point options … - type source options`; a blank in a name is `\040`.
+        let (head, tail) = line.split_once(" - ")?;
+        let point = head.split(' ').nth(4)?.replace("\\040", " ").replace("\\134", "\\");
+        Some((point.into(), tail.split(' ').next()?.to_owned()))
+    };
+    let above = mounts.lines().filter_map(mount).filter(|(point, _)| folder.starts_with(point));
+    let (_, kind) = above.max_by_key(|(point, _)| point.components().count())?;
+    SHARED.contains(&kind.as_str()).then_some(kind)
 }
 
 /// Takes the lock of the operating system, which a killed process cannot keep.
@@ -166,4 +210,34 @@ fn is_no_database(error: &sqlx::Error) -> bool {
 pub(super) fn trouble(error: sqlx::Error) -> QueueError {
     let text = error.to_string();
     if is_no_database(&error) { QueueError::Damaged(text) } else { QueueError::Store(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t48_a_folder_that_machines_share_is_refused() {
+        let mounts = "22 1 259:1 / / rw,relatime - ext4 /dev/root rw\n\
+                      40 22 0:35 / /data rw shared:1 - nfs4 10.0.0.1:/volume rw\n\
+                      41 40 259:2 / /data/disk rw - xfs /dev/nvme1n1 rw\n\
+                      42 22 0:36 / /mnt/my\\040share rw - cifs //server/share rw\n\
+                      43 22 0:37 / /over rw - nfs 10.0.0.1:/old rw\n\
+                      44 22 0:38 / /over rw - tmpfs tmpfs rw\n\
+                      a line of another kernel\n";
+        for (folder, found) in [
+            ("/data", Some("nfs4")),
+            ("/data/trunkline", Some("nfs4")),
+            ("/data/disk/trunkline", None),
+            ("/database", None),
+            ("/mnt/my share/queue", Some("cifs")),
+            ("/over/queue", None),
+            ("/var/lib/trunkline", None),
+        ] {
+            assert_eq!(shared(mounts, Path::new(folder)).as_deref(), found, "{folder}");
+        }
+        assert_eq!(shared("", Path::new("/data")), None);
+        let error = QueueError::Network("/data/queue.db".into(), "nfs4".into());
+        insta::assert_snapshot!(error, @"`/data/queue.db` is on a network file system (nfs4), where a queue can be damaged; put the data folder on a local disk");
+    }
 }

@@ -7,6 +7,7 @@
 //! One task owns the one SQLite connection and commits up to 256 commands at once, because the sync is the cost and lock
 //! fights between writers are the latency (`reliability.md`, section 3.2).
 
+mod back;
 mod file;
 mod schema;
 mod store;
@@ -41,6 +42,11 @@ pub const MAX_NOTES: u32 = 256;
 
 /// How long a delivery's id and hash are remembered: GitHub redelivers for three days, and a week leaves room.
 pub const REMEMBER: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// How long a body counts as the same delivery under any GUID. The GUID is not signed, so who has caught one signed body can send
+/// it again under fresh ones; they get one look per key in this time. Not longer, because two honest events may be alike to the
+/// byte (a check re-run twice), and the second is a wake of its own.
+pub const SAME_BODY: Duration = Duration::from_secs(10 * 60);
 
 /// Commands waiting for the writer: four full groups; more means the disk is too slow, and the sender should know.
 const MAX_COMMANDS: usize = 1024;
@@ -91,7 +97,7 @@ pub struct Delivery {
 pub enum Accepted {
     /// It is stored, and its keys are awake.
     New,
-    /// It was here before, by GUID or by body; nothing changed.
+    /// It was here before, by GUID, or by body within [`SAME_BODY`]; nothing changed.
     Duplicate,
 }
 
@@ -175,6 +181,11 @@ pub enum QueueError {
     /// Another process works on the file.
     #[error("`{0}` is in use by another Trunkline; stop that one first, or give this one its own data folder")]
     Locked(String),
+    /// The folder is on a file system that other machines share, where neither locks nor SQLite's log can be relied on.
+    #[error(
+        "`{0}` is on a network file system ({1}), where a queue can be damaged; put the data folder on a local disk"
+    )]
+    Network(String, String),
     /// The file or the disk failed.
     #[error("the queue's file failed: {0}")]
     Store(String),

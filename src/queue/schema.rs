@@ -1,7 +1,7 @@
 //! The tables: wakes, timers, notes, and which deliveries were here.
 
 /// Counted up with every change of `SCHEMA`; the file is disposable, so there are no migrations.
-pub(super) const SCHEMA_VERSION: i64 = 1;
+pub(super) const SCHEMA_VERSION: i64 = 2;
 
 /// Times are microseconds since the epoch. `run_at` is derived, so it cannot disagree with the timers it is the least of.
 pub(super) const SCHEMA: &str = "
@@ -13,9 +13,9 @@ CREATE TABLE delivery (
   body BLOB NOT NULL,
   event TEXT NOT NULL,
   received INTEGER NOT NULL,
-  UNIQUE (app, guid),
-  UNIQUE (app, body)
+  UNIQUE (app, guid)
 );
+CREATE INDEX delivery_body ON delivery (app, body, received);
 CREATE TABLE work (
   key TEXT PRIMARY KEY,
   installation INTEGER NOT NULL,
@@ -41,5 +41,5 @@ CREATE INDEX work_lease ON work (lease_until) WHERE token IS NOT NULL;
 CREATE TABLE note (id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, body TEXT NOT NULL);
 CREATE INDEX note_key ON note (key, id);
 CREATE TABLE probe (id INTEGER PRIMARY KEY, at INTEGER NOT NULL);
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 COMMIT;";

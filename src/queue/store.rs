@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row, SqliteConnection};
 
+use super::back;
 use super::file::trouble;
 use super::{
-    Accepted, Delivery, Due, Lease, MAX_KEYS, MAX_NOTES, Note, Outcome, PATIENCE, QUIET, QueueError, REMEMBER, Stats,
-    Wake,
+    Accepted, Delivery, Due, Lease, MAX_KEYS, MAX_NOTES, Note, Outcome, PATIENCE, QUIET, QueueError, REMEMBER,
+    SAME_BODY, Stats, Wake,
 };
 use crate::clock::Clock;
 use crate::model::id::{InstallationId, Key};
@@ -39,24 +40,30 @@ pub(super) struct Store {
     /// The installation that was served last; the next claim begins after it.
     turn: i64,
     until_prune: u32,
+    /// When the last transaction was committed, and when this one began.
+    latest: i64,
+    began: i64,
 }
 
 impl Store {
     pub(super) fn new(connection: SqliteConnection, clock: Clock) -> Self {
-        Self { connection, clock, keys_at_most: 0, max_keys: MAX_KEYS, turn: 0, until_prune: 0 }
+        Self { connection, clock, keys_at_most: 0, max_keys: MAX_KEYS, turn: 0, until_prune: 0, latest: 0, began: 0 }
     }
 
     /// Frees every claim: the lock says that whoever made it is dead.
     pub(super) async fn recover(&mut self) -> Result<(), QueueError> {
         self.begin().await?;
         self.free_leases(i64::MAX).await?;
+        back::bound(&mut self.connection, self.began).await?;
         self.prune().await?;
         self.commit().await?;
         self.count_keys().await
     }
 
     pub(super) async fn begin(&mut self) -> Result<(), QueueError> {
-        self.run("BEGIN").await
+        self.run("BEGIN").await?;
+        self.began = self.now();
+        back::follow(&mut self.connection, self.latest, self.began).await
     }
 
     async fn run(&mut self, statement: &'static str) -> Result<(), QueueError> {
@@ -65,7 +72,9 @@ impl Store {
     }
 
     pub(super) async fn commit(&mut self) -> Result<(), QueueError> {
-        self.run("COMMIT").await
+        self.run("COMMIT").await?;
+        self.latest = self.began;
+        Ok(())
     }
 
     /// Undoes the transaction, as far as SQLite has not done so itself.
@@ -87,13 +96,16 @@ impl Store {
         }
         self.prune_now_and_then().await?;
         let new = sqlx::query(
-            "INSERT INTO delivery (app, guid, body, event, received) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+            "INSERT INTO delivery (app, guid, body, event, received) SELECT ?1, ?2, ?3, ?4, ?5
+             WHERE NOT EXISTS (SELECT 1 FROM delivery WHERE app = ?1 AND body = ?3 AND received > ?6)
+             ON CONFLICT DO NOTHING",
         )
         .bind(delivery.app.cast_signed())
         .bind(delivery.guid)
         .bind(delivery.body_sha256.to_vec())
         .bind(delivery.event)
         .bind(self.now())
+        .bind(self.now().saturating_sub(span(SAME_BODY)))
         .execute(&mut self.connection)
         .await
         .map_err(trouble)?;
@@ -471,7 +483,7 @@ fn micros(at: Timestamp) -> i64 {
     at.as_microsecond()
 }
 
-fn span(duration: Duration) -> i64 {
+pub(super) fn span(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
@@ -520,5 +532,64 @@ mod tests {
         clock.advance(Duration::from_secs(1));
         store.prune().await.unwrap();
         assert_eq!(store.accept(delivery).await, Ok(Accepted::New));
+    }
+
+    fn step_back(clock: &Clock, by: Duration) {
+        if let Clock::Manual(micros) = clock {
+            micros.fetch_sub(span(by), std::sync::atomic::Ordering::SeqCst);
+        }
+    }
+
+    /// Claims in a transaction of its own, as the writer does.
+    async fn claim(store: &mut Store) -> Vec<Lease> {
+        store.begin().await.unwrap();
+        let leases = store.claim(1, QUIET).await.unwrap();
+        store.commit().await.unwrap();
+        leases
+    }
+
+    async fn with_one_wake(clock: &Clock) -> Store {
+        let mut store = crate::queue::file::in_memory(clock.clone()).await.unwrap();
+        let wake = Wake { key: Key::Repo(RepoId(1)), installation: InstallationId(1), note: None };
+        let (guid, event) = ("a".to_owned(), "push".to_owned());
+        let delivery = Delivery { app: 1, guid, body_sha256: [1; 32], event, wakes: vec![wake] };
+        store.begin().await.unwrap();
+        assert_eq!(store.accept(delivery).await, Ok(Accepted::New));
+        store.commit().await.unwrap();
+        store
+    }
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[tokio::test]
+    async fn what_waits_steps_back_with_the_clock() {
+        let clock = Clock::manual(Timestamp::UNIX_EPOCH + 10 * HOUR);
+        let mut store = with_one_wake(&clock).await;
+        step_back(&clock, HOUR);
+        assert_eq!(claim(&mut store).await, [], "the burst is not over");
+        clock.advance(QUIET);
+        let lease = claim(&mut store).await.remove(0);
+        let retry = Outcome::Retry { at: clock.now() + QUIET, reason: String::new() };
+        store.finish(lease, retry).await.unwrap();
+        step_back(&clock, HOUR);
+        assert_eq!(claim(&mut store).await, [], "the pause is not over");
+        clock.advance(QUIET);
+        let lease = claim(&mut store).await.remove(0);
+        step_back(&clock, HOUR);
+        assert_eq!(claim(&mut store).await, [], "the lease holds");
+        clock.advance(QUIET);
+        assert_eq!(claim(&mut store).await[0].key, lease.key);
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_stepped_back_between_two_starts_delays_nothing_for_long() {
+        let clock = Clock::manual(Timestamp::UNIX_EPOCH + 10 * HOUR);
+        let mut store = with_one_wake(&clock).await;
+        // A new process remembers nothing.
+        store.latest = 0;
+        step_back(&clock, 5 * HOUR);
+        store.recover().await.unwrap();
+        clock.advance(PATIENCE);
+        assert_eq!(claim(&mut store).await.len(), 1);
     }
 }

@@ -1,5 +1,7 @@
 //! Apply: one arm an effect, each a conditional, idempotent write.
 
+use jiff::Timestamp;
+
 use super::{Reconciler, Trouble};
 use crate::github::{Kind, RepoAt};
 use crate::model::id::{Key, Oid};
@@ -13,12 +15,7 @@ use crate::render::versions::{self, NewVersion};
 
 impl Reconciler {
     /// Makes one effect so, and returns the number GitHub gave what it created.
-    pub(super) async fn apply(
-        &self,
-        snapshot: &Snapshot,
-        effect: &Effect,
-        notes: &[Note],
-    ) -> Result<Option<u64>, Trouble> {
+    pub(super) async fn apply(&self, snapshot: &Snapshot, effect: &Effect) -> Result<Option<u64>, Trouble> {
         let Some(listing) = self.directory.find(snapshot.common.repo.id) else {
             return Err(Trouble::bug("the repository left the directory in the middle of a pass"));
         };
@@ -26,7 +23,7 @@ impl Reconciler {
         let branch = &snapshot.common.repo.default_branch;
         tracing::info!(repo = %at.name, write = effect.natural_key(), "writing");
         match effect {
-            Effect::Wake(key) => self.wake(snapshot, key, notes).await.map(|()| None),
+            Effect::Wake(_) => Err(Trouble::bug("wakes are gathered, not written")),
             Effect::PutCheck { head, existing, output } => {
                 Ok(Some(github.put_check(at, *head, *existing, output).await?))
             }
@@ -66,16 +63,24 @@ impl Reconciler {
         }
     }
 
-    /// Wakes another key; what a delivery told about tags goes with it to the pipelines.
-    async fn wake(&self, snapshot: &Snapshot, key: &Key, notes: &[Note]) -> Result<(), Trouble> {
+    /// The wakes of another key; what a delivery told about tags goes with it to the pipelines.
+    pub(super) fn wakes(&self, snapshot: &Snapshot, key: &Key, notes: &[Note]) -> Vec<(Wake, Timestamp)> {
         let wake = |note| Wake { key: key.clone(), installation: snapshot.common.repo.installation, note };
         let mut wakes = vec![wake(None)];
         if matches!(key, Key::Pipeline(..)) {
             wakes.extend(notes.iter().cloned().map(|note| wake(Some(note))));
         }
         let now = self.parts.clock.now();
-        self.parts.queue.wake(wakes.into_iter().map(|wake| (wake, now)).collect()).await?;
-        Ok(())
+        wakes.into_iter().map(|wake| (wake, now)).collect()
+    }
+
+    /// Wakes what was gathered, as one transaction: a repository wakes all its open pull requests at once.
+    pub(super) async fn wake(&self, wakes: &mut Vec<(Wake, Timestamp)>) -> Result<(), Trouble> {
+        if wakes.is_empty() {
+            return Ok(());
+        }
+        tracing::info!(keys = wakes.len(), first = %wakes[0].0.key, "waking");
+        Ok(self.parts.queue.wake(std::mem::take(wakes)).await?)
     }
 
     /// Closes a pull request with a word why: only one that is still open, and the word only once, since a comment has no natural key.

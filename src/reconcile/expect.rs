@@ -41,7 +41,9 @@ impl Expectations {
     /// Whether a write is still to be done, given what was done a moment ago.
     pub(super) fn advise(&self, repo: RepoId, effect: Effect, now: Timestamp) -> Advice {
         let writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(written) = writes.get(&(repo, effect.natural_key())).filter(|written| written.until > now) else {
+        // A clock that stepped back would keep it for as long as it stepped.
+        let remembered = |written: &&Written| written.until > now && written.until <= now + LIFETIME;
+        let Some(written) = writes.get(&(repo, effect.natural_key())).filter(remembered) else {
             return Advice::Write(effect);
         };
         if written.content == content(&effect) {
@@ -113,5 +115,7 @@ mod tests {
         assert_eq!(expectations.advise(repo, comment("b", None), now), Advice::Write(comment("b", Some(99))));
         assert_eq!(expectations.advise(RepoId(2), comment("a", None), now), Advice::Write(comment("a", None)));
         assert_eq!(expectations.advise(repo, comment("a", None), now + LIFETIME), Advice::Write(comment("a", None)));
+        let stepped_back = now - Duration::from_secs(3600);
+        assert_eq!(expectations.advise(repo, comment("a", None), stepped_back), Advice::Write(comment("a", None)));
     }
 }

@@ -86,17 +86,18 @@ pub struct Reconciler {
     directory: Directory,
     expectations: Expectations,
     caches: way::Caches,
-    started: Timestamp,
+    /// When this process began, by the clock and by the time that passed since.
+    started: (Timestamp, Instant),
 }
 
 impl Reconciler {
-    /// Learns who we are and what we can reach, and wakes every repository.
+    /// Learns who we are and what we can reach, and wakes every repository with a configuration.
     ///
     /// # Errors
     /// When GitHub refuses the App's key, or the queue fails.
     pub async fn start(parts: Parts) -> Result<Arc<Self>, Trouble> {
         let bot = parts.github.app().await?;
-        let started = parts.clock.now();
+        let started = (parts.clock.now(), Instant::now());
         let this = Arc::new(Self {
             parts,
             bot,
@@ -125,6 +126,8 @@ impl Reconciler {
         let mut passes = tokio::task::JoinSet::new();
         let mut sweep_at = self.parts.clock.now() + running.sweep_every;
         loop {
+            // Never further away than one round, should the clock step back.
+            sweep_at = sweep_at.min(self.parts.clock.now() + running.sweep_every);
             if self.parts.clock.now() >= sweep_at {
                 if let Err(trouble) = self.sweep().await {
                     tracing::warn!(%trouble, next_in = ?running.sweep_every, "the sweep was cut short");
@@ -172,7 +175,7 @@ impl Reconciler {
         Ok(count)
     }
 
-    /// Learns what can be reached and wakes every repository: finds what no webhook told.
+    /// Learns what can be reached and wakes every repository with a configuration: finds what no webhook told.
     ///
     /// # Errors
     /// When GitHub or the queue fails.
@@ -190,7 +193,7 @@ impl Reconciler {
         }
         let now = self.parts.clock.now();
         let all = self.directory.all();
-        self.read_routes(&all).await;
+        let all = self.read_routes(&all).await;
         let wake = |at: crate::github::RepoAt| {
             (Wake { key: Key::Repo(at.id), installation: at.installation, note: None }, now)
         };
@@ -223,6 +226,11 @@ impl Reconciler {
         };
         if let Some(metrics) = metrics {
             metrics.pass(kind(&lease.key), ended, begun.elapsed());
+            let (installation, budget) = (lease.installation.0, self.parts.github.budget(lease.installation));
+            let writes = u64::try_from(budget.writes).ok();
+            for (bucket, left) in [("rest", budget.rest), ("graphql", budget.graphql), ("writes", writes)] {
+                left.inspect(|left| metrics.rate_limit(installation, bucket, *left));
+            }
         }
         if let Err(error) = self.parts.queue.finish(lease, outcome).await {
             tracing::error!(key, %error, "the end of the pass could not be stored; its lease will run out");
@@ -237,17 +245,37 @@ impl Reconciler {
         for verdict in &plan.verdicts {
             tracing::debug!(key = %lease.key, code = verdict.code, answer = ?verdict.answer, "{}", verdict.text);
         }
+        let mut wakes = Vec::new();
         for effect in plan.effects {
+            if let Effect::Wake(key) = &effect {
+                wakes.extend(self.wakes(&snapshot, key, &lease.notes));
+                continue;
+            }
+            self.wake(&mut wakes).await?;
             let now = self.parts.clock.now();
             match self.expectations.advise(snapshot.common.repo.id, effect, now) {
                 Advice::Skip(until) => look_again_at = later(until, look_again_at),
-                Advice::Write(effect) if effect.creates() && now < self.started + QUIET_AFTER_START => {
-                    return Err(Trouble::later(self.started + QUIET_AFTER_START, "just started; reads may be stale"));
+                Advice::Write(effect) if effect.creates() => {
+                    self.is_quiet_over(now)?;
+                    self.write(&snapshot, &effect).await?;
                 }
-                Advice::Write(effect) => self.write(&snapshot, &effect, &lease.notes).await?,
+                Advice::Write(effect) => self.write(&snapshot, &effect).await?,
             }
         }
+        self.wake(&mut wakes).await?;
         Ok(look_again_at)
+    }
+
+    /// Whether reads may be trusted enough to create something.
+    fn is_quiet_over(&self, now: Timestamp) -> Result<(), Trouble> {
+        let (started, since) = self.started;
+        let until = if now >= started {
+            started + QUIET_AFTER_START
+        } else {
+            // The clock stepped back: what really passed since counts.
+            now + QUIET_AFTER_START.saturating_sub(since.elapsed())
+        };
+        if now < until { Err(Trouble::later(until, "just started; reads may be stale")) } else { Ok(()) }
     }
 
     /// Decides, looks up what the plan asks for, and decides again.
@@ -264,8 +292,8 @@ impl Reconciler {
         Err(Trouble::bug("the plan kept asking for more than eight rounds"))
     }
 
-    async fn write(&self, snapshot: &Snapshot, effect: &Effect, notes: &[Note]) -> Result<(), Trouble> {
-        let id = self.apply(snapshot, effect, notes).await?;
+    async fn write(&self, snapshot: &Snapshot, effect: &Effect) -> Result<(), Trouble> {
+        let id = self.apply(snapshot, effect).await?;
         self.expectations.written(snapshot.common.repo.id, effect, id, self.parts.clock.now());
         Ok(())
     }

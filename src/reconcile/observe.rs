@@ -13,7 +13,7 @@ use crate::model::path::RepoPath;
 use crate::model::snapshot::{
     Common, Configuration, Facts, PipelineSubject, PullBrief, Repo, RepoSubject, Snapshot, Subject,
 };
-use crate::model::tree::{Tree, TreeError};
+use crate::model::tree::{EntryKind, Tree, TreeError};
 use crate::queue::Lease;
 
 /// A repository whose refs were just read and whose objects are at hand.
@@ -46,19 +46,7 @@ impl Fetched {
 impl Reconciler {
     /// Sees what a key is about; `None` when it is no more.
     pub(super) async fn observe(&self, lease: &Lease) -> Result<Option<Snapshot>, Trouble> {
-        let id = lease.key.repo();
-        let at = match self.directory.find(id) {
-            Some(listing) => listing.at,
-            None => {
-                // A wake for a repository that is new to us: look once, then let it go.
-                let listings = self.parts.github.repositories(lease.installation).await?;
-                self.directory.replace(lease.installation, listings);
-                match self.directory.find(id) {
-                    Some(listing) => listing.at,
-                    None => return Ok(None),
-                }
-            }
-        };
+        let Some(at) = self.reach(lease).await? else { return Ok(None) };
         let (repo, subject) = match self.subject(&at, &lease.key).await {
             Ok(found) => found,
             Err(Trouble::Api(error)) if error.kind == crate::github::Kind::Gone => return Ok(None),
@@ -80,6 +68,32 @@ impl Reconciler {
         };
         self.set_routes(&common);
         Ok(Some(Snapshot { common, subject, facts: Facts::default() }))
+    }
+
+    /// How a key's repository is reached: through the installation that lists it, whatever a delivery says.
+    async fn reach(&self, lease: &Lease) -> Result<Option<RepoAt>, Trouble> {
+        let (id, claimed) = (lease.key.repo(), lease.installation);
+        let known = self.directory.find(id);
+        if let Some(listing) = known.as_ref().filter(|listing| listing.at.installation == claimed) {
+            return Ok(Some(listing.at.clone()));
+        }
+        // New to us, or passed to another account: look once.
+        match self.parts.github.repositories(claimed).await {
+            Ok(listings) => self.directory.replace(claimed, listings),
+            Err(error) if known.is_none() => return Err(error.into()),
+            // What is known does not wait for an installation that cannot be asked.
+            Err(error) => tracing::warn!(installation = claimed.0, %error, "its repositories cannot be listed"),
+        }
+        let found = self.directory.find(id);
+        if found.as_ref().is_none_or(|listing| listing.at.installation != claimed) {
+            tracing::warn!(
+                repo = id.0,
+                installation = claimed.0,
+                security = true,
+                "a wake for a repository that its installation does not hold"
+            );
+        }
+        Ok(found.map(|listing| listing.at))
     }
 
     async fn subject(&self, at: &RepoAt, key: &Key) -> Result<(Repo, Subject), Trouble> {
@@ -155,7 +169,7 @@ impl Reconciler {
         repo.default_branch = here.refs.default_branch.clone().unwrap_or(repo.default_branch);
         repo.tip = here.refs.heads.get(&repo.default_branch).copied();
         let config = match repo.tip {
-            Some(tip) => here.blocking(move |repo| Ok(configuration(repo, tip))).await??,
+            Some(tip) => self.configuration(here, tip).await?,
             None => Configuration::Missing,
         };
         let ledger = match here.refs.heads.get(LEDGER_BRANCH).copied() {
@@ -163,6 +177,24 @@ impl Reconciler {
             _ => Ledger::default(),
         };
         Ok(Common { now: self.parts.clock.now(), bot: self.bot.clone(), repo, config, ledger })
+    }
+
+    /// The configuration at a commit; the same file is read once, since every pass over every application asks for it.
+    async fn configuration(&self, here: &Fetched, tip: Oid) -> Result<Configuration, Trouble> {
+        let file = here.blocking(move |repo| {
+            let Ok(path) = config::FILE.parse::<RepoPath>() else { return Ok(None) };
+            let entry = Tree::new(repo.tree_of(tip)?, repo).entry(&path).ok().flatten();
+            Ok(entry.filter(|entry| matches!(entry.kind, EntryKind::File | EntryKind::Executable)).map(|file| file.id))
+        });
+        let Some(file) = file.await? else {
+            return Ok(here.blocking(move |repo| Ok(configuration(repo, tip))).await??);
+        };
+        if let Some(known) = self.caches.configuration(file) {
+            return Ok(known);
+        }
+        let read = here.blocking(move |repo| Ok(configuration(repo, tip))).await??;
+        self.caches.remember_configuration(file, read.clone());
+        Ok(read)
     }
 
     /// A repository as the gates see it, from what listing and refs say.

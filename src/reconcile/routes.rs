@@ -2,16 +2,18 @@
 
 use super::Reconciler;
 use crate::config;
-use crate::github::RepoAt;
+use crate::github::{File, RepoAt};
 use crate::model::id::RepoId;
 use crate::model::path::RepoPath;
 use crate::model::pipeline::Pipeline;
 use crate::model::snapshot::{Common, Configuration};
 
 impl Reconciler {
-    /// Reads the configurations of many repositories in few requests, and derives the routes.
-    pub(super) async fn read_routes(&self, all: &[RepoAt]) {
-        let Ok(path) = config::FILE.parse::<RepoPath>() else { return };
+    /// Reads the configurations of many repositories in few requests, derives the routes, and says which repositories have to be
+    /// looked at: a repository without a configuration wakes nothing, and one that others draw from is looked at with them.
+    pub(super) async fn read_routes(&self, all: &[RepoAt]) -> Vec<RepoAt> {
+        let Ok(path) = config::FILE.parse::<RepoPath>() else { return all.to_vec() };
+        let mut to_look_at = Vec::new();
         let mut by_installation: std::collections::BTreeMap<_, Vec<&RepoAt>> = std::collections::BTreeMap::new();
         for at in all {
             by_installation.entry(at.installation).or_default().push(at);
@@ -20,14 +22,23 @@ impl Reconciler {
             let repos: Vec<RepoAt> = repos.into_iter().cloned().collect();
             match self.parts.github.files(installation, &repos, config::FILE).await {
                 Ok(files) => {
-                    for (at, text) in repos.iter().zip(files) {
-                        let pipeline = text.and_then(|text: String| config::parse(&path, &text).pipeline);
-                        self.route(at, pipeline.as_ref());
+                    for (at, file) in repos.into_iter().zip(files) {
+                        let pipeline = match &file {
+                            File::Text(text) => config::parse(&path, text).pipeline,
+                            File::Absent | File::Unreadable => None,
+                        };
+                        self.route(&at, pipeline.as_ref());
+                        // In doubt it is looked at.
+                        to_look_at.extend((file != File::Absent).then_some(at));
                     }
                 }
-                Err(error) => tracing::warn!(installation = installation.0, %error, "its routes cannot be read"),
+                Err(error) => {
+                    tracing::warn!(installation = installation.0, %error, "its routes cannot be read");
+                    to_look_at.extend(repos);
+                }
             }
         }
+        to_look_at
     }
 
     /// Sets the routes of the repository that was just observed.

@@ -12,7 +12,7 @@ use crate::model::id::Oid;
 use crate::model::ledger::Ledger;
 use crate::model::path::RepoPath;
 use crate::model::pipeline::{App, Pipeline};
-use crate::model::snapshot::{Commit, Common, Holding, Holdings, PipelineFacts, PullBrief, Source, Tag};
+use crate::model::snapshot::{Commit, Common, Configuration, Holding, Holdings, PipelineFacts, PullBrief, Source, Tag};
 use crate::model::tree::Tree;
 use crate::queue::Note;
 use crate::render::versions::{self, VersionField};
@@ -249,14 +249,36 @@ fn glob(pattern: &str, text: &str) -> bool {
 #[derive(Debug, Default)]
 pub(super) struct Caches {
     ancestors: std::sync::Mutex<Vec<(AncestorsKey, std::sync::Arc<BTreeSet<Oid>>)>>,
+    /// By the file's id: whoever holds the same file reads the same in it.
+    configurations: std::sync::Mutex<Vec<(Oid, Configuration)>>,
 }
 
 type AncestorsKey = (crate::model::id::RepoId, Vec<Oid>);
 
 /// Sources whose ancestry is kept: a set of 100,000 commits takes 2 MB.
 const MAX_ANCESTRIES: usize = 64;
+/// Configurations kept; the largest takes a megabyte or two.
+const MAX_CONFIGURATIONS: usize = 32;
 
 impl Caches {
+    /// What was read in the file with this id; the one used last is forgotten last.
+    pub(super) fn configuration(&self, file: Oid) -> Option<Configuration> {
+        let mut known = self.configurations.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let at = known.iter().position(|(id, _)| *id == file)?;
+        let found = known.remove(at);
+        known.push(found.clone());
+        Some(found.1)
+    }
+
+    pub(super) fn remember_configuration(&self, file: Oid, read: Configuration) {
+        let mut known = self.configurations.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.retain(|(id, _)| *id != file);
+        if known.len() >= MAX_CONFIGURATIONS {
+            known.remove(0);
+        }
+        known.push((file, read));
+    }
+
     fn ancestors(&self, key: &AncestorsKey) -> Option<std::sync::Arc<BTreeSet<Oid>>> {
         let known = self.ancestors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         known.iter().find(|(k, _)| k == key).map(|(_, found)| std::sync::Arc::clone(found))

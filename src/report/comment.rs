@@ -2,7 +2,7 @@
 
 use super::limits::{COMMENT_BYTES, Section, fit};
 use super::markdown::{code, link, prose};
-use super::marker::{Marker, find, mark};
+use super::marker::{Marker, find, mark_as};
 use super::sections::{Place, diffs, findings, table, title_of};
 use super::verdict;
 use crate::model::finding::Evaluation;
@@ -34,6 +34,16 @@ pub fn is_ours(body: &str) -> bool {
 
 /// The comment's text, marker included, within GitHub's limits.
 pub fn comment(input: &CommentInput<'_>) -> String {
+    // A push that changes nothing told here is answered by its check alone: a comment edited for a new commit id says nothing new,
+    // and GitHub allows an installation 500 of them an hour.
+    let essence = text(&CommentInput { head: NO_COMMIT, ..input.clone() });
+    mark_as(&Marker::Sticky, &essence, &text(input))
+}
+
+/// Stands for any commit where two texts are compared; of the same length, so that what is cut is cut at the same place.
+const NO_COMMIT: Oid = Oid([0; 20]);
+
+fn text(input: &CommentInput<'_>) -> String {
     let place = Place { repo_url: input.repo_url, head: input.head };
     let mut sections = vec![Section::whole(0, head(input))];
     if !input.evaluation.environments.is_empty() {
@@ -49,7 +59,7 @@ pub fn comment(input: &CommentInput<'_>) -> String {
         Some(url) => link("the check has the whole report", url),
         None => "the check named `trunkline` has the whole report".to_owned(),
     };
-    mark(&Marker::Sticky, &fit(&sections, COMMENT_BYTES - 100, &elsewhere))
+    fit(&sections, COMMENT_BYTES - 100, &elsewhere)
 }
 
 fn head(input: &CommentInput<'_>) -> String {
@@ -100,5 +110,5 @@ fn footer(input: &CommentInput<'_>) -> String {
         None => "`/trunkline plan`, `/trunkline help`",
     };
     let commit = link(&code(&input.head.short()), &format!("{}/commit/{}", input.repo_url, input.head));
-    format!("<sub>Checked at {commit}. You can say {commands}.</sub>\n")
+    format!("<sub>Checked at {commit}; edited when a later commit's result differs. You can say {commands}.</sub>\n")
 }

@@ -40,7 +40,12 @@ impl Marker {
 
 /// The text with its marker as first line.
 pub fn mark(marker: &Marker, body: &str) -> String {
-    let digest = Sha256::digest(body.as_bytes());
+    mark_as(marker, body, body)
+}
+
+/// The same for a text that may stay as long as `essence` does, though its letter would change.
+pub fn mark_as(marker: &Marker, essence: &str, body: &str) -> String {
+    let digest = Sha256::digest(essence.as_bytes());
     let hash: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     format!("{START}{} {hash}{END}\n{body}", marker.word())
 }

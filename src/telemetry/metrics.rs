@@ -79,7 +79,7 @@ impl Metrics {
         registry.register("github_requests", "Requests to GitHub by kind and status", metrics.requests.clone());
         registry.register(
             "github_rate_limit_remaining",
-            "Requests left until the limit resets, by installation and bucket",
+            "What is left of an installation's hourly budgets when it was last heard of: rest and graphql as GitHub tells, writes as we count",
             metrics.remaining.clone(),
         );
         Self { registry: Arc::new(registry), ..metrics }
@@ -122,7 +122,7 @@ impl Metrics {
         count(&self.requests, [("kind", kind.to_owned()), ("status", status.to_string())]);
     }
 
-    /// What GitHub said is left of an installation's budget, for REST or GraphQL.
+    /// What is left of an installation's budget: `rest`, `graphql` or `writes`.
     pub fn rate_limit(&self, installation: u64, bucket: &'static str, remaining: u64) {
         // A panic while it was held left a set of numbers, which is as good as before.
         let mut known = self.installations.lock().unwrap_or_else(PoisonError::into_inner);

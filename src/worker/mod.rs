@@ -171,3 +171,6 @@ fn limit(message: &str, fix: &str) -> Evaluation {
     };
     Evaluation { findings: vec![finding], ..Evaluation::default() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -198,7 +198,7 @@ fn what_is_wrong_with_the_configuration_is_shown_at_its_line() {
       |
     2 | enviroments:
       | ^^^^^^^^^^^^
-      = help: did you mean `environments`?
+      = help: Did you mean `environments`?
 
     1 error (0 objects in 0 environments checked)
     [exit 1]

@@ -14,7 +14,7 @@ async fn at_rest_nothing_is_written_but_first_sight() {
     let world = World::example().await;
     insta::assert_snapshot!(world.brief(), @"
     acme/environments
-      refs/heads/main f2d756ac99
+      refs/heads/main 066399003f
       refs/heads/trunkline-ledger 0e61217bf3 signed
       ledger dev/shop.yaml
           first-sight:
@@ -42,9 +42,9 @@ async fn a_merge_to_trunk_reaches_dev() {
     merge_to_trunk(&mut world, "Sell more").await;
     insta::assert_snapshot!(world.brief(), @r#"
     acme/environments
-      refs/heads/main 99afee6963 signed
+      refs/heads/main 9b8b402429 signed
       refs/heads/trunkline-ledger 0e61217bf3 signed
-      refs/heads/trunkline/dev/shop/1123e8d 2cdc3a0499 signed
+      refs/heads/trunkline/dev/shop/1123e8d bbd2f545cc signed
       ledger dev/shop.yaml
           first-sight:
             at: <time>
@@ -63,7 +63,7 @@ async fn a_merge_to_trunk_reaches_dev() {
         merged by trunkline[bot]
         body:
         comment by trunkline[bot]
-      check 2cdc3a0499 trunkline/trunkline: success "No new findings in dev"
+      check bbd2f545cc trunkline/trunkline: success "No new findings in dev"
     acme/shop
       refs/heads/main 1123e8de86
       refs/tags/v0.9 68113e662d
@@ -84,7 +84,7 @@ async fn nothing_promotes_before_it_exists() {
     let number = desk(&mut world).await;
     say(&mut world, "rob", number, "/trunkline plan dev").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-35 53d63d73675c571d -->
+    <!-- trunkline:v1 reply-33 e2e8dfccdae136a9 -->
     This is what would happen now. Nothing was done.
 
     **`dev`**
@@ -103,7 +103,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
     let number = world.newest_pull();
     insta::assert_snapshot!(world.body(number), @"
     body:
-    <!-- trunkline:v1 promotion 2a6cb8adfb5ef8eb -->
+    <!-- trunkline:v1 promotion 12079b34f92d90bc -->
     Brings `shop` in `prod` from `v0.9` ([`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a)) to **`v1.0` ([`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc))**. ann pushed the tag v1.0.
 
     | Images |
@@ -130,7 +130,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
     Closing this pull request rejects `v1.0` for `prod` until a newer version comes. To stop everything here, say `/trunkline hold prod`; for what waits for what, `/trunkline status prod`.
     ");
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 35320f8acf4771ed -->
+    <!-- trunkline:v1 sticky 6544fb8e5d836fe7 -->
     ### Waits: soaks for 1h (and 1 more)
 
     This change alters 2 objects in `prod`.
@@ -153,7 +153,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/783abf226b463630ab01911e0e0eca0ebbb62b66/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/bd24d5883b08e66a285c60a8672c4fff540b8b28/environments/base/backend.yaml#L1)
 
     ```diff
     @@ -17,7 +17,7 @@
@@ -171,7 +171,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/783abf226b463630ab01911e0e0eca0ebbb62b66/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/bd24d5883b08e66a285c60a8672c4fff540b8b28/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ -17,7 +17,7 @@
@@ -189,7 +189,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
 
     </details>
 
-    <sub>Checked at [`783abf2`](http://github.test/acme/environments/commit/783abf226b463630ab01911e0e0eca0ebbb62b66). You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`bd24d58`](http://github.test/acme/environments/commit/bd24d5883b08e66a285c60a8672c4fff540b8b28); edited when a later commit's result differs. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
     world.advance(HOUR).await;
     insta::assert_snapshot!(world.check(number), @"in_progress: Waits: 0 of 1 approval from acme/sre (0 annotations)");
@@ -210,7 +210,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
     world.github.review(ENVIRONMENTS, "sue", number, "APPROVED");
     world.settle().await;
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 825a4ba2f34c443e -->
+    <!-- trunkline:v1 sticky 5a66ee0f839b006f -->
     ### No new findings in prod
 
     This change alters 2 objects in `prod`.
@@ -235,7 +235,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/783abf226b463630ab01911e0e0eca0ebbb62b66/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/bd24d5883b08e66a285c60a8672c4fff540b8b28/environments/base/backend.yaml#L1)
 
     ```diff
     @@ -17,7 +17,7 @@
@@ -253,7 +253,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/783abf226b463630ab01911e0e0eca0ebbb62b66/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/bd24d5883b08e66a285c60a8672c4fff540b8b28/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ -17,7 +17,7 @@
@@ -271,7 +271,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
 
     </details>
 
-    <sub>Checked at [`783abf2`](http://github.test/acme/environments/commit/783abf226b463630ab01911e0e0eca0ebbb62b66). You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`bd24d58`](http://github.test/acme/environments/commit/bd24d5883b08e66a285c60a8672c4fff540b8b28); edited when a later commit's result differs. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
     assert!(world.check(number).contains("success"), "{}", world.check(number));
     // `merge: manual`: the button stays with a person.
@@ -280,7 +280,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
     world.settle().await;
     say(&mut world, "rob", number, "/trunkline status").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-112 0de68e44e39b89a0 -->
+    <!-- trunkline:v1 reply-109 0eb2d37996d543a7 -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `dev` | [`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc) | 2026-11-02 09:00 UTC | up to date |
@@ -318,7 +318,7 @@ async fn e22_a_closed_promotion_is_remembered_until_somebody_asks_again() {
     assert_eq!(world.newest_pull(), number);
     say(&mut world, "rob", number, "/trunkline status prod").await;
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 reply-91 d9574efcc1479ffe -->
+    <!-- trunkline:v1 reply-89 0304eb3b600cfc51 -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC | ⛔ `rejected`, `soak`, `approvals` |
@@ -361,7 +361,7 @@ async fn e7_a_moved_tag_blocks_and_a_deleted_one_cancels() {
     let desk = desk(&mut world).await;
     say(&mut world, "rob", desk, "/trunkline status prod").await;
     insta::assert_snapshot!(world.said(desk), @"
-    <!-- trunkline:v1 reply-92 c63017f70f482ef1 -->
+    <!-- trunkline:v1 reply-90 0bd077a796b6ad7d -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC | ⛔ `tag-moved`, `soak`, `approvals` |
@@ -417,7 +417,7 @@ async fn via_commit_goes_straight_to_the_branch() {
     merge_to_trunk(&mut world, "Sell more").await;
     insta::assert_snapshot!(world.brief(), @"
     acme/environments
-      refs/heads/main bc9711b8e7 signed
+      refs/heads/main f7e022d735 signed
       refs/heads/trunkline-ledger 0e61217bf3 signed
       ledger dev/shop.yaml
           first-sight:
@@ -448,7 +448,7 @@ async fn observing_says_and_writes_no_promotion() {
     say(&mut world, "rob", number, "/trunkline plan").await;
     insta::assert_snapshot!(world.brief(), @r#"
     acme/environments
-      refs/heads/main 9518b85aea
+      refs/heads/main eee7a94527
       issue #1 open: "Environments", by ann
         comment by rob eyes:trunkline[bot] rocket:trunkline[bot]
         comment by trunkline[bot]
@@ -459,7 +459,7 @@ async fn observing_says_and_writes_no_promotion() {
       check 68113e662d github-actions/build: success
     "#);
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-31 7f9b06bafd52cab9 -->
+    <!-- trunkline:v1 reply-29 35364b198068f820 -->
     This is what would happen now. Nothing was done.
 
     **`dev`**
@@ -495,8 +495,8 @@ async fn first_sight_of_an_old_repository_starts_nothing() {
     world.settle().await;
     insta::assert_snapshot!(world.brief(), @r#"
     acme/environments
-      refs/heads/main f2d756ac99
-      refs/heads/topic 7fc7f767d2
+      refs/heads/main 066399003f
+      refs/heads/topic c1c8d8b7a5
       refs/heads/trunkline-ledger 454f7df53a signed
       ledger dev/shop.yaml
           first-sight:
@@ -535,7 +535,7 @@ async fn first_sight_of_an_old_repository_starts_nothing() {
       pull #1 open: "Old", by ben
         main <- topic
         comment by ben
-      check 7fc7f767d2 trunkline/trunkline: success "Touches no environment"
+      check c1c8d8b7a5 trunkline/trunkline: success "Touches no environment"
     acme/shop
       refs/heads/main 68113e662d
       refs/tags/v0.9 68113e662d
@@ -579,7 +579,7 @@ async fn any_way_in_meets_the_same_gates() {
     let number = pull(&mut world, "Bump production by hand", &[("environments/prod/kustomization.yaml", bump)]).await;
     insta::assert_snapshot!(world.check(number), @"in_progress: Waits: soaks for 1h (and 1 more) (0 annotations)");
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 115b16ae7bf7d484 -->
+    <!-- trunkline:v1 sticky 6544fb8e5d836fe7 -->
     ### Waits: soaks for 1h (and 1 more)
 
     This change alters 2 objects in `prod`.
@@ -602,7 +602,7 @@ async fn any_way_in_meets_the_same_gates() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/f40dba413d8ded4759882712066e6b83c26b245b/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/b5cb6cc799e50e51ff7d0d6f1f7e73d631fe68fa/environments/base/backend.yaml#L1)
 
     ```diff
     @@ -17,7 +17,7 @@
@@ -620,7 +620,7 @@ async fn any_way_in_meets_the_same_gates() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/f40dba413d8ded4759882712066e6b83c26b245b/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/b5cb6cc799e50e51ff7d0d6f1f7e73d631fe68fa/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ -17,7 +17,7 @@
@@ -638,7 +638,7 @@ async fn any_way_in_meets_the_same_gates() {
 
     </details>
 
-    <sub>Checked at [`f40dba4`](http://github.test/acme/environments/commit/f40dba413d8ded4759882712066e6b83c26b245b). You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`b5cb6cc`](http://github.test/acme/environments/commit/b5cb6cc799e50e51ff7d0d6f1f7e73d631fe68fa); edited when a later commit's result differs. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
 }
 
@@ -684,6 +684,33 @@ async fn deliveries_missed_while_down_are_made_up_for() {
 }
 
 #[tokio::test]
+async fn who_pushed_a_tag_is_learnt_when_the_delivery_is_late() {
+    let mut world = World::example().await;
+    let sha = in_stage(&mut world).await;
+    world.github.create_tag(SHOP, "v1.0", &sha, "ann", false);
+    let late = world.github.take_deliveries();
+    world.sweep().await;
+    let number = world.newest_pull();
+    let pushers = |world: &World| world.sees().matches("pusher: ann").count();
+    assert_eq!(pushers(&world), 1, "the candidate's only");
+    world.deliver_these(late).await;
+    world.settle().await;
+    assert_eq!((world.newest_pull(), pushers(&world)), (number, 2));
+}
+
+#[tokio::test]
+async fn who_pushed_a_tag_is_told_when_the_wait_is_over() {
+    let mut world = World::example().await;
+    let sha = in_stage(&mut world).await;
+    let number = desk(&mut world).await;
+    say(&mut world, "ann", number, "/trunkline hold prod").await;
+    tag(&mut world, "v1.0", &sha).await;
+    say(&mut world, "ann", number, "/trunkline unhold prod").await;
+    let body = world.body(world.newest_pull());
+    assert!(body.contains("ann pushed the tag v1.0"), "{body}");
+}
+
+#[tokio::test]
 async fn commands_help_status_and_plan_are_answered() {
     let mut world = World::example().await;
     in_prod(&mut world).await;
@@ -696,7 +723,7 @@ async fn commands_help_status_and_plan_are_answered() {
     /trunkline help
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-107 61155c010caade0f -->
+    <!-- trunkline:v1 reply-104 61155c010caade0f -->
     | Command | What it does | Who may | You |
     |:--|:--|:--|:--|
     | `/trunkline help [verb]` | lists the commands | readers | yes |
@@ -717,7 +744,7 @@ async fn commands_help_status_and_plan_are_answered() {
     /trunkline status
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-113 0de68e44e39b89a0 -->
+    <!-- trunkline:v1 reply-110 0eb2d37996d543a7 -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `dev` | [`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc) | 2026-11-02 09:00 UTC | up to date |
@@ -729,7 +756,7 @@ async fn commands_help_status_and_plan_are_answered() {
     /trunkline plan
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-119 d0b9cffd0fd81caa -->
+    <!-- trunkline:v1 reply-116 d0b9cffd0fd81caa -->
     Nothing would happen: every environment holds what it should.
 
 
@@ -737,7 +764,7 @@ async fn commands_help_status_and_plan_are_answered() {
     /trunkline statsu
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-125 560b6eb2fc88aecd -->
+    <!-- trunkline:v1 reply-122 560b6eb2fc88aecd -->
     > `/trunkline statsu`
 
     There is no command `statsu`. Did you mean `/trunkline status`?
@@ -753,7 +780,7 @@ async fn a_hold_stops_promotions_until_it_is_lifted() {
     assert_eq!(world.pulls(), [""; 0]);
     say(&mut world, "rob", number, "/trunkline status dev").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-42 a5a3e1c578f1120e -->
+    <!-- trunkline:v1 reply-40 821e26dfc694d1d0 -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `dev` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC | ⏳ `held` |
@@ -767,7 +794,7 @@ async fn a_hold_stops_promotions_until_it_is_lifted() {
     ");
     say(&mut world, "ben", number, "/trunkline unhold dev").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-48 b06e94a9e950367b -->
+    <!-- trunkline:v1 reply-46 b06e94a9e950367b -->
     > `/trunkline unhold dev`
 
     - ⛔ no team has the rollback right in dev; list one under `rights` (`not-allowed`)
@@ -783,7 +810,7 @@ async fn e24_a_rollback_goes_back_and_holds() {
     let number = desk(&mut world).await;
     say(&mut world, "ann", number, "/rollback prod").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-107 6380ec5834150b3a -->
+    <!-- trunkline:v1 reply-104 6380ec5834150b3a -->
     > `/rollback prod`
 
     - ⛔ it needs a member of acme/sre (`not-allowed`)
@@ -792,8 +819,8 @@ async fn e24_a_rollback_goes_back_and_holds() {
     let back = world.newest_pull();
     insta::assert_snapshot!(world.body(back), @r"
     body:
-    <!-- trunkline:v1 promotion e370d064019323e5 -->
-    Takes `shop` in `prod` from `v1.0` ([`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc)) back to **`v0.9` ([`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a))**, which passed here before, and holds it there. sam asked to go back: http://github.test/acme/environments/issues/4\#issuecomment-113
+    <!-- trunkline:v1 promotion 08be395d7f81828a -->
+    Takes `shop` in `prod` from `v1.0` ([`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc)) back to **`v0.9` ([`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a))**, which passed here before, and holds it there. sam asked to go back: http://github.test/acme/environments/issues/4\#issuecomment-110
 
     | Images |
     |:--|
@@ -822,7 +849,7 @@ async fn e24_a_rollback_goes_back_and_holds() {
     /rollback prod
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-107 6380ec5834150b3a -->
+    <!-- trunkline:v1 reply-104 6380ec5834150b3a -->
     > `/rollback prod`
 
     - ⛔ it needs a member of acme/sre (`not-allowed`)
@@ -835,7 +862,7 @@ async fn e24_a_rollback_goes_back_and_holds() {
     /trunkline status prod
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-146 d17dd77f19f74366 -->
+    <!-- trunkline:v1 reply-142 064ad200c7eb99e3 -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 10:00 UTC | ⛔ `rejected`, `held`, `approvals` |
@@ -883,7 +910,7 @@ async fn t26_t27_commands_nobody_may_run_or_nobody_meant() {
     /trunkline hold prod
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-27 491c9a823a1f263a -->
+    <!-- trunkline:v1 reply-25 491c9a823a1f263a -->
     > `/trunkline hold prod`
 
     - ⛔ it needs the triage permission on this repository (`not-allowed`)
@@ -907,7 +934,7 @@ async fn t26_t27_commands_nobody_may_run_or_nobody_meant() {
     /promote prdo
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-40 0ed2c2d370b3c817 -->
+    <!-- trunkline:v1 reply-38 0ed2c2d370b3c817 -->
     > `/promote prdo`
 
     - ⛔ there is no environment `prdo` (`unknown-environment`). **Next:** the environments are dev, stage, prod
@@ -917,7 +944,7 @@ async fn t26_t27_commands_nobody_may_run_or_nobody_meant() {
     /promote prod v9.9
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-46 ba5874acc38d4c08 -->
+    <!-- trunkline:v1 reply-44 ba5874acc38d4c08 -->
     > `/promote prod v9.9`
 
     - ⛔ no tag of acme/shop names `v9.9` (`unknown-version`). **Next:** the newest versions are v0.9
@@ -940,4 +967,60 @@ async fn e37_a_promotion_that_conflicts_is_made_anew() {
     #3 closed: "Promote shop v1.0 to prod", by trunkline[bot]
     #4 open: "Promote shop v1.0 to prod", by trunkline[bot]
     "#);
+}
+
+#[tokio::test]
+async fn what_is_left_of_githubs_budgets_is_counted_by_installation() {
+    let mut world = World::example().await;
+    world.github.push_files(ENVIRONMENTS, "topic", "ben", "A note", &[("README.md", text("# Notes"))]);
+    world.github.open_pull(ENVIRONMENTS, "ben", "topic", "main", "A note", "");
+    let counted = world.counted_passes().await;
+    // The check is the one write since; the sandbox always says that 4,999 requests are left.
+    for line in [r#"",bucket="rest"} 4999"#, r#"",bucket="writes"} 49"#] {
+        let found =
+            counted.lines().any(|l| l.starts_with("trunkline_github_rate_limit_remaining{") && l.contains(line));
+        assert!(found, "{line} is not in\n{counted}");
+    }
+}
+
+#[tokio::test]
+async fn a_push_that_changes_nothing_told_is_answered_by_its_check_alone() {
+    let mut world = World::example().await;
+    let path = "environments/prod/kustomization.yaml";
+    let push = |world: &World, to: &str| {
+        let files = [(path, example(path, "namespace:", to))];
+        world.github.push_files(ENVIRONMENTS, "topic", "ben", "A change", &files);
+    };
+    push(&world, "namePrefix: a-\nnamespace:");
+    world.github.open_pull(ENVIRONMENTS, "ben", "topic", "main", "A change", "");
+    world.settle().await;
+    let edits = |world: &World| world.github.requests().iter().filter(|r| r.path.contains("/issues/comments/")).count();
+    let checks = |world: &World| world.github.requests().iter().filter(|r| r.path.ends_with("/check-runs")).count();
+    let (before, checked) = (edits(&world), checks(&world));
+    world.advance(Duration::from_secs(180)).await;
+    push(&world, "namePrefix: a-\n# why\nnamespace:");
+    world.settle().await;
+    assert_eq!((edits(&world), checks(&world)), (before, checked + 1), "the same objects: a check, and no edit");
+    world.advance(Duration::from_secs(180)).await;
+    push(&world, "namePrefix: b-\nnamespace:");
+    world.settle().await;
+    assert_eq!((edits(&world), checks(&world)), (before + 1, checked + 2), "other objects: both");
+}
+
+#[tokio::test]
+async fn an_hour_of_heads_costs_one_token_of_a_kind_and_repository() {
+    let mut world = World::example().await;
+    world.advance(Duration::from_secs(3600)).await;
+    let since = world.github.requests().len();
+    for n in 0..5 {
+        let (branch, note) = (format!("topic-{n}"), format!("# Note {n}"));
+        world.github.push_files(ENVIRONMENTS, &branch, "ben", "A note", &[("README.md", text(&note))]);
+        world.github.open_pull(ENVIRONMENTS, "ben", &branch, "main", "A note", "");
+        world.settle().await;
+        world.advance(Duration::from_secs(480)).await;
+    }
+    let requests = world.github.requests();
+    let of = |end: &str| requests[since..].iter().filter(|request| request.path.ends_with(end)).count();
+    // To look, and to write; nothing else is left of the hour before.
+    assert_eq!((of("/check-runs"), of("/access_tokens")), (5, 2));
 }

@@ -7,9 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body_util::Full;
+use secrecy::ExposeSecret as _;
 use tower::ServiceExt as _;
 use trunkline::clock::Clock;
-use trunkline::github::{Access, CALLS, Config, GitHub, Kind, RepoAt, Scope};
+use trunkline::github::{Access, CALLS, Config, File, GitHub, Kind, RepoAt, Scope};
 use trunkline::model::id::{InstallationId, Oid, RepoId};
 use trunkline::model::plan::{Annotation, AnnotationLevel, CheckOutput, Conclusion};
 use trunkline::model::snapshot::{
@@ -293,8 +294,9 @@ async fn files_are_read_in_one_request_and_what_is_gone_costs_no_other() {
     let before = stage.sandbox.requests().len();
     let files = async |repos: &[RepoAt], path| stage.github.files(at.installation, repos, path).await.unwrap();
     let repos = [gone, at.clone(), passed_on];
-    assert_eq!(files(&repos, "environments/dev/app.yaml").await, [None, Some("tag: v1\n".into()), None]);
-    assert_eq!(files(&repos[1..2], "nothing").await, [None]);
+    let text = File::Text("tag: v1\n".into());
+    assert_eq!(files(&repos, "environments/dev/app.yaml").await, [File::Unreadable, text, File::Unreadable]);
+    assert_eq!(files(&repos[1..2], "nothing").await, [File::Absent]);
     assert_eq!(stage.sandbox.requests()[before..].iter().filter(|r| r.graphql.is_some()).count(), 2);
 
     // Any other error is an error: nobody must believe that a configuration went away.
@@ -553,6 +555,9 @@ async fn each_job_has_its_own_token() {
     stage.github.token(&stage.at, Access::ReadContents).await.unwrap();
     stage.github.repo(&stage.at).await.unwrap();
     stage.github.repo(&stage.at).await.unwrap();
+    let before = stage.github.token(&stage.at, Access::Observe).await.unwrap();
+    let git = stage.github.token(&stage.at, Access::ReadContents).await.unwrap();
+    assert_eq!(git.expose_secret(), before.expose_secret(), "what is at hand and reads no less serves git too");
     let minted = stage.sandbox.requests().iter().filter(|r| r.path.contains("access_tokens")).count();
     assert_eq!(minted, 2);
     stage.clock.advance(Duration::from_secs(3600));

@@ -2,11 +2,13 @@
 
 mod cli;
 mod contract;
+mod days;
 mod faults;
 mod features;
 mod fuzz;
 mod git;
 mod github;
+mod kill;
 mod manifest;
 mod own_source;
 mod pulls;
@@ -19,5 +21,6 @@ mod schema;
 mod stories;
 mod threats;
 mod tidy;
+mod trust;
 mod worker;
 mod world;

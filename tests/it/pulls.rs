@@ -13,7 +13,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
     let number = pull(&mut world, "Try the newest", &[(DEV, example(DEV, "newTag: v0.9", "newTag: latest"))]).await;
     insta::assert_snapshot!(world.check(number), @"success: No errors, 2 warnings in dev (2 annotations)");
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky b8b6e1e33ed37ea9 -->
+    <!-- trunkline:v1 sticky c408b87b7e2572a6 -->
     ### No errors, 2 warnings in dev
 
     This change alters 2 objects in `dev`.
@@ -24,14 +24,14 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
 
     #### New findings
 
-    - **warning** `IMG-001` · `Deployment shop-dev/frontend` · `dev` · [`environments/dev/kustomization.yaml:9`](http://github.test/acme/environments/blob/e897418bd7eb0e5dd747726ef17b239018a6b814/environments/dev/kustomization.yaml#L9)<br>image `ghcr.io/acme/shop-frontend:latest` of container `frontend` is tagged `latest`<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
-    - **warning** `IMG-001` · `Deployment shop-dev/backend` · `dev` · [`environments/dev/kustomization.yaml:11`](http://github.test/acme/environments/blob/e897418bd7eb0e5dd747726ef17b239018a6b814/environments/dev/kustomization.yaml#L11)<br>image `ghcr.io/acme/shop-backend:latest` of container `backend` is tagged `latest`<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
+    - **warning** `IMG-001` · `Deployment shop-dev/frontend` · `dev` · [`environments/dev/kustomization.yaml:9`](http://github.test/acme/environments/blob/800b52a7698f4eb4c5596699f3be43d5317a5dfe/environments/dev/kustomization.yaml#L9)<br>image `ghcr.io/acme/shop-frontend:latest` of container `frontend` is tagged `latest`<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
+    - **warning** `IMG-001` · `Deployment shop-dev/backend` · `dev` · [`environments/dev/kustomization.yaml:11`](http://github.test/acme/environments/blob/800b52a7698f4eb4c5596699f3be43d5317a5dfe/environments/dev/kustomization.yaml#L11)<br>image `ghcr.io/acme/shop-backend:latest` of container `backend` is tagged `latest`<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
 
     <details><summary><code>dev</code>: 2 changed objects</summary>
 
     <details><summary><code>Deployment shop-dev/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/e897418bd7eb0e5dd747726ef17b239018a6b814/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/800b52a7698f4eb4c5596699f3be43d5317a5dfe/environments/base/backend.yaml#L1)
 
     ```diff
     @@ -17,7 +17,7 @@
@@ -49,7 +49,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
 
     <details><summary><code>Deployment shop-dev/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/e897418bd7eb0e5dd747726ef17b239018a6b814/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/800b52a7698f4eb4c5596699f3be43d5317a5dfe/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ -17,7 +17,7 @@
@@ -67,7 +67,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
 
     </details>
 
-    <sub>Checked at [`e897418`](http://github.test/acme/environments/commit/e897418bd7eb0e5dd747726ef17b239018a6b814). You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`800b52a`](http://github.test/acme/environments/commit/800b52a7698f4eb4c5596699f3be43d5317a5dfe); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
     world.github.push_files(
         ENVIRONMENTS,
@@ -80,7 +80,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
     insta::assert_snapshot!(world.check(number), @"success: No new findings in dev (0 annotations)");
     insta::assert_snapshot!(world.talk(number), @r"
     comment by trunkline[bot]
-    <!-- trunkline:v1 sticky 8a14df3d7623c62f -->
+    <!-- trunkline:v1 sticky 950052f89a585bca -->
     ### No new findings in dev
 
     This change alters 2 objects in `dev`.
@@ -93,7 +93,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
 
     <details><summary><code>Deployment shop-dev/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/170d5de742a446ca810aa72e7e622f74c9219a98/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/7868f300dd4095929447b939099368e07bcd8e15/environments/base/backend.yaml#L1)
 
     ```diff
     @@ -17,7 +17,7 @@
@@ -111,7 +111,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
 
     <details><summary><code>Deployment shop-dev/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/170d5de742a446ca810aa72e7e622f74c9219a98/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/7868f300dd4095929447b939099368e07bcd8e15/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ -17,7 +17,7 @@
@@ -129,7 +129,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
 
     </details>
 
-    <sub>Checked at [`170d5de`](http://github.test/acme/environments/commit/170d5de742a446ca810aa72e7e622f74c9219a98). You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`7868f30`](http://github.test/acme/environments/commit/7868f300dd4095929447b939099368e07bcd8e15); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
 }
 
@@ -139,7 +139,7 @@ async fn a_shared_base_shows_every_environment_it_reaches() {
     let path = "environments/base/frontend.yaml";
     let number = pull(&mut world, "Less memory", &[(path, example(path, "memory: 128Mi", "memory: 96Mi"))]).await;
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky a6908d5167f42e1b -->
+    <!-- trunkline:v1 sticky 5b29dfdaa055577c -->
     ### No new findings in dev, stage and prod
 
     This change alters 3 objects in `dev`, `stage` and `prod`.
@@ -154,7 +154,7 @@ async fn a_shared_base_shows_every_environment_it_reaches() {
 
     <details><summary><code>Deployment shop-dev/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/e1ce169ccd9b0d41bd71debe7f104f8e39df7e55/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/194b059255923040468db93b57644428a732628b/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ -30,7 +30,7 @@
@@ -176,7 +176,7 @@ async fn a_shared_base_shows_every_environment_it_reaches() {
 
     <details><summary><code>Deployment shop-stage/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/e1ce169ccd9b0d41bd71debe7f104f8e39df7e55/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/194b059255923040468db93b57644428a732628b/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ -30,7 +30,7 @@
@@ -198,7 +198,7 @@ async fn a_shared_base_shows_every_environment_it_reaches() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/e1ce169ccd9b0d41bd71debe7f104f8e39df7e55/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/194b059255923040468db93b57644428a732628b/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ -30,7 +30,7 @@
@@ -216,7 +216,7 @@ async fn a_shared_base_shows_every_environment_it_reaches() {
 
     </details>
 
-    <sub>Checked at [`e1ce169`](http://github.test/acme/environments/commit/e1ce169ccd9b0d41bd71debe7f104f8e39df7e55). You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`194b059`](http://github.test/acme/environments/commit/194b059255923040468db93b57644428a732628b); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
 }
 
@@ -234,22 +234,20 @@ async fn what_does_not_build_is_named_at_its_line() {
     let broken = example(DEV, "  - ../base\n", "  - ../bsae\n");
     let number = pull(&mut world, "A typo", &[(DEV, broken)]).await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 sticky 53ed6d4a2cd44d96 -->
-    ### 1 new error in dev, and 2 warnings
+    <!-- trunkline:v1 sticky 4498a3f1c8673df7 -->
+    ### 1 new error in dev
 
     This change touches `dev`; what does not build cannot be compared. The check fails until what is new is fixed.
 
     | Environment | Objects | Images | Findings |
     |:--|:--|:--|:--|
-    | `dev` | does not build |  | 1 error, 2 warnings |
+    | `dev` | does not build |  | 1 error |
 
     #### New findings
 
-    - **error** `KUST-001` · `dev` · [`environments/dev/kustomization.yaml:6`](http://github.test/acme/environments/blob/4a19925511d0502253b9805c85657448f5689f94/environments/dev/kustomization.yaml#L6)<br>`../bsae` does not exist; paths are relative to `environments/dev`<br>*Why:* Flux stops at the first thing it cannot build, and nothing of this environment is applied any more.<br>*Fix:* Did you mean `environments/base`?
-    - **warning** `KUST-004` · `dev` · [`environments/dev/kustomization.yaml:8`](http://github.test/acme/environments/blob/4a19925511d0502253b9805c85657448f5689f94/environments/dev/kustomization.yaml#L8)<br>`images` names `ghcr.io/acme/shop-frontend`, and no container of this environment uses it<br>*Why:* Kustomize says nothing when an entry matches no container, so a promotion that edits it changes nothing.<br>*Fix:* Write the image's name as the container has it, or remove the entry.
-    - **warning** `KUST-004` · `dev` · [`environments/dev/kustomization.yaml:10`](http://github.test/acme/environments/blob/4a19925511d0502253b9805c85657448f5689f94/environments/dev/kustomization.yaml#L10)<br>`images` names `ghcr.io/acme/shop-backend`, and no container of this environment uses it<br>*Why:* Kustomize says nothing when an entry matches no container, so a promotion that edits it changes nothing.<br>*Fix:* Write the image's name as the container has it, or remove the entry.
+    - **error** `KUST-001` · `dev` · [`environments/dev/kustomization.yaml:6`](http://github.test/acme/environments/blob/4b82f7991ba620fc42fdcfa737aeb193452e4985/environments/dev/kustomization.yaml#L6)<br>`../bsae` does not exist; paths are relative to `environments/dev`<br>*Why:* Flux stops at the first thing it cannot build, and nothing of this environment is applied any more.<br>*Fix:* Did you mean `environments/base`?
 
-    <sub>Checked at [`4a19925`](http://github.test/acme/environments/commit/4a19925511d0502253b9805c85657448f5689f94). You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`4b82f79`](http://github.test/acme/environments/commit/4b82f7991ba620fc42fdcfa737aeb193452e4985); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
     let broken = text("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop-dev\n  labels: {a: b\n");
     world.github.push_files(
@@ -261,22 +259,20 @@ async fn what_does_not_build_is_named_at_its_line() {
     );
     world.settle().await;
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 15dcd3212e6d3607 -->
-    ### 1 new error in dev, and 2 warnings
+    <!-- trunkline:v1 sticky 69b6d5254f72aef5 -->
+    ### 1 new error in dev
 
     This change touches `dev`; what does not build cannot be compared. The check fails until what is new is fixed.
 
     | Environment | Objects | Images | Findings |
     |:--|:--|:--|:--|
-    | `dev` | does not build |  | 1 error, 2 warnings |
+    | `dev` | does not build |  | 1 error |
 
     #### New findings
 
-    - **error** `KUST-001` · `dev` · [`environments/dev/namespace.yaml:5`](http://github.test/acme/environments/blob/faf50c4e29b54e044a928c7d297802298e132bfb/environments/dev/namespace.yaml#L5)<br>not valid YAML: unclosed bracket '\{'<br>*Why:* Flux stops at the first thing it cannot build, and nothing of this environment is applied any more.<br>*Fix:* Look at this line and the one before it: indentation, an open quote or bracket, or a missing `:`.
-    - **warning** `KUST-004` · `dev` · [`environments/dev/kustomization.yaml:8`](http://github.test/acme/environments/blob/faf50c4e29b54e044a928c7d297802298e132bfb/environments/dev/kustomization.yaml#L8)<br>`images` names `ghcr.io/acme/shop-frontend`, and no container of this environment uses it<br>*Why:* Kustomize says nothing when an entry matches no container, so a promotion that edits it changes nothing.<br>*Fix:* Write the image's name as the container has it, or remove the entry.
-    - **warning** `KUST-004` · `dev` · [`environments/dev/kustomization.yaml:10`](http://github.test/acme/environments/blob/faf50c4e29b54e044a928c7d297802298e132bfb/environments/dev/kustomization.yaml#L10)<br>`images` names `ghcr.io/acme/shop-backend`, and no container of this environment uses it<br>*Why:* Kustomize says nothing when an entry matches no container, so a promotion that edits it changes nothing.<br>*Fix:* Write the image's name as the container has it, or remove the entry.
+    - **error** `KUST-001` · `dev` · [`environments/dev/namespace.yaml:5`](http://github.test/acme/environments/blob/0c7bc3dda6d5cfd9bdfc8a59b812418e5ba38471/environments/dev/namespace.yaml#L5)<br>not valid YAML: unclosed bracket '\{'<br>*Why:* Flux stops at the first thing it cannot build, and nothing of this environment is applied any more.<br>*Fix:* Look at this line and the one before it: indentation, an open quote or bracket, or a missing `:`.
 
-    <sub>Checked at [`faf50c4`](http://github.test/acme/environments/commit/faf50c4e29b54e044a928c7d297802298e132bfb). You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`0c7bc3d`](http://github.test/acme/environments/commit/0c7bc3dda6d5cfd9bdfc8a59b812418e5ba38471); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
 }
 
@@ -301,7 +297,7 @@ async fn t35_secret_values_never_show_but_their_change_does() {
     let number = world.github.open_pull(ENVIRONMENTS, "ben", "other", "main", "Change it", "");
     world.settle().await;
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 226db463fa597286 -->
+    <!-- trunkline:v1 sticky dc2e80a7d6f9c5d1 -->
     ### No new findings in dev
 
     This change alters 1 object in `dev`.
@@ -312,7 +308,7 @@ async fn t35_secret_values_never_show_but_their_change_does() {
 
     <details><summary>1 finding that the base already has</summary>
 
-    - **warning** `SEC-001` · `Secret shop-dev/token` · `dev` · [`environments/dev/secret.yaml:6`](http://github.test/acme/environments/blob/21ce93e8f030142505dd7ecf10102faa7ad465b3/environments/dev/secret.yaml#L6)<br>holds `token` readable in git<br>*Why:* Base64 hides nothing: everybody who can read the repository, now or ever, has the secret.<br>*Fix:* Use an ExternalSecret or encrypt it (SOPS, SealedSecret), and change the secret itself: git remembers.
+    - **warning** `SEC-001` · `Secret shop-dev/token` · `dev` · [`environments/dev/secret.yaml:6`](http://github.test/acme/environments/blob/f3813b112f99ea2ca6d4f0a2630fa64b94d60e80/environments/dev/secret.yaml#L6)<br>holds `token` readable in git<br>*Why:* Base64 hides nothing: everybody who can read the repository, now or ever, has the secret.<br>*Fix:* Use an ExternalSecret or encrypt it (SOPS, SealedSecret), and change the secret itself: git remembers.
 
     </details>
 
@@ -320,22 +316,22 @@ async fn t35_secret_values_never_show_but_their_change_does() {
 
     <details><summary><code>Secret shop-dev/token</code> changed (+1 −1)</summary>
 
-    from [`environments/dev/secret.yaml:1`](http://github.test/acme/environments/blob/21ce93e8f030142505dd7ecf10102faa7ad465b3/environments/dev/secret.yaml#L1)
+    from [`environments/dev/secret.yaml:1`](http://github.test/acme/environments/blob/f3813b112f99ea2ca6d4f0a2630fa64b94d60e80/environments/dev/secret.yaml#L1)
 
     ```diff
     @@ -4,4 +4,4 @@
        name: token
        namespace: shop-dev
      stringData:
-    -  token: «masked, fingerprint 652717ac55a6»
-    +  token: «masked, fingerprint caa46af614db»
+    -  token: «masked, fingerprint d6af043df207»
+    +  token: «masked, fingerprint a189bb00df9f»
     ```
 
     </details>
 
     </details>
 
-    <sub>Checked at [`21ce93e`](http://github.test/acme/environments/commit/21ce93e8f030142505dd7ecf10102faa7ad465b3). You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`f3813b1`](http://github.test/acme/environments/commit/f3813b112f99ea2ca6d4f0a2630fa64b94d60e80); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
     for canary in ["hunter2-canary", "swordfish-canary"] {
         assert!(!world.sees().contains(canary));
@@ -355,7 +351,7 @@ async fn t23_a_pull_request_never_changes_the_rules_it_is_judged_by() {
     let number = pull(&mut world, "New rules", &files).await;
     insta::assert_snapshot!(world.check(number), @"failure: 2 new errors, and 2 warnings (4 annotations)");
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 1900af2f94626259 -->
+    <!-- trunkline:v1 sticky fa5145ebfc2be5e7 -->
     ### 2 new errors, and 2 warnings
 
     This change alters 2 objects in `dev`. The check fails until what is new is fixed.
@@ -366,16 +362,16 @@ async fn t23_a_pull_request_never_changes_the_rules_it_is_judged_by() {
 
     #### New findings
 
-    - **error** `CONFIG` · [`.github/trunkline.yaml:4`](http://github.test/acme/environments/blob/914ebc5e62ea4fcf802111b53c09f61e2e224a90/.github/trunkline.yaml#L4)<br>`mode` should be `enforce` or `observe`, but is `observed`<br>*Fix:* did you mean `observe`?
-    - **error** `POLICY` · [`policies/images.rego:4`](http://github.test/acme/environments/blob/914ebc5e62ea4fcf802111b53c09f61e2e224a90/policies/images.rego#L4)<br>the policy does not parse: expecting expression<br>*Why:* A policy that does not run lets everything pass.<br>*Fix:* Correct the line; `opa check` or `conftest verify` may tell more.
-    - **warning** `IMG-001` · `Deployment shop-dev/frontend` · `dev` · [`environments/dev/kustomization.yaml:9`](http://github.test/acme/environments/blob/914ebc5e62ea4fcf802111b53c09f61e2e224a90/environments/dev/kustomization.yaml#L9)<br>image `ghcr.io/acme/shop-frontend:latest` of container `frontend` is tagged `latest`<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
-    - **warning** `IMG-001` · `Deployment shop-dev/backend` · `dev` · [`environments/dev/kustomization.yaml:11`](http://github.test/acme/environments/blob/914ebc5e62ea4fcf802111b53c09f61e2e224a90/environments/dev/kustomization.yaml#L11)<br>image `ghcr.io/acme/shop-backend:latest` of container `backend` is tagged `latest`<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
+    - **error** `CONFIG` · [`.github/trunkline.yaml:4`](http://github.test/acme/environments/blob/74c9a28945b6cdeac99899adeb237c499854ad39/.github/trunkline.yaml#L4)<br>`mode` should be `enforce` or `observe`, but is `observed`<br>*Fix:* Did you mean `observe`?
+    - **error** `POLICY` · [`policies/images.rego:4`](http://github.test/acme/environments/blob/74c9a28945b6cdeac99899adeb237c499854ad39/policies/images.rego#L4)<br>the policy does not parse: expecting expression<br>*Why:* A policy that does not run lets everything pass.<br>*Fix:* Correct the line; `opa check` or `conftest verify` may tell more.
+    - **warning** `IMG-001` · `Deployment shop-dev/frontend` · `dev` · [`environments/dev/kustomization.yaml:9`](http://github.test/acme/environments/blob/74c9a28945b6cdeac99899adeb237c499854ad39/environments/dev/kustomization.yaml#L9)<br>image `ghcr.io/acme/shop-frontend:latest` of container `frontend` is tagged `latest`<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
+    - **warning** `IMG-001` · `Deployment shop-dev/backend` · `dev` · [`environments/dev/kustomization.yaml:11`](http://github.test/acme/environments/blob/74c9a28945b6cdeac99899adeb237c499854ad39/environments/dev/kustomization.yaml#L11)<br>image `ghcr.io/acme/shop-backend:latest` of container `backend` is tagged `latest`<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
 
     <details><summary><code>dev</code>: 2 changed objects</summary>
 
     <details><summary><code>Deployment shop-dev/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/914ebc5e62ea4fcf802111b53c09f61e2e224a90/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/74c9a28945b6cdeac99899adeb237c499854ad39/environments/base/backend.yaml#L1)
 
     ```diff
     @@ -17,7 +17,7 @@
@@ -393,7 +389,7 @@ async fn t23_a_pull_request_never_changes_the_rules_it_is_judged_by() {
 
     <details><summary><code>Deployment shop-dev/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/914ebc5e62ea4fcf802111b53c09f61e2e224a90/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/74c9a28945b6cdeac99899adeb237c499854ad39/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ -17,7 +17,7 @@
@@ -411,7 +407,7 @@ async fn t23_a_pull_request_never_changes_the_rules_it_is_judged_by() {
 
     </details>
 
-    <sub>Checked at [`914ebc5`](http://github.test/acme/environments/commit/914ebc5e62ea4fcf802111b53c09f61e2e224a90). You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`74c9a28`](http://github.test/acme/environments/commit/74c9a28945b6cdeac99899adeb237c499854ad39); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
 }
 
@@ -434,7 +430,7 @@ async fn t25_a_fork_is_validated_and_nothing_more() {
     world.settle().await;
     insta::assert_snapshot!(world.check(number), @"success: No errors, 2 warnings in dev (2 annotations)");
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-38 9c4a4d24ab24c46c -->
+    <!-- trunkline:v1 reply-36 9c4a4d24ab24c46c -->
     > `/promote prod`
 
     - ⛔ it needs the write permission on this repository (`not-allowed`)

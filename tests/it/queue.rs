@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use trunkline::clock::Clock;
 use trunkline::model::id::{InstallationId, Key, Oid, RepoId};
 use trunkline::queue::{
-    Accepted, Delivery, Due, Lease, MAX_NOTES, Note, Outcome, PATIENCE, QUIET, Queue, QueueError, Wake,
+    Accepted, Delivery, Due, Lease, MAX_NOTES, Note, Outcome, PATIENCE, QUIET, Queue, QueueError, SAME_BODY, Wake,
 };
 
 const LEASE: Duration = Duration::from_secs(60);
@@ -53,11 +53,19 @@ mod conformance {
         assert_eq!(queue.accept(first.clone()).await, Ok(Accepted::New));
         assert_eq!(queue.accept(first.clone()).await, Ok(Accepted::Duplicate));
         let fresh_guid = Delivery { guid: "b".into(), ..first.clone() };
-        assert_eq!(queue.accept(fresh_guid).await, Ok(Accepted::Duplicate), "the GUID is not signed, the body is");
+        assert_eq!(
+            queue.accept(fresh_guid.clone()).await,
+            Ok(Accepted::Duplicate),
+            "the GUID is not signed, the body is"
+        );
         let other_body = Delivery { body_sha256: [9; 32], ..first.clone() };
         assert_eq!(queue.accept(other_body).await, Ok(Accepted::Duplicate), "a redelivery keeps its GUID");
-        let other_app = Delivery { app: 2, ..first };
+        let other_app = Delivery { app: 2, ..first.clone() };
         assert_eq!(queue.accept(other_app).await, Ok(Accepted::New), "two Apps share a GUID");
+        clock.advance(PATIENCE);
+        assert_eq!(claim(&queue).await.len(), 1);
+        clock.advance(SAME_BODY);
+        assert_eq!(queue.accept(fresh_guid).await, Ok(Accepted::New), "two events may be alike to the byte");
         clock.advance(PATIENCE);
         assert_eq!(claim(&queue).await.len(), 1);
     }

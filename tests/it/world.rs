@@ -13,7 +13,7 @@ use trunkline::clock::Clock;
 use trunkline::git;
 use trunkline::github::{Config, GitHub};
 use trunkline::queue::{Due, Queue};
-use trunkline::reconcile::{Parts, Reconciler};
+use trunkline::reconcile::{Parts, Reconciler, Running};
 use trunkline::sandbox::seed::{self, ENVIRONMENTS, SHOP};
 use trunkline::sandbox::{AppSpec, Options, Sandbox};
 use trunkline::telemetry::metrics::Metrics;
@@ -23,7 +23,7 @@ use trunkline::worker::Worker;
 
 /// Where the example stands for people.
 const WEB: &str = "http://github.test";
-const SECRET: &str = "a webhook secret of enough bytes";
+pub(crate) const SECRET: &str = "a webhook secret of enough bytes";
 /// Passes and deliveries in one settling: a story's step takes a few dozen.
 const MAX_ROUNDS: usize = 2_000;
 
@@ -88,6 +88,11 @@ fn app_key(dir: &std::path::Path) -> PathBuf {
     dir.join("github/app.pem")
 }
 
+/// A world's folder: in memory where the system has such a place, since a thousand worlds sync and copy thousands of small files.
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 static APP_KEY: OnceLock<String> = OnceLock::new();
 
 impl World {
@@ -99,6 +104,11 @@ impl World {
     /// The example organisation with other files in `acme/environments`.
     pub(crate) async fn with(files: &[(&str, Vec<u8>)]) -> World {
         World::fill(World::empty().await, files).await
+    }
+
+    /// The same at another time: for a copy that goes on under the system's clock.
+    pub(crate) async fn with_at(files: &[(&str, Vec<u8>)], now: jiff::Timestamp) -> World {
+        World::fill(World::empty_at(now).await, files).await
     }
 
     async fn fill(mut world: World, files: &[(&str, Vec<u8>)]) -> World {
@@ -113,7 +123,7 @@ impl World {
 
     /// Another world that stands where this one stands, its bot started anew on a copy of the queue.
     pub(crate) async fn copy(&self) -> World {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = folder();
         let clock = Clock::manual(self.clock.now());
         let github = self.github.copy(&dir.path().join("github"), clock.clone()).await.unwrap();
         let mut world = World {
@@ -157,7 +167,7 @@ impl World {
         // `RUST_LOG=trunkline=debug cargo test … -- --nocapture` tells the story from the inside.
         let filter = tracing_subscriber::EnvFilter::from_default_env();
         let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().without_time().try_init();
-        let dir = tempfile::tempdir().unwrap();
+        let dir = folder();
         let clock = Clock::manual(now);
         std::fs::create_dir_all(dir.path().join("github")).unwrap();
         if let Some(pem) = APP_KEY.get() {
@@ -284,6 +294,21 @@ impl World {
         }
     }
 
+    /// Passes over what is due now as the running bot does, and tells what was counted.
+    pub(crate) async fn counted_passes(&mut self) -> String {
+        while self.deliver().await == 0 {
+            assert!(self.round().await, "nothing is due");
+        }
+        // Past the debounce.
+        self.clock.advance(Duration::from_secs(11));
+        let metrics = Metrics::new();
+        let running = Running { metrics: Some(metrics.clone()), ..Running::every(None) };
+        let bot = self.bot.as_ref().unwrap();
+        // It claims before it looks whether to stop, and ends what it claimed.
+        Arc::clone(&bot.reconciler).run_with(running, std::future::ready(())).await;
+        metrics.text()
+    }
+
     /// Lets time pass and settles.
     pub(crate) async fn advance(&mut self, by: Duration) {
         self.clock.advance(by);
@@ -336,6 +361,26 @@ impl World {
             self.github.mark_delivered(delivery.id, answer.status().as_u16());
         }
         count
+    }
+
+    /// Delivers a body that GitHub never sent, signed as if it had.
+    pub(crate) async fn deliver_body(&self, event: &str, body: Vec<u8>) {
+        let Some(bot) = &self.bot else { return };
+        let request = Request::post("/webhook")
+            .header("content-type", "application/json")
+            .header("x-github-event", event)
+            .header("x-github-delivery", "made-up")
+            .header("x-hub-signature-256", trunkline::web::signature::sign(&SECRET.into(), &body))
+            .body(Body::from(body))
+            .unwrap();
+        let answer = bot.web.clone().oneshot(request).await.unwrap();
+        assert!(answer.status().is_success(), "{event} was answered {}", answer.status());
+    }
+
+    /// How many keys wait in the queue for something other than a far timer.
+    pub(crate) async fn waiting(&self) -> u64 {
+        let Some(bot) = &self.bot else { return 0 };
+        bot.queue.stats().await.unwrap().due
     }
 
     /// Forgets the deliveries nobody took: GitHub was silent.
@@ -427,13 +472,18 @@ impl World {
 
     /// Delivers and passes one at a time until a pull request is open.
     pub(crate) async fn settle_until_pull(&mut self) {
+        self.settle_until(|world| !world.pulls().is_empty()).await;
+    }
+
+    /// Delivers and passes one at a time until something is so.
+    pub(crate) async fn settle_until(&mut self, so: impl Fn(&World) -> bool) {
         for _ in 0..MAX_ROUNDS {
-            if !self.pulls().is_empty() {
+            if so(self) {
                 return;
             }
             self.round().await;
         }
-        panic!("no pull request was opened");
+        panic!("it never came to that:\n{}", self.sees());
     }
 
     /// Everything a person could see on this GitHub.

@@ -32,12 +32,8 @@ fn check(world: &World) -> Vec<Hit> {
             !waits && object.node.list_at(&["spec", "healthChecks"]).is_empty()
         })
         .map(|object| {
-            let at = object.node.at(&["spec", "wait"]).or(object.node.get("spec")).unwrap_or(&object.node);
-            Hit::new(
-                object,
-                at,
-                "neither `wait: true` nor `healthChecks`: applied will be taken for healthy".to_owned(),
-            )
+            let message = "neither `wait: true` nor `healthChecks`: applied will be taken for healthy";
+            Hit::at_key(object, &["spec", "wait"], message.to_owned())
         })
         .collect()
 }

@@ -64,6 +64,18 @@ impl Hit {
     fn new(object: &Object, at: &Node, message: String) -> Self {
         Self { object: Some(object.name()), message, at: at.span.location() }
     }
+
+    /// At a key, or at the last one on the way to it: a mapping itself stands where its first key does, which is another line.
+    fn at_key(object: &Object, path: &[&str], message: String) -> Self {
+        let (mut node, mut at) = (&object.node, &object.node.span);
+        for part in path {
+            let Some((key, value)) = node.as_map().and_then(|map| Some((map.key(part)?, map.get(part)?))) else {
+                break;
+            };
+            (node, at) = (value, &key.span);
+        }
+        Self { object: Some(object.name()), message, at: at.location() }
+    }
 }
 
 const I: Option<Severity> = Some(Severity::Info);

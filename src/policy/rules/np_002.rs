@@ -49,7 +49,8 @@ fn judge(world: &World, policies: &[&Object], policy: &Object) -> Option<Hit> {
         .iter()
         .filter(|workload| same_namespace(namespace_of(workload.object), namespace) && covers(policy, workload))
         .collect();
-    let at = policy.node.at(&["spec", "egress"]).or(policy.node.at(&["spec", "policyTypes"])).unwrap_or(&policy.node);
+    let written = policy.node.at(&["spec", "egress"]).is_some();
+    let at = ["spec", if written { "egress" } else { "policyTypes" }];
     if pods.is_empty() {
         // A plain "deny all" beside no pods is a floor that the applications' own policies, in folders of their own, build on.
         if policy.node.list_at(&["spec", "egress"]).is_empty() {
@@ -57,12 +58,12 @@ fn judge(world: &World, policies: &[&Object], policy: &Object) -> Option<Hit> {
         }
         let wider = near().filter(|other| contains(other, policy)).copied();
         let missing = missing(wider)?;
-        return Some(Hit::new(policy, at, format!("restricts egress and does not allow DNS over {missing}")));
+        return Some(Hit::at_key(policy, &at, format!("restricts egress and does not allow DNS over {missing}")));
     }
     pods.into_iter().find_map(|workload| {
         let missing = missing(near().filter(|other| covers(other, workload)).copied())?;
         let message = format!("restricts egress of {}, and nothing allows it DNS over {missing}", workload.name());
-        Some(Hit::new(policy, at, message))
+        Some(Hit::at_key(policy, &at, message))
     })
 }
 

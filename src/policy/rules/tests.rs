@@ -42,7 +42,7 @@ fn bad_examples_say_what_is_wrong() {
         .filter(|rule| rule.id != "KUST-001")
         .flat_map(|rule| hits(rule.id, rule.bad).into_iter().map(|hit| format!("{} {hit}", rule.id)))
         .collect();
-    insta::assert_snapshot!(said.join("\n"), @r"
+    insta::assert_snapshot!(said.join("\n"), @"
     KUST-004 2: `images` names `acme/shop`, and no container of this environment uses it
     FLUX-002 4: Kustomization flux-system/apps: `spec.path` is `./app`, and this repository has no such folder
     FLUX-003 4: Kustomization flux-system/apps: neither `wait: true` nor `healthChecks`: applied will be taken for healthy
@@ -57,7 +57,7 @@ fn bad_examples_say_what_is_wrong() {
     HPA-001 11: HorizontalPodAutoscaler shop: `minReplicas` 5 is more than `maxReplicas` 4
     HPA-001 13: HorizontalPodAutoscaler shop: scales by cpu utilisation, but container `shop` of Deployment shop requests no cpu
     HPA-002 4: Deployment shop: `spec.replicas` is set, while HorizontalPodAutoscaler `shop` decides the number
-    NP-002 8: NetworkPolicy shop: restricts egress and does not allow DNS over UDP and TCP port 53
+    NP-002 7: NetworkPolicy shop: restricts egress and does not allow DNS over UDP and TCP port 53
     ING-002 9: Ingress shop: sends requests to port 8080 of Service `shop`, which has no such port
     SEC-001 4: Secret database: holds `password` readable in git
     SEC-002 8: Pod shop: `DATABASE_URL` of container `shop` holds what looks like a URL with a password

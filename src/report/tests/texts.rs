@@ -17,8 +17,8 @@ fn check_of(evaluation: &Evaluation, verdict: Option<&Verdict>, mode: Mode, queu
 
 #[test]
 fn the_comment_on_a_change_with_findings() {
-    insta::assert_snapshot!(comment_on(&world(), None, Mode::Enforce), @r#"
-    <!-- trunkline:v1 sticky d1835731b2caf93f -->
+    insta::assert_snapshot!(comment_on(&world(), None, Mode::Enforce), @r"
+    <!-- trunkline:v1 sticky 3e21b8bc97fb014b -->
     ### 1 new error in stage and prod, and 1 warning
 
     This change alters 4 objects in `stage` and `prod`. The check fails until what is new is fixed.
@@ -89,14 +89,14 @@ fn the_comment_on_a_change_with_findings() {
 
     </details>
 
-    <sub>Checked at [`aaaaaaa`](https://github.com/acme/environments/commit/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa). You can say `/trunkline plan`, `/trunkline help`.</sub>
-    "#);
+    <sub>Checked at [`aaaaaaa`](https://github.com/acme/environments/commit/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
+    ");
 }
 
 #[test]
 fn the_comment_on_a_calm_change() {
-    insta::assert_snapshot!(comment_on(&calm(), None, Mode::Enforce), @r#"
-    <!-- trunkline:v1 sticky 5090be9451db9bb4 -->
+    insta::assert_snapshot!(comment_on(&calm(), None, Mode::Enforce), @r"
+    <!-- trunkline:v1 sticky e8e8f00fa6405cab -->
     ### No new findings in dev
 
     This change alters 1 object in `dev`.
@@ -121,14 +121,14 @@ fn the_comment_on_a_calm_change() {
 
     </details>
 
-    <sub>Checked at [`aaaaaaa`](https://github.com/acme/environments/commit/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa). You can say `/trunkline plan`, `/trunkline help`.</sub>
-    "#);
+    <sub>Checked at [`aaaaaaa`](https://github.com/acme/environments/commit/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
+    ");
 }
 
 #[test]
 fn the_comment_on_a_promotion_that_waits() {
-    insta::assert_snapshot!(comment_on(&calm(), Some(&waiting()), Mode::Enforce), @r#"
-    <!-- trunkline:v1 sticky 67e1118119ca292e -->
+    insta::assert_snapshot!(comment_on(&calm(), Some(&waiting()), Mode::Enforce), @r"
+    <!-- trunkline:v1 sticky 5d0d0983dde7b8e5 -->
     ### Waits: it has been in `stage` for 3 hours of 24 (and 1 more)
 
     This change alters 1 object in `dev`.
@@ -160,8 +160,8 @@ fn the_comment_on_a_promotion_that_waits() {
 
     </details>
 
-    <sub>Checked at [`aaaaaaa`](https://github.com/acme/environments/commit/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa). You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
-    "#);
+    <sub>Checked at [`aaaaaaa`](https://github.com/acme/environments/commit/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa); edited when a later commit's result differs. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    ");
 }
 
 #[test]
@@ -211,18 +211,18 @@ fn a_broken_configuration_is_a_finding_like_any_other() {
     let parsed = crate::config::parse(&crate::config::FILE.parse().unwrap(), "version: 1\nenvironmets: {}\n");
     let findings = parsed.problems.iter().map(|problem| crate::report::problem_finding(problem, Delta::New)).collect();
     let evaluation = Evaluation { findings, ..Evaluation::default() };
-    insta::assert_snapshot!(comment_on(&evaluation, None, Mode::Enforce), @r#"
-    <!-- trunkline:v1 sticky 0e10c81c496d2d0c -->
+    insta::assert_snapshot!(comment_on(&evaluation, None, Mode::Enforce), @"
+    <!-- trunkline:v1 sticky c393e08991596b94 -->
     ### 1 new error
 
     This change touches no environment. The check fails until what is new is fixed.
 
     #### New findings
 
-    - **error** `configuration` · [`.github/trunkline.yaml:2`](https://github.com/acme/environments/blob/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/.github/trunkline.yaml#L2)<br>unknown key `environmets` in this file<br>*Fix:* did you mean `environments`?
+    - **error** `configuration` · [`.github/trunkline.yaml:2`](https://github.com/acme/environments/blob/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/.github/trunkline.yaml#L2)<br>unknown key `environmets` in this file<br>*Fix:* Did you mean `environments`?
 
-    <sub>Checked at [`aaaaaaa`](https://github.com/acme/environments/commit/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa). You can say `/trunkline plan`, `/trunkline help`.</sub>
-    "#);
+    <sub>Checked at [`aaaaaaa`](https://github.com/acme/environments/commit/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa); edited when a later commit's result differs. You can say `/trunkline plan`, `/trunkline help`.</sub>
+    ");
     assert_eq!(check_of(&evaluation, None, Mode::Enforce, false).conclusion, Some(Conclusion::Failure));
 }
 
@@ -234,6 +234,10 @@ fn comments_are_found_again_and_compared() {
     assert!(marker::says_the_same(&a.replace('\n', "\r\n"), &a));
     assert!(!marker::says_the_same(&comment_on(&calm(), None, Mode::Enforce), &a));
     assert!(!marker::says_the_same("hello", "hello"));
+    let (evaluation, verdict, check_url) = (&world(), None, None);
+    let later = CommentInput { repo_url: REPO, head: oid('b'), evaluation, verdict, mode: Mode::Enforce, check_url };
+    let later = comment(&later);
+    assert!(later != a && marker::says_the_same(&later, &a), "another commit with the same result");
     assert!(!is_ours(&format!("> {a}")));
 }
 
