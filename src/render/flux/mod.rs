@@ -74,7 +74,7 @@ fn everything(
     let mut all = level(source, folder, applier, notes)?;
     origin.learn(&all);
     let mut open = std::collections::VecDeque::new();
-    queue(tree, &origin, &all, &[folder.clone()], &mut open);
+    queue(tree, &origin, &all, std::slice::from_ref(folder), &mut open);
     let mut count = 0;
     while let Some(mut next) = open.pop_front() {
         let complete = next.applier.learn(&[&all]);

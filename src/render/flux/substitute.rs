@@ -134,13 +134,15 @@ fn one(source: &mut Source<'_>, node: &Node, variables: &Variables, fuel: &mut F
         return None;
     };
     let made = place(node, as_json(document.node));
-    match super::super::kustomize::complaint(&made) {
-        Some((span, message)) => {
-            source.wrong(&span, format!("with its variables replaced: {message}"), "");
-            None
+    for path in [&["apiVersion"][..], &["kind"], &["metadata", "name"]] {
+        if made.str_at(path).is_none_or(str::is_empty) {
+            let span = made.at(path).unwrap_or(&made).span.clone();
+            let message = format!("with its variables replaced this object has no `{}` that is text", path.join("."));
+            source.wrong(&span, message, "Check the variable it comes from.");
+            return None;
         }
-        None => Some((made, expanded.holes)),
     }
+    Some((made, expanded.holes))
 }
 
 /// The beginning of an expression, as people are shown it.

@@ -265,8 +265,8 @@ fn double(line: &mut Line<'_>, text: &str) {
             c => {
                 let code = u32::from(c);
                 match code {
-                    ..0x100 => out.push_str(&format!("\\x{code:02X}")),
-                    ..0x10000 => out.push_str(&format!("\\u{code:04X}")),
+                    ..=0xff => out.push_str(&format!("\\x{code:02X}")),
+                    0x100..=0xffff => out.push_str(&format!("\\u{code:04X}")),
                     _ => out.push_str(&format!("\\U{code:08X}")),
                 }
                 continue;

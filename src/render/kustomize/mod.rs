@@ -25,7 +25,7 @@ use std::sync::Arc;
 use self::form::Text;
 use self::generate::Kind;
 use self::patch::Place;
-use self::resource::{Id, Resource, append, weigh};
+use self::resource::{Id, Resource, append, complaint, weigh};
 use self::spec::Spec;
 use self::transform::End;
 use super::source::{Reading, Source};
@@ -34,7 +34,7 @@ use crate::model::finding::Location;
 use crate::model::path::RepoPath;
 use crate::model::tree::{EntryKind, TreeError};
 
-pub(super) use self::resource::{complaint, ensure_map, key};
+pub(super) use self::resource::{ensure_map, key};
 pub(super) use self::transform::split as split_image;
 
 /// The names a kustomization may have.
@@ -441,7 +441,7 @@ impl Build<'_, '_> {
                 // The items of a list come after the file's other documents.
                 Some(Value::List(items)) => wanted.extend(items),
                 Some(Value::Null) => {}
-                _ => match resource::complaint(node) {
+                _ => match complaint(node) {
                     Some((span, message)) => {
                         let help = "A Kubernetes object needs `apiVersion`, `kind` and `metadata.name`. Leave out what is none.";
                         self.source.wrong(&span, message, help);

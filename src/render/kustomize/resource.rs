@@ -256,7 +256,7 @@ pub(super) fn weigh(node: &Node, limit: usize) -> usize {
 }
 
 /// Why a node is no Kubernetes object, if it is none.
-pub(in crate::render) fn complaint(node: &Node) -> Option<(Span, String)> {
+pub(super) fn complaint(node: &Node) -> Option<(Span, String)> {
     if node.as_map().is_none() {
         return Some((node.span.clone(), "this is not a Kubernetes object".to_owned()));
     }
