@@ -15,6 +15,7 @@ use crate::policy::rules::from_problem;
 use crate::policy::{Class, CompiledPolicies, EnvironmentInfo, Pack, compile, files};
 use crate::render::Memory;
 use crate::render::discover::{self, Discovered};
+use crate::render::flux::{Applier, Fleet};
 use crate::render::reach::closure_touches;
 use crate::report::{github, json, sarif, terminal};
 
@@ -206,10 +207,20 @@ fn evaluate(
     let policies = compile(&files::read(tree.objects, &files::list(tree, &house.policies.paths)));
     let packs: Vec<Pack> = house.policies.packs.iter().filter_map(|name| Pack::named(name)).collect();
     let changes_rules = house.policies.paths.iter().any(|folder| path.is_within(folder) || folder.is_within(path));
-    let one = |environment: &&EnvironmentInfo| {
-        one((tree, memory), environment, (!changes_rules).then_some(path), (&policies, &packs))
-    };
-    let environments: Vec<EnvironmentEvaluation> = chosen.iter().filter_map(one).collect();
+    let wanted: Vec<RepoPath> = chosen.iter().map(|environment| environment.folder.clone()).collect();
+    let fleet = Fleet::find(memory, tree.root, &wanted);
+    let path = (!changes_rules).then_some(path);
+    let mut environments = Vec::new();
+    for environment in chosen {
+        let ways = fleet.of(&environment.folder);
+        for way in &ways {
+            let Some(mut one) = one((tree, memory), (environment, *way), path, (&policies, &packs)) else { continue };
+            if let (Some(applier), true) = (way, ways.len() > 1) {
+                one.applier.clone_from(&applier.name);
+            }
+            environments.push(one);
+        }
+    }
     let mut evaluation = Evaluation { environments, findings: house.findings.clone(), ..Evaluation::default() };
     evaluation.findings.extend(policies.problems.iter().cloned());
     evaluation
@@ -218,11 +229,11 @@ fn evaluate(
 /// One environment, when `path` reaches it; all do when the policies are what is looked at.
 fn one(
     (tree, memory): (&Tree<'_>, &mut Memory<'_>),
-    info: &EnvironmentInfo,
+    (info, applier): (&EnvironmentInfo, Option<&Applier>),
     path: Option<&RepoPath>,
     with: (&CompiledPolicies, &[Pack]),
 ) -> Option<EnvironmentEvaluation> {
-    let rendered = memory.render(tree.root, &info.folder);
+    let rendered = memory.render_as(tree.root, &info.folder, applier);
     if path.is_some_and(|path| !closure_touches(&rendered.reads, std::slice::from_ref(path))) {
         return None;
     }
@@ -230,6 +241,7 @@ fn one(
     findings.sort_by(|a, b| (&a.location, &a.rule).cmp(&(&b.location, &b.rule)));
     Some(EnvironmentEvaluation {
         environment: info.name.clone(),
+        applier: String::new(),
         path: info.folder.clone(),
         changes: Vec::new(),
         images: Vec::new(),

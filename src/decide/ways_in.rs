@@ -1,5 +1,7 @@
 //! Any way in is the same way: whatever pull request changes a version, it meets the same gates.
 
+use std::collections::HashSet;
+
 use super::gates::{self, Entering};
 use super::versions::{self, Candidate, Cause};
 use crate::model::finding::{Evaluation, VersionChange};
@@ -44,11 +46,14 @@ pub(super) fn all<'a>(
     if pull.brief.base != snapshot.common.repo.default_branch {
         return ways;
     }
+    // An environment that several apply stands in there once for each; its gates are the same.
+    let mut judged = HashSet::new();
     for touched in &evaluation.environments {
         let Some(environment) = pipeline.environment(&touched.environment) else { continue };
         for change in &touched.versions {
             let Some(app) = pipeline.app(&change.app) else { continue };
-            if !gated(environment) && !is_promotion(snapshot, pull) {
+            let known = !judged.insert((&touched.environment, change));
+            if known || !gated(environment) && !is_promotion(snapshot, pull) {
                 continue;
             }
             let verdict = match snapshot.facts.pipelines.get(&app.name) {

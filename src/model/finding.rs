@@ -190,7 +190,7 @@ pub struct AmountChange {
 }
 
 /// A change to the fields that carry an application's version.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct VersionChange {
     /// The application.
     pub app: String,
@@ -203,6 +203,9 @@ pub struct VersionChange {
 pub struct EnvironmentEvaluation {
     /// Its name in the configuration.
     pub environment: String,
+    /// Which Flux Kustomization applies it, where several do it in different ways; else empty.
+    #[serde(default)]
+    pub applier: String,
     /// Its folder.
     pub path: RepoPath,
     /// What changes, sorted by object.
@@ -233,6 +236,17 @@ pub struct Evaluation {
     /// Whether the change touches Trunkline's own configuration or policies.
     #[serde(default)]
     pub touches_rules: bool,
+}
+
+impl EnvironmentEvaluation {
+    /// What people are shown as its name: the environment, and who applies it where that makes a difference.
+    pub fn label(&self) -> String {
+        if self.applier.is_empty() {
+            self.environment.clone()
+        } else {
+            format!("{} ({})", self.environment, self.applier)
+        }
+    }
 }
 
 impl Evaluation {

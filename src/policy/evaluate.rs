@@ -13,6 +13,7 @@ use crate::model::id::Oid;
 use crate::model::path::RepoPath;
 use crate::model::pipeline::Pipeline;
 use crate::model::tree::{Tree, changed_paths};
+use crate::render::flux::{Applier, Fleet};
 use crate::render::reach::{Reach, closure_touches};
 use crate::render::{Memory, Rendered};
 
@@ -20,6 +21,8 @@ use crate::render::{Memory, Rendered};
 pub const CONFIG: &str = "CONFIG";
 /// The rule id of what could not be evaluated, so that silence is never taken for health.
 pub const LIMIT: &str = "LIMIT";
+/// The rule id of what only the cluster knows, and of what is not rendered.
+pub const FLUX: &str = "FLUX";
 
 /// What is evaluated: two trees of one store, under the rules of the default branch.
 pub struct Job<'a> {
@@ -54,17 +57,26 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
         path.as_str() == config::FILE || job.pipeline.policies.paths.iter().any(|folder| path.is_within(folder))
     };
     let mut evaluation = Evaluation { touches_rules: changed.iter().any(rules), ..Evaluation::default() };
-    let (mut reach, mut memory) = (Reach::new(job.head, &changed), Memory::new(job.head.objects));
+    progress("who applies the environments");
+    let mut memory = Memory::new(job.head.objects);
+    let fleets = Fleets::find(job, &mut memory);
+    let mut reach = Reach::new(job.head, &changed).following(fleets.head.is_used() || fleets.base.is_used());
     for environment in &job.pipeline.environments {
         for folder in environment.folders(&job.pipeline.apps) {
-            if !reach.may_touch(&mut memory, &folder) {
+            let ways = fleets.ways(&folder);
+            if ways.iter().all(|way| !way.differs && !reach.may_touch_as(&mut memory, &folder, way.is)) {
                 continue;
             }
             progress(&format!("environment `{}`", environment.name));
             let info = EnvironmentInfo { name: environment.name.clone(), class: Class::of(environment.takes), folder };
             let folder = info.folder.clone();
-            if let Some(mut touched) = one(job, &mut memory, (&info, &changed), (&policies, &packs)) {
+            for way in &ways {
+                let touched = one((job, &mut memory), (&info, way), &changed, (&policies, &packs));
+                let Some(mut touched) = touched else { continue };
                 touched.versions = version_changes(&job.base, &job.head, (environment, &folder), &job.pipeline.apps);
+                if let (Some(applier), true) = (way.is, ways.len() > 1) {
+                    touched.applier.clone_from(&applier.name);
+                }
                 evaluation.environments.push(touched);
             }
         }
@@ -74,6 +86,39 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
     evaluation.findings.extend(configuration(job, &changed));
     evaluation.findings.extend(policy_changes(job, &changed, policies, !evaluation.environments.is_empty()));
     evaluation
+}
+
+/// Who applies what, before and after.
+struct Fleets {
+    base: Fleet,
+    head: Fleet,
+}
+
+/// One way a folder is applied.
+struct Way<'f> {
+    was: Option<&'f Applier>,
+    is: Option<&'f Applier>,
+    /// Whether the change makes it another.
+    differs: bool,
+}
+
+impl Fleets {
+    fn find(job: &Job, memory: &mut Memory<'_>) -> Self {
+        let apps = &job.pipeline.apps;
+        let wanted: Vec<RepoPath> =
+            job.pipeline.environments.iter().flat_map(|environment| environment.folders(apps)).collect();
+        Self { base: Fleet::find(memory, job.base.root, &wanted), head: Fleet::find(memory, job.head.root, &wanted) }
+    }
+
+    /// The ways a folder is applied after the change, each beside the one of the same name before it.
+    fn ways(&self, folder: &RepoPath) -> Vec<Way<'_>> {
+        let (before, after) = (self.base.of(folder), self.head.of(folder));
+        let differs = !self.head.agrees(&self.base, folder);
+        let named = |applier: &Applier| before.iter().flatten().find(|was| was.name == applier.name).copied();
+        let first = before.first().copied().flatten();
+        let way = |is: Option<&'_ Applier>| is.and_then(named).or(first);
+        after.into_iter().map(|is| Way { was: way(is), is, differs }).collect()
+    }
 }
 
 /// Diffs kept in all; the largest report GitHub takes is a hundredth of it. Beyond, an object's change is told without its text.
@@ -100,22 +145,22 @@ fn unreadable(why: &str) -> Evaluation {
 
 /// One environment's folder, when the change touches what it is rendered from.
 fn one(
-    job: &Job,
-    memory: &mut Memory<'_>,
-    (info, changed): (&EnvironmentInfo, &[RepoPath]),
+    (job, memory): (&Job, &mut Memory<'_>),
+    (info, way): (&EnvironmentInfo, &Way<'_>),
+    changed: &[RepoPath],
     with: (&CompiledPolicies, &[Pack]),
 ) -> Option<EnvironmentEvaluation> {
     let (was, is) = (job.base.is_folder(&info.folder), job.head.is_folder(&info.folder));
     if !was && !is {
         return None;
     }
-    let after = memory.render(job.head.root, &info.folder);
+    let after = memory.render_as(job.head.root, &info.folder, way.is);
     // What head reads is what base reads, up to the first file that differs; and that file is among what head reads.
-    if was == is && !closure_touches(&after.reads, changed) {
+    if was == is && !way.differs && !closure_touches(&after.reads, changed) {
         return None;
     }
     // An environment that is new has nothing before; rendering its absence would only say so as a fault.
-    let before = was.then(|| memory.render(job.base.root, &info.folder));
+    let before = was.then(|| memory.render_as(job.base.root, &info.folder, way.was));
     let found = findings(memory, info, (&job.head, &after), with);
     let had = before.as_ref().map(|before| findings(memory, info, (&job.base, before), with));
     let mut had = had.unwrap_or_default();
@@ -131,6 +176,7 @@ fn one(
     }
     Some(EnvironmentEvaluation {
         environment: info.name.clone(),
+        applier: String::new(),
         path: info.folder.clone(),
         changes,
         images,
@@ -152,7 +198,7 @@ pub fn findings(
     // Against objects that are not there, each of their entries would look like one for nothing.
     let reads = rendered.ok.then_some(&rendered.reads);
     let kustomizations = reads.map(|reads| kustomizations(memory, tree.root, reads)).unwrap_or_default();
-    check(&CheckInput {
+    let mut all = check(&CheckInput {
         environment: info,
         objects: &rendered.objects,
         problems: &rendered.problems,
@@ -160,7 +206,10 @@ pub fn findings(
         tree: *tree,
         policies,
         packs,
-    })
+    });
+    let notes = rendered.notes.iter().filter(|_| rendered.ok);
+    all.extend(notes.map(|note| Finding { severity: Severity::Info, ..from_problem(FLUX, note) }));
+    all
 }
 
 /// The names under which Kustomize looks for its file.

@@ -7,8 +7,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::Rendered;
+use super::flux::Applier;
 use super::source::{File, Reading};
+use super::{How, Rendered};
 use crate::manifest::node::Node;
 use crate::model::id::Oid;
 use crate::model::path::RepoPath;
@@ -22,15 +23,15 @@ const MAX_PARSED_FILES: usize = 40_000;
 const MAX_RENDERED_VALUES: usize = 1_000_000;
 /// Paths whose ids rendered objects are known by, about 200 bytes each.
 const MAX_PATHS: usize = 200_000;
-/// Renders kept of one folder: before and after a change.
-const VERSIONS: usize = 2;
+/// Renders kept of one folder: before and after a change, by itself and by up to three who apply it.
+const VERSIONS: usize = 8;
 
 /// What was read and rendered of one store of objects.
 ///
 /// It belongs to the store it was made for and reads from no other, so nothing crosses from one repository, or one
 /// installation, to another. `evaluate` makes one and drops it at its end.
 pub struct Memory<'o> {
-    objects: &'o dyn Objects,
+    pub(super) objects: &'o dyn Objects,
     pub(super) parsed: Parsed,
     rendered: HashMap<RepoPath, Vec<Known>>,
     values: usize,
@@ -45,15 +46,24 @@ impl<'o> Memory<'o> {
 
     /// Renders a folder as [`super::render`] does, or finds that it did so already: then ids are compared, and nothing else is done.
     pub fn render(&mut self, root: Oid, folder: &RepoPath) -> Arc<Rendered> {
+        self.either(root, folder, How::Bare)
+    }
+
+    /// Renders a folder as Flux applies it: with the settings of `applier`, and with the Kustomizations it holds.
+    pub fn render_as(&mut self, root: Oid, folder: &RepoPath, applier: Option<&Applier>) -> Arc<Rendered> {
+        self.either(root, folder, How::Applied(applier))
+    }
+
+    fn either(&mut self, root: Oid, folder: &RepoPath, how: How<'_>) -> Arc<Rendered> {
         let tree = Tree::new(root, self.objects);
-        if let Some(known) = self.recall(&tree, folder) {
+        if let Some(known) = self.recall(&tree, folder, how) {
             return known;
         }
-        let (rendered, weight) = super::anew(&tree, folder, &mut self.parsed);
+        let (rendered, weight) = super::anew(&tree, folder, how, &mut self.parsed);
         let rendered = Arc::new(rendered);
         // What is wrong may name what stands beside it, which is not among what was read.
         if rendered.ok {
-            self.keep(&tree, folder, &rendered, weight);
+            self.keep((&tree, folder, how), &rendered, weight);
         }
         rendered
     }
@@ -66,16 +76,17 @@ impl<'o> Memory<'o> {
         Some(file.documents.clone())
     }
 
-    fn recall(&mut self, tree: &Tree<'_>, folder: &RepoPath) -> Option<Arc<Rendered>> {
+    fn recall(&mut self, tree: &Tree<'_>, folder: &RepoPath, how: How<'_>) -> Option<Arc<Rendered>> {
         let known = self.rendered.get_mut(folder)?;
         let found = known.iter_mut().find(|known| {
-            known.root == tree.root || known.read.iter().all(|(path, seen)| *seen == Seen::in_tree(tree, path))
+            known.way.is(how)
+                && (known.root == tree.root || known.read.iter().all(|(path, seen)| *seen == Seen::in_tree(tree, path)))
         })?;
         found.root = tree.root;
         Some(found.rendered.clone())
     }
 
-    fn keep(&mut self, tree: &Tree<'_>, folder: &RepoPath, rendered: &Arc<Rendered>, values: usize) {
+    fn keep(&mut self, (tree, folder, how): (&Tree<'_>, &RepoPath, How<'_>), rendered: &Arc<Rendered>, values: usize) {
         let paths = rendered.reads.len();
         if self.values + values > MAX_RENDERED_VALUES || self.paths + paths > MAX_PATHS {
             self.rendered.clear();
@@ -93,17 +104,44 @@ impl<'o> Memory<'o> {
         }
         self.values += values;
         self.paths += paths;
-        known.push(Known { root: tree.root, read, rendered: rendered.clone(), values });
+        known.push(Known { way: Way::of(how), root: tree.root, read, rendered: rendered.clone(), values });
     }
 }
 
 /// A render, and what it was made of.
 struct Known {
+    way: Way,
     /// The tree it was last found to hold for.
     root: Oid,
     read: Vec<(RepoPath, Seen)>,
     rendered: Arc<Rendered>,
     values: usize,
+}
+
+/// How it was rendered: [`How`], to be kept.
+enum Way {
+    Bare,
+    Applied(Option<Box<Applier>>),
+}
+
+impl Way {
+    fn of(how: How<'_>) -> Self {
+        match how {
+            How::Bare => Self::Bare,
+            How::Applied(applier) => Self::Applied(applier.cloned().map(Box::new)),
+        }
+    }
+
+    /// Whether it is the same way, also in where its settings are written, which places of values come from.
+    fn is(&self, how: How<'_>) -> bool {
+        match (self, how) {
+            (Self::Bare, How::Bare) | (Self::Applied(None), How::Applied(None)) => true,
+            (Self::Applied(Some(a)), How::Applied(Some(b))) => {
+                a.name == b.name && a.location == b.location && a.is_like(b)
+            }
+            _ => false,
+        }
+    }
 }
 
 /// What stood at a path.

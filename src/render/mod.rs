@@ -4,6 +4,7 @@
 //! by name and line; a wrong object is never given out.
 
 pub mod discover;
+pub mod flux;
 mod kustomize;
 mod memory;
 mod plain;
@@ -14,11 +15,12 @@ pub mod versions;
 
 use std::collections::BTreeSet;
 
-use crate::manifest::node::Object;
+use crate::manifest::node::{Node, Object};
 use crate::model::finding::{Location, Problem};
 use crate::model::path::RepoPath;
 use crate::model::tree::Tree;
 
+use self::flux::Applier;
 pub use self::memory::Memory;
 use self::memory::Parsed;
 use self::source::Source;
@@ -30,43 +32,63 @@ pub struct Rendered {
     pub objects: Vec<Object>,
     /// What is wrong, each at its line.
     pub problems: Vec<Problem>,
+    /// What is worth knowing and not wrong: what could not be known, and what is not rendered.
+    pub notes: Vec<Problem>,
     /// Every file and folder that was read or looked for: see [`reach::closure_touches`].
     pub reads: BTreeSet<RepoPath>,
     /// Whether it rendered.
     pub ok: bool,
 }
 
-/// Renders a folder as Flux would. Never fails: what is wrong is in the result. For several folders, or two trees, a [`Memory`] does
-/// the same with less work.
+/// Renders a folder by itself: what stands in it, without what the Flux Kustomization that applies it adds.
+///
+/// Never fails: what is wrong is in the result. [`Memory::render_as`] renders it as Flux applies it, and does for several folders,
+/// or two trees, the same with less work.
 pub fn render(tree: &Tree<'_>, folder: &RepoPath) -> Rendered {
-    anew(tree, folder, &mut Parsed::default()).0
+    anew(tree, folder, How::Bare, &mut Parsed::default()).0
+}
+
+/// Whether a folder is rendered by itself, or as Flux applies it.
+#[derive(Clone, Copy)]
+enum How<'a> {
+    Bare,
+    Applied(Option<&'a Applier>),
 }
 
 /// Renders with what is parsed already, and tells how many values it copied.
-fn anew(tree: &Tree<'_>, folder: &RepoPath, parsed: &mut Parsed) -> (Rendered, usize) {
+fn anew(tree: &Tree<'_>, folder: &RepoPath, how: How<'_>, parsed: &mut Parsed) -> (Rendered, usize) {
     let mut source = Source::new(tree, parsed);
-    let objects = match tree.resolve(folder) {
-        Ok((real, _)) if tree.is_folder(&real) => {
-            // A kustomization's own files are remembered one by one; the folder itself only when all in it counts.
-            source.saw_way(folder);
-            match kustomize::find(&mut source, &real) {
-                kustomize::Found::None => plain::build(&mut source, &real),
-                _ => kustomize::build(&mut source, &real),
-            }
-        }
-        Ok(_) => {
-            missing(&mut source, folder, format!("`{folder}` is a file, not a folder"));
-            None
-        }
-        Err(error) => {
-            missing(&mut source, folder, error.to_string());
-            None
-        }
+    let mut notes = Vec::new();
+    let objects = match how {
+        How::Bare => bare(&mut source, folder, None),
+        How::Applied(applier) => flux::applied(&mut source, folder, applier, &mut notes),
     };
     let Source { reads, problems, weight, .. } = source;
     let ok = objects.is_some() && problems.is_empty();
     let objects = objects.filter(|_| ok).unwrap_or_default();
-    (Rendered { objects, problems, reads, ok }, weight)
+    (Rendered { objects, problems, notes, reads, ok }, weight)
+}
+
+/// The objects of a folder; `flux` is the `spec` of the Flux Kustomization that applies it.
+fn bare(source: &mut Source<'_>, folder: &RepoPath, flux: Option<&Node>) -> Option<Vec<Object>> {
+    match source.tree.resolve(folder) {
+        Ok((real, _)) if source.tree.is_folder(&real) => {
+            // A kustomization's own files are remembered one by one; the folder itself only when all in it counts.
+            source.saw_way(folder);
+            match kustomize::find(source, &real) {
+                kustomize::Found::None => plain::build(source, &real, flux),
+                _ => kustomize::build(source, &real, flux),
+            }
+        }
+        Ok(_) => {
+            missing(source, folder, format!("`{folder}` is a file, not a folder"));
+            None
+        }
+        Err(error) => {
+            missing(source, folder, error.to_string());
+            None
+        }
+    }
 }
 
 fn missing(source: &mut Source<'_>, folder: &RepoPath, message: String) {

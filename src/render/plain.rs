@@ -1,8 +1,9 @@
-//! A folder without a kustomization: all its YAML, as Flux gathers it.
+//! A folder without a kustomization: all its YAML, as Flux gathers it, what `.sourceignore` names left out.
 
+use super::flux::ignore::Ignore;
 use super::kustomize;
 use super::source::Source;
-use crate::manifest::node::Object;
+use crate::manifest::node::{Node, Object};
 use crate::model::finding::Location;
 use crate::model::path::RepoPath;
 use crate::model::tree::EntryKind;
@@ -13,8 +14,10 @@ const MAX_ENTRIES: usize = 10_000;
 const MAX_DEPTH: usize = 64;
 
 /// Renders every `*.yaml` and `*.yml` below a folder. A folder with its own kustomization is rendered by that.
-pub(super) fn build(source: &mut Source<'_>, folder: &RepoPath) -> Option<Vec<Object>> {
+pub(super) fn build(source: &mut Source<'_>, folder: &RepoPath, flux: Option<&Node>) -> Option<Vec<Object>> {
     source.saw(folder);
+    let tree = source.tree;
+    let mut ignore = Ignore::new(tree, source.ignore.as_deref());
     let mut found = Vec::new();
     let mut count = 0;
     let mut open = vec![(folder.clone(), 0)];
@@ -37,11 +40,15 @@ pub(super) fn build(source: &mut Source<'_>, folder: &RepoPath) -> Option<Vec<Ob
         for entry in entries.iter() {
             let path = here.child(&entry.name);
             match entry.kind {
-                EntryKind::Folder if matches!(kustomize::find(source, &path), kustomize::Found::None) => {
-                    open.push((path, depth + 1));
+                EntryKind::Folder => match kustomize::find(source, &path) {
+                    kustomize::Found::One(file) | kustomize::Found::Many(file, _) if !ignore.leaves_out(&file) => {
+                        found.push((path, EntryKind::Folder));
+                    }
+                    _ => open.push((path, depth + 1)),
+                },
+                EntryKind::File | EntryKind::Executable if is_yaml(&entry.name) && !ignore.leaves_out(&path) => {
+                    found.push((path, EntryKind::File));
                 }
-                EntryKind::Folder => found.push((path, EntryKind::Folder)),
-                EntryKind::File | EntryKind::Executable if is_yaml(&entry.name) => found.push((path, EntryKind::File)),
                 EntryKind::Submodule => {
                     let message = format!("`{path}` is a git submodule, which Trunkline does not follow");
                     source.problem(
@@ -55,8 +62,9 @@ pub(super) fn build(source: &mut Source<'_>, folder: &RepoPath) -> Option<Vec<Ob
             }
         }
     }
+    ignore.reads().for_each(|path| source.saw(&path));
     found.sort_by(|a, b| a.0.parts().cmp(b.0.parts()));
-    kustomize::build_list(source, &found)
+    kustomize::build_list(source, folder, &found, flux)
 }
 
 fn is_yaml(name: &str) -> bool {

@@ -3,9 +3,11 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::Memory;
+use super::flux::Applier;
 use super::kustomize::FILE_NAMES;
 use super::source::Reading;
 use crate::manifest::node::{Node, Value};
+use crate::model::id::Oid;
 use crate::model::path::RepoPath;
 use crate::model::tree::{Entry, EntryKind, Tree, TreeError};
 
@@ -49,7 +51,14 @@ pub struct Reach<'t> {
     above: HashSet<&'t str>,
     /// Folders already looked at; bases are shared by many.
     known: HashMap<RepoPath, bool>,
+    /// Whether Kustomizations of Flux that a folder holds lead on.
+    follows: bool,
+    /// Whether a file speaks of such; the same files are named by many.
+    speaks: HashMap<Oid, bool>,
 }
+
+/// The words in which a file speaks of Flux's Kustomizations.
+const FLUX: &[u8] = b"kustomize.toolkit.fluxcd.io";
 
 impl<'t> Reach<'t> {
     /// The reach of `changed`, seen from the tree after the change.
@@ -59,7 +68,35 @@ impl<'t> Reach<'t> {
         for path in &changed {
             above.extend(folders_above(path));
         }
-        Self { tree, changed, above, known: HashMap::new() }
+        Self { tree, changed, above, known: HashMap::new(), follows: false, speaks: HashMap::new() }
+    }
+
+    /// The same where Flux is used: the folders it is led to belong to an environment too, so who leads there is for the render to tell.
+    pub fn following(mut self, follows: bool) -> Self {
+        self.follows = follows;
+        self
+    }
+
+    /// Whether the change may reach what `folder` is rendered from when `applier` applies it.
+    pub fn may_touch_as(&mut self, memory: &mut Memory<'_>, folder: &RepoPath, applier: Option<&Applier>) -> bool {
+        let Some(applier) = applier else { return self.may_touch(memory, folder) };
+        applier.reads().iter().any(|path| self.is_hit(path))
+            || applier.components().any(|path| self.is_hit(&path) || self.may_touch(memory, &path))
+            || self.may_touch(memory, folder)
+    }
+
+    /// Whether a file may hold a Kustomization of Flux, which leads on.
+    fn leads_on(&mut self, id: Oid) -> bool {
+        if !self.follows {
+            return false;
+        }
+        if let Some(known) = self.speaks.get(&id) {
+            return *known;
+        }
+        let bytes = self.tree.objects.blob(id);
+        let speaks = bytes.map_or(true, |bytes| bytes.windows(FLUX.len()).any(|window| window == FLUX));
+        self.speaks.insert(id, speaks);
+        speaks
     }
 
     /// Whether the change may reach what `folder` is rendered from; `false` is certain, `true` is for the render to tell.
@@ -138,7 +175,9 @@ impl<'t> Reach<'t> {
             let first = below.split('/').next().unwrap_or_default();
             match beside.iter().find(|entry| entry.name == first) {
                 None if !first.is_empty() => return Some(self.is_hit(&path)),
-                Some(entry) if below == first && is_file(entry) => return Some(self.is_hit(&path)),
+                Some(entry) if below == first && is_file(entry) => {
+                    return (!self.leads_on(entry.id)).then(|| self.is_hit(&path));
+                }
                 _ => {}
             }
         }
@@ -148,6 +187,7 @@ impl<'t> Reach<'t> {
             Ok((real, entry)) if entry.kind == EntryKind::Folder => {
                 Some(self.is_hit(&path) || self.touches(memory, &real, depth + 1))
             }
+            Ok((_, entry)) if self.leads_on(entry.id) => None,
             Ok(_) | Err(TreeError::NotFound(_)) => Some(self.is_hit(&path)),
             Err(_) => None,
         }

@@ -87,6 +87,8 @@ pub(super) struct Source<'s> {
     /// Every file and folder that was read or looked for: a change to any of them can change the render.
     pub(super) reads: BTreeSet<RepoPath>,
     pub(super) problems: Vec<Problem>,
+    /// What the source Flux reads this through leaves out, in its own words.
+    pub(super) ignore: Option<String>,
     loaded: HashMap<(RepoPath, Reading), Option<Documents>>,
     /// Values that were copied so far.
     pub(super) weight: usize,
@@ -97,13 +99,17 @@ pub(super) struct Source<'s> {
 impl<'s> Source<'s> {
     pub(super) fn new(tree: &'s Tree<'s>, parsed: &'s mut Parsed) -> Self {
         let (reads, problems, loaded) = (BTreeSet::new(), Vec::new(), HashMap::new());
-        Self { tree, parsed, reads, problems, loaded, weight: 0, over: false }
+        Self { tree, parsed, reads, problems, ignore: None, loaded, weight: 0, over: false }
     }
 
     /// Notes what is wrong at a place.
     pub(super) fn problem(&mut self, location: Location, message: impl Into<String>, help: &str) {
         let help = (!help.is_empty()).then(|| help.to_owned());
-        let problem = Problem { location: Some(location), message: message.into(), help };
+        self.note(Problem { location: Some(location), message: message.into(), help });
+    }
+
+    /// Notes what is wrong, once.
+    pub(super) fn note(&mut self, problem: Problem) {
         if self.problems.len() < MAX_PROBLEMS && !self.problems.contains(&problem) {
             self.problems.push(problem);
         }

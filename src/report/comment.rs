@@ -85,7 +85,7 @@ fn head(input: &CommentInput<'_>) -> String {
 
 fn summary(evaluation: &Evaluation) -> String {
     let changes: usize = evaluation.environments.iter().map(|env| env.changes.len()).sum();
-    let names: Vec<String> = evaluation.environments.iter().map(|env| code(&env.environment)).collect();
+    let names: Vec<String> = evaluation.environments.iter().map(|env| code(&env.label())).collect();
     let where_ = super::words::listed(&names, 6);
     let broken = evaluation.environments.iter().filter(|env| !env.rendered).count();
     match (changes, broken) {

@@ -15,7 +15,7 @@ pub(super) fn diffs(evaluation: &Evaluation, place: &Place<'_>) -> Vec<Section> 
 
 fn environment(env: &EnvironmentEvaluation, place: &Place<'_>, room: &mut usize) -> Section {
     let (only_follow, told): (Vec<&Change>, Vec<&Change>) = env.changes.iter().partition(|change| follows_only(change));
-    let name = html(&env.environment);
+    let name = html(&env.label());
     let section = Section {
         rank: 5,
         open: format!(

@@ -115,7 +115,7 @@ pub fn plan(steps: &[(&str, &Verdict)]) -> String {
 pub fn this_change(evaluation: &Evaluation) -> String {
     let rows = evaluation.environments.iter().map(|env| {
         let objects = if env.rendered { objects(env) } else { "does not build".to_owned() };
-        format!("| {} | {objects} | {} |\n", cell_code(&env.environment), short(env))
+        format!("| {} | {objects} | {} |\n", cell_code(&env.label()), short(env))
     });
     let section = Section {
         rank: 1,

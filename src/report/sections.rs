@@ -85,7 +85,7 @@ pub(super) fn table(evaluation: &Evaluation) -> Section {
             (false, old) => format!("**{new}** new, {old} before"),
         };
         let objects = if env.rendered { objects(env) } else { "does not build".to_owned() };
-        format!("| {} | {objects} | {} | {findings} |\n", cell_code(&env.environment), short(env))
+        format!("| {} | {objects} | {} | {findings} |\n", cell_code(&env.label()), short(env))
     });
     Section {
         rank: 1,
@@ -206,7 +206,7 @@ pub(super) fn title_of(evaluation: &Evaluation, verdict: Option<&Verdict>) -> St
     if evaluation.environments.is_empty() && evaluation.findings.is_empty() {
         return "Touches no environment".to_owned();
     }
-    let names: Vec<String> = evaluation.environments.iter().map(|env| env.environment.clone()).collect();
+    let names: Vec<String> = evaluation.environments.iter().map(|env| env.label()).collect();
     let head = headline(evaluation);
     if evaluation.blocks() || names.is_empty() { head } else { format!("{head} in {}", listed(&names, 4)) }
 }

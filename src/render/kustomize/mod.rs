@@ -11,6 +11,7 @@ mod merge;
 mod merge_keys;
 mod names;
 mod order;
+mod overlay;
 mod patch;
 mod pattern;
 mod resource;
@@ -34,6 +35,7 @@ use crate::model::finding::Location;
 use crate::model::path::RepoPath;
 use crate::model::tree::{EntryKind, TreeError};
 
+pub(super) use self::resource::{ensure_map, key};
 pub(super) use self::transform::split as split_image;
 
 /// The names a kustomization may have.
@@ -73,16 +75,21 @@ pub(super) fn is_remote(text: &str) -> bool {
     text.contains("://") || text.contains("?ref=") || hosts.iter().any(|host| text.starts_with(host))
 }
 
-/// Renders a folder that has a kustomization.
-pub(super) fn build(source: &mut Source<'_>, folder: &RepoPath) -> Option<Vec<Object>> {
-    let mut build = Build { source, stack: Vec::new(), visits: 0 };
+/// Renders a folder that has a kustomization; `flux` is the `spec` of the Flux Kustomization that applies it.
+pub(super) fn build(source: &mut Source<'_>, folder: &RepoPath, flux: Option<&Node>) -> Option<Vec<Object>> {
+    let mut build = Build { source, stack: Vec::new(), visits: 0, flux };
     let (all, spec) = build.visit(folder, None, Vec::new(), false)?;
     finish(source, all, &spec.sort)
 }
 
-/// Renders files and folders as the kustomization would that Flux generates for a plain folder.
-pub(super) fn build_list(source: &mut Source<'_>, paths: &[(RepoPath, EntryKind)]) -> Option<Vec<Object>> {
-    let mut build = Build { source, stack: Vec::new(), visits: 0 };
+/// Renders files and folders of `folder` as the kustomization would that Flux generates for a plain folder.
+pub(super) fn build_list(
+    source: &mut Source<'_>,
+    folder: &RepoPath,
+    paths: &[(RepoPath, EntryKind)],
+    flux: Option<&Node>,
+) -> Option<Vec<Object>> {
+    let mut build = Build { source, stack: Vec::new(), visits: 0, flux: None };
     let (mut all, mut taken, mut sound) = (Vec::new(), HashSet::new(), true);
     for (path, kind) in paths {
         let more = match kind {
@@ -90,6 +97,12 @@ pub(super) fn build_list(source: &mut Source<'_>, paths: &[(RepoPath, EntryKind)
             _ => build.read_file(path, None),
         };
         sound &= more.is_some_and(|more| build.add(&mut all, &mut taken, more));
+    }
+    if let Some(flux) = flux.filter(|_| sound) {
+        let mut spec = Spec::nothing(&Node::new(Value::Null, flux.span.clone()));
+        build.overlay(folder, &mut spec, flux)?;
+        build.stack.push(folder.clone());
+        all = build.accumulate(folder, &spec, all, b"")?;
     }
     sound.then(|| finish(source, all, &spec::Sort::unsaid())).flatten()
 }
@@ -149,6 +162,8 @@ struct Build<'b, 's> {
     /// The folders being rendered, outermost first.
     stack: Vec<RepoPath>,
     visits: usize,
+    /// The `spec` of the Flux Kustomization that applies the first folder, until that is read.
+    flux: Option<&'b Node>,
 }
 
 impl Build<'_, '_> {
@@ -161,7 +176,11 @@ impl Build<'_, '_> {
         component: bool,
     ) -> Option<(Vec<Resource>, Spec)> {
         self.visits += 1;
-        let (path, spec, text) = self.read(folder, asked)?;
+        let flux = self.flux.take();
+        let (path, mut spec, text) = self.read(folder, asked, flux.is_some())?;
+        if let Some(flux) = flux {
+            self.overlay(folder, &mut spec, flux)?;
+        }
         let here = Location { path: path.clone(), line: 1, column: 0 };
         if self.visits > MAX_VISITS || self.stack.len() >= MAX_DEPTH {
             let message = format!("more than {MAX_VISITS} kustomizations, or more than {MAX_DEPTH} inside each other");
@@ -184,7 +203,23 @@ impl Build<'_, '_> {
         Some((all?, spec))
     }
 
-    fn read(&mut self, folder: &RepoPath, asked: Option<&Text>) -> Option<(RepoPath, Spec, Arc<[u8]>)> {
+    /// Writes into a kustomization what Flux adds.
+    fn overlay(&mut self, folder: &RepoPath, spec: &mut Spec, flux: &Node) -> Option<()> {
+        let tree = self.source.tree;
+        let exists = |text: &str| folder.join(text).is_ok_and(|path| tree.resolve(&path).is_ok());
+        let mut problems = Vec::new();
+        overlay::add(spec, flux, &exists, &mut problems);
+        let sound = problems.is_empty();
+        problems.into_iter().for_each(|problem| self.source.note(problem));
+        sound.then_some(())
+    }
+
+    fn read(
+        &mut self,
+        folder: &RepoPath,
+        asked: Option<&Text>,
+        may_be_empty: bool,
+    ) -> Option<(RepoPath, Spec, Arc<[u8]>)> {
         let path = match (find(self.source, folder), asked) {
             (Found::One(path), _) => path,
             (Found::Many(one, other), _) => {
@@ -217,18 +252,14 @@ impl Build<'_, '_> {
             self.source.problem(here, message, "Write one document that lists `resources`.");
             return None;
         };
-        if node.as_map().is_some() && !content(node) {
+        if node.as_map().is_some() && !content(node) && !may_be_empty {
             self.source.problem(here, "this kustomization is empty", "List files under `resources`.");
             return None;
         }
         let mut problems = Vec::new();
         let spec = spec::read(node, &mut problems);
         let sound = problems.is_empty();
-        problems.into_iter().for_each(|problem| {
-            if !self.source.problems.contains(&problem) {
-                self.source.problems.push(problem);
-            }
-        });
+        problems.into_iter().for_each(|problem| self.source.note(problem));
         sound.then_some((path, spec, text))
     }
 

@@ -136,7 +136,9 @@ fn file(source: &mut Source<'_>, place: &Place<'_>, entry: &Text) -> Option<Docu
 
 /// The documents of a text inside the kustomization, their places moved to where the text stands.
 fn inline(source: &mut Source<'_>, place: &Place<'_>, entry: &Text) -> Option<Documents> {
-    let shift = Shift::new(place.text, entry);
+    // What Flux adds stands in a file of its own.
+    let file = source.bytes(&entry.span.file).ok();
+    let shift = Shift::new(file.as_deref().unwrap_or(place.text), entry);
     let before = source.problems.len();
     let documents = source.read(&entry.span.file, entry.value.as_bytes(), Reading::Kustomize);
     for problem in source.problems.iter_mut().skip(before) {

@@ -222,12 +222,12 @@ pub(super) fn text_node(text: &str, span: &Span) -> Node {
 }
 
 /// A key at a place.
-pub(super) fn key(text: &str, span: &Span) -> Key {
+pub(in crate::render) fn key(text: &str, span: &Span) -> Key {
     Key { text: text.to_owned(), span: span.clone() }
 }
 
 /// The mapping at `path` below `node`, made where it is missing or null; nothing when something else stands there.
-pub(super) fn ensure_map<'n>(node: &'n mut Node, path: &[&str], span: &Span) -> Option<&'n mut Map> {
+pub(in crate::render) fn ensure_map<'n>(node: &'n mut Node, path: &[&str], span: &Span) -> Option<&'n mut Map> {
     if node.is_null() {
         *node = Node::new(Value::Map(Map::default()), span.clone());
     }

@@ -231,6 +231,13 @@ pub(super) fn read(node: &Node, problems: &mut Vec<Problem>) -> Spec {
     }
 }
 
+impl Spec {
+    /// The kustomization that Flux makes up for a folder without one.
+    pub(super) fn nothing(folder: &Node) -> Self {
+        read(folder, &mut Vec::new())
+    }
+}
+
 /// Whether it is a Component; apiVersion and kind must be the ones Kustomize accepts.
 fn kind(form: &mut Form<'_>) -> bool {
     let (kind, version) = (form.text("kind"), form.text("apiVersion"));
@@ -247,7 +254,7 @@ fn kind(form: &mut Form<'_>) -> bool {
 }
 
 /// Reads each entry of a list with `read`.
-fn each<T>(form: &mut Form<'_>, name: &str, read: fn(&mut Form<'_>, &Node) -> T) -> Vec<T> {
+pub(super) fn each<T>(form: &mut Form<'_>, name: &str, read: fn(&mut Form<'_>, &Node) -> T) -> Vec<T> {
     let mut all = Vec::new();
     for (i, node) in form.list(name).iter().enumerate() {
         all.push(read(&mut Form::new(format!("{name}[{i}]"), node, form.problems), node));
@@ -266,7 +273,7 @@ fn read_labels(form: &mut Form<'_>, _: &Node) -> Labels {
     Labels { pairs: form.pairs("pairs"), selectors, templates: templates || selectors, claims: claims || selectors }
 }
 
-fn read_patch(form: &mut Form<'_>, node: &Node) -> Patch {
+pub(super) fn read_patch(form: &mut Form<'_>, node: &Node) -> Patch {
     form.only(&["path", "patch", "target", "options"]);
     let (path, inline) = (form.text("path"), form.text("patch"));
     if path.is_some() == inline.is_some() {
@@ -340,7 +347,7 @@ impl Options {
     }
 }
 
-fn read_image(form: &mut Form<'_>, node: &Node) -> Option<Image> {
+pub(super) fn read_image(form: &mut Form<'_>, node: &Node) -> Option<Image> {
     form.only(&["name", "newName", "newTag", "tagSuffix", "digest"]);
     let name = form.text("name");
     if name.is_none() {

@@ -40,6 +40,7 @@ fn finding(rule: &str, severity: Severity, delta: Delta, message: &str) -> Findi
 
 fn environment(name: &str) -> EnvironmentEvaluation {
     EnvironmentEvaluation {
+        applier: String::new(),
         environment: name.into(),
         path: format!("environments/{name}").parse().unwrap(),
         changes: vec![
