@@ -42,7 +42,7 @@ async fn a_merge_to_trunk_reaches_dev() {
     merge_to_trunk(&mut world, "Sell more").await;
     insta::assert_snapshot!(world.brief(), @r#"
     acme/environments
-      refs/heads/main 99afee6963 signed
+      refs/heads/main beb2cd0017 signed
       refs/heads/trunkline-ledger 0e61217bf3 signed
       refs/heads/trunkline/dev/shop/1123e8d 2cdc3a0499 signed
       ledger dev/shop.yaml
@@ -103,12 +103,12 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
     let number = world.newest_pull();
     insta::assert_snapshot!(world.body(number), @"
     body:
-    <!-- trunkline:v1 promotion 2a6cb8adfb5ef8eb -->
+    <!-- trunkline:v1 promotion 9b63ab4d0ad49afa -->
     Brings `shop` in `prod` from `v0.9` ([`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a)) to **`v1.0` ([`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc))**. ann pushed the tag v1.0.
 
     | Images |
     |:--|
-    | `shop-frontend` `v0.9` → `v1.0`<br>`shop-backend` `v0.9` → `v1.0` |
+    | `shop-frontend` `v0.9` → `v1.0` · `shop-backend` `v0.9` → `v1.0` |
 
     ### What it waits for
 
@@ -130,14 +130,14 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
     Closing this pull request rejects `v1.0` for `prod` until a newer version comes. To stop everything here, say `/trunkline hold prod`; for what waits for what, `/trunkline status prod`.
     ");
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 35320f8acf4771ed -->
+    <!-- trunkline:v1 sticky 045b29b421922f21 -->
     ### Waits: soaks for 1h (and 1 more)
 
     This change alters 2 objects in `prod`.
 
-    | Environment | Objects | Images | Findings |
+    | Environment | Objects | In short | Findings |
     |:--|:--|:--|:--|
-    | `prod` | \~2 | `shop-backend` `v0.9` → `v1.0`<br>`shop-frontend` `v0.9` → `v1.0` | none |
+    | `prod` | \~2 | `shop-backend` `v0.9` → `v1.0` · `shop-frontend` `v0.9` → `v1.0` | none |
 
     #### Gates
 
@@ -153,10 +153,10 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/783abf226b463630ab01911e0e0eca0ebbb62b66/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/865013464623657e4be3aab71d095fa7532b43d3/environments/base/backend.yaml#L1)
 
     ```diff
-    @@ -17,7 +17,7 @@
+    @@ spec.template.spec.containers[backend] @@
            automountServiceAccountToken: false
            containers:
            - name: backend
@@ -171,10 +171,10 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/783abf226b463630ab01911e0e0eca0ebbb62b66/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/865013464623657e4be3aab71d095fa7532b43d3/environments/base/frontend.yaml#L1)
 
     ```diff
-    @@ -17,7 +17,7 @@
+    @@ spec.template.spec.containers[frontend] @@
            automountServiceAccountToken: false
            containers:
            - name: frontend
@@ -189,7 +189,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
 
     </details>
 
-    <sub>Checked at [`783abf2`](http://github.test/acme/environments/commit/783abf226b463630ab01911e0e0eca0ebbb62b66). You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`8650134`](http://github.test/acme/environments/commit/865013464623657e4be3aab71d095fa7532b43d3). You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
     world.advance(HOUR).await;
     insta::assert_snapshot!(world.check(number), @"in_progress: Waits: 0 of 1 approval from acme/sre (0 annotations)");
@@ -210,14 +210,14 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
     world.github.review(ENVIRONMENTS, "sue", number, "APPROVED");
     world.settle().await;
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 825a4ba2f34c443e -->
+    <!-- trunkline:v1 sticky 328b38ac44887b56 -->
     ### No new findings in prod
 
     This change alters 2 objects in `prod`.
 
-    | Environment | Objects | Images | Findings |
+    | Environment | Objects | In short | Findings |
     |:--|:--|:--|:--|
-    | `prod` | \~2 | `shop-backend` `v0.9` → `v1.0`<br>`shop-frontend` `v0.9` → `v1.0` | none |
+    | `prod` | \~2 | `shop-backend` `v0.9` → `v1.0` · `shop-frontend` `v0.9` → `v1.0` | none |
 
     #### Every gate is open
 
@@ -235,10 +235,10 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/783abf226b463630ab01911e0e0eca0ebbb62b66/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/865013464623657e4be3aab71d095fa7532b43d3/environments/base/backend.yaml#L1)
 
     ```diff
-    @@ -17,7 +17,7 @@
+    @@ spec.template.spec.containers[backend] @@
            automountServiceAccountToken: false
            containers:
            - name: backend
@@ -253,10 +253,10 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/783abf226b463630ab01911e0e0eca0ebbb62b66/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/865013464623657e4be3aab71d095fa7532b43d3/environments/base/frontend.yaml#L1)
 
     ```diff
-    @@ -17,7 +17,7 @@
+    @@ spec.template.spec.containers[frontend] @@
            automountServiceAccountToken: false
            containers:
            - name: frontend
@@ -271,7 +271,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
 
     </details>
 
-    <sub>Checked at [`783abf2`](http://github.test/acme/environments/commit/783abf226b463630ab01911e0e0eca0ebbb62b66). You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`8650134`](http://github.test/acme/environments/commit/865013464623657e4be3aab71d095fa7532b43d3). You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
     assert!(world.check(number).contains("success"), "{}", world.check(number));
     // `merge: manual`: the button stays with a person.
@@ -579,14 +579,14 @@ async fn any_way_in_meets_the_same_gates() {
     let number = pull(&mut world, "Bump production by hand", &[("environments/prod/kustomization.yaml", bump)]).await;
     insta::assert_snapshot!(world.check(number), @"in_progress: Waits: soaks for 1h (and 1 more) (0 annotations)");
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 115b16ae7bf7d484 -->
+    <!-- trunkline:v1 sticky 37b84e889e1cf7f6 -->
     ### Waits: soaks for 1h (and 1 more)
 
     This change alters 2 objects in `prod`.
 
-    | Environment | Objects | Images | Findings |
+    | Environment | Objects | In short | Findings |
     |:--|:--|:--|:--|
-    | `prod` | \~2 | `shop-backend` `v0.9` → `v1.0`<br>`shop-frontend` `v0.9` → `v1.0` | none |
+    | `prod` | \~2 | `shop-backend` `v0.9` → `v1.0` · `shop-frontend` `v0.9` → `v1.0` | none |
 
     #### Gates
 
@@ -602,10 +602,10 @@ async fn any_way_in_meets_the_same_gates() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/f40dba413d8ded4759882712066e6b83c26b245b/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/d338da3301941eae541238acac9648ffa38bc80b/environments/base/backend.yaml#L1)
 
     ```diff
-    @@ -17,7 +17,7 @@
+    @@ spec.template.spec.containers[backend] @@
            automountServiceAccountToken: false
            containers:
            - name: backend
@@ -620,10 +620,10 @@ async fn any_way_in_meets_the_same_gates() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/f40dba413d8ded4759882712066e6b83c26b245b/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/d338da3301941eae541238acac9648ffa38bc80b/environments/base/frontend.yaml#L1)
 
     ```diff
-    @@ -17,7 +17,7 @@
+    @@ spec.template.spec.containers[frontend] @@
            automountServiceAccountToken: false
            containers:
            - name: frontend
@@ -638,7 +638,7 @@ async fn any_way_in_meets_the_same_gates() {
 
     </details>
 
-    <sub>Checked at [`f40dba4`](http://github.test/acme/environments/commit/f40dba413d8ded4759882712066e6b83c26b245b). You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`d338da3`](http://github.test/acme/environments/commit/d338da3301941eae541238acac9648ffa38bc80b). You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
 }
 
@@ -792,12 +792,12 @@ async fn e24_a_rollback_goes_back_and_holds() {
     let back = world.newest_pull();
     insta::assert_snapshot!(world.body(back), @r"
     body:
-    <!-- trunkline:v1 promotion e370d064019323e5 -->
+    <!-- trunkline:v1 promotion 5207a46c154c5f10 -->
     Takes `shop` in `prod` from `v1.0` ([`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc)) back to **`v0.9` ([`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a))**, which passed here before, and holds it there. sam asked to go back: http://github.test/acme/environments/issues/4\#issuecomment-113
 
     | Images |
     |:--|
-    | `shop-frontend` `v1.0` → `v0.9`<br>`shop-backend` `v1.0` → `v0.9` |
+    | `shop-frontend` `v1.0` → `v0.9` · `shop-backend` `v1.0` → `v0.9` |
 
     ### What it waits for
 

@@ -13,14 +13,14 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
     let number = pull(&mut world, "Try the newest", &[(DEV, example(DEV, "newTag: v0.9", "newTag: latest"))]).await;
     insta::assert_snapshot!(world.check(number), @"success: No errors, 2 warnings in dev (2 annotations)");
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky b8b6e1e33ed37ea9 -->
+    <!-- trunkline:v1 sticky 87a061c34028f431 -->
     ### No errors, 2 warnings in dev
 
     This change alters 2 objects in `dev`.
 
-    | Environment | Objects | Images | Findings |
+    | Environment | Objects | In short | Findings |
     |:--|:--|:--|:--|
-    | `dev` | \~2 | `shop-backend` `v0.9` → `latest`<br>`shop-frontend` `v0.9` → `latest` | 2 warnings |
+    | `dev` | \~2 | `shop-backend` `v0.9` → `latest` · `shop-frontend` `v0.9` → `latest` | 2 warnings |
 
     #### New findings
 
@@ -34,7 +34,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
     from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/e897418bd7eb0e5dd747726ef17b239018a6b814/environments/base/backend.yaml#L1)
 
     ```diff
-    @@ -17,7 +17,7 @@
+    @@ spec.template.spec.containers[backend] @@
            automountServiceAccountToken: false
            containers:
            - name: backend
@@ -52,7 +52,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
     from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/e897418bd7eb0e5dd747726ef17b239018a6b814/environments/base/frontend.yaml#L1)
 
     ```diff
-    @@ -17,7 +17,7 @@
+    @@ spec.template.spec.containers[frontend] @@
            automountServiceAccountToken: false
            containers:
            - name: frontend
@@ -80,14 +80,14 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
     insta::assert_snapshot!(world.check(number), @"success: No new findings in dev (0 annotations)");
     insta::assert_snapshot!(world.talk(number), @r"
     comment by trunkline[bot]
-    <!-- trunkline:v1 sticky 8a14df3d7623c62f -->
+    <!-- trunkline:v1 sticky 9be4cd7e73fbe1bc -->
     ### No new findings in dev
 
     This change alters 2 objects in `dev`.
 
-    | Environment | Objects | Images | Findings |
+    | Environment | Objects | In short | Findings |
     |:--|:--|:--|:--|
-    | `dev` | \~2 | `shop-backend` `v0.9` → `v0.9.1`<br>`shop-frontend` `v0.9` → `v0.9.1` | none |
+    | `dev` | \~2 | `shop-backend` `v0.9` → `v0.9.1` · `shop-frontend` `v0.9` → `v0.9.1` | none |
 
     <details><summary><code>dev</code>: 2 changed objects</summary>
 
@@ -96,7 +96,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
     from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/170d5de742a446ca810aa72e7e622f74c9219a98/environments/base/backend.yaml#L1)
 
     ```diff
-    @@ -17,7 +17,7 @@
+    @@ spec.template.spec.containers[backend] @@
            automountServiceAccountToken: false
            containers:
            - name: backend
@@ -114,7 +114,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
     from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/170d5de742a446ca810aa72e7e622f74c9219a98/environments/base/frontend.yaml#L1)
 
     ```diff
-    @@ -17,7 +17,7 @@
+    @@ spec.template.spec.containers[frontend] @@
            automountServiceAccountToken: false
            containers:
            - name: frontend
@@ -139,16 +139,16 @@ async fn a_shared_base_shows_every_environment_it_reaches() {
     let path = "environments/base/frontend.yaml";
     let number = pull(&mut world, "Less memory", &[(path, example(path, "memory: 128Mi", "memory: 96Mi"))]).await;
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky a6908d5167f42e1b -->
+    <!-- trunkline:v1 sticky d05520fb367a2fef -->
     ### No new findings in dev, stage and prod
 
     This change alters 3 objects in `dev`, `stage` and `prod`.
 
-    | Environment | Objects | Images | Findings |
+    | Environment | Objects | In short | Findings |
     |:--|:--|:--|:--|
-    | `dev` | \~1 |  | none |
-    | `stage` | \~1 |  | none |
-    | `prod` | \~1 |  | none |
+    | `dev` | \~1 | memory limit `frontend/frontend` `128Mi` → `96Mi` | none |
+    | `stage` | \~1 | memory limit `frontend/frontend` `128Mi` → `96Mi` | none |
+    | `prod` | \~1 | memory limit `frontend/frontend` `128Mi` → `96Mi` | none |
 
     <details><summary><code>dev</code>: 1 changed object</summary>
 
@@ -157,7 +157,7 @@ async fn a_shared_base_shows_every_environment_it_reaches() {
     from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/e1ce169ccd9b0d41bd71debe7f104f8e39df7e55/environments/base/frontend.yaml#L1)
 
     ```diff
-    @@ -30,7 +30,7 @@
+    @@ spec.template.spec.containers[frontend].resources.limits @@
                  port: http
              resources:
                limits:
@@ -179,7 +179,7 @@ async fn a_shared_base_shows_every_environment_it_reaches() {
     from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/e1ce169ccd9b0d41bd71debe7f104f8e39df7e55/environments/base/frontend.yaml#L1)
 
     ```diff
-    @@ -30,7 +30,7 @@
+    @@ spec.template.spec.containers[frontend].resources.limits @@
                  port: http
              resources:
                limits:
@@ -201,7 +201,7 @@ async fn a_shared_base_shows_every_environment_it_reaches() {
     from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/e1ce169ccd9b0d41bd71debe7f104f8e39df7e55/environments/base/frontend.yaml#L1)
 
     ```diff
-    @@ -30,7 +30,7 @@
+    @@ spec.template.spec.containers[frontend].resources.limits @@
                  port: http
              resources:
                limits:
@@ -234,12 +234,12 @@ async fn what_does_not_build_is_named_at_its_line() {
     let broken = example(DEV, "  - ../base\n", "  - ../bsae\n");
     let number = pull(&mut world, "A typo", &[(DEV, broken)]).await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 sticky 53ed6d4a2cd44d96 -->
+    <!-- trunkline:v1 sticky 55bddee2c61c0dcd -->
     ### 1 new error in dev, and 2 warnings
 
     This change touches `dev`; what does not build cannot be compared. The check fails until what is new is fixed.
 
-    | Environment | Objects | Images | Findings |
+    | Environment | Objects | In short | Findings |
     |:--|:--|:--|:--|
     | `dev` | does not build |  | 1 error, 2 warnings |
 
@@ -261,12 +261,12 @@ async fn what_does_not_build_is_named_at_its_line() {
     );
     world.settle().await;
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 15dcd3212e6d3607 -->
+    <!-- trunkline:v1 sticky e19f475b2996020a -->
     ### 1 new error in dev, and 2 warnings
 
     This change touches `dev`; what does not build cannot be compared. The check fails until what is new is fixed.
 
-    | Environment | Objects | Images | Findings |
+    | Environment | Objects | In short | Findings |
     |:--|:--|:--|:--|
     | `dev` | does not build |  | 1 error, 2 warnings |
 
@@ -301,12 +301,12 @@ async fn t35_secret_values_never_show_but_their_change_does() {
     let number = world.github.open_pull(ENVIRONMENTS, "ben", "other", "main", "Change it", "");
     world.settle().await;
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 226db463fa597286 -->
+    <!-- trunkline:v1 sticky 85959e295321de59 -->
     ### No new findings in dev
 
     This change alters 1 object in `dev`.
 
-    | Environment | Objects | Images | Findings |
+    | Environment | Objects | In short | Findings |
     |:--|:--|:--|:--|
     | `dev` | \~1 |  | none new, 1 before |
 
@@ -323,7 +323,7 @@ async fn t35_secret_values_never_show_but_their_change_does() {
     from [`environments/dev/secret.yaml:1`](http://github.test/acme/environments/blob/21ce93e8f030142505dd7ecf10102faa7ad465b3/environments/dev/secret.yaml#L1)
 
     ```diff
-    @@ -4,4 +4,4 @@
+    @@ stringData @@
        name: token
        namespace: shop-dev
      stringData:
@@ -355,14 +355,14 @@ async fn t23_a_pull_request_never_changes_the_rules_it_is_judged_by() {
     let number = pull(&mut world, "New rules", &files).await;
     insta::assert_snapshot!(world.check(number), @"failure: 2 new errors, and 2 warnings (4 annotations)");
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 1900af2f94626259 -->
+    <!-- trunkline:v1 sticky d6870c93c92995a8 -->
     ### 2 new errors, and 2 warnings
 
     This change alters 2 objects in `dev`. The check fails until what is new is fixed.
 
-    | Environment | Objects | Images | Findings |
+    | Environment | Objects | In short | Findings |
     |:--|:--|:--|:--|
-    | `dev` | \~2 | `shop-backend` `v0.9` → `latest`<br>`shop-frontend` `v0.9` → `latest` | 2 warnings |
+    | `dev` | \~2 | `shop-backend` `v0.9` → `latest` · `shop-frontend` `v0.9` → `latest` | 2 warnings |
 
     #### New findings
 
@@ -378,7 +378,7 @@ async fn t23_a_pull_request_never_changes_the_rules_it_is_judged_by() {
     from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/914ebc5e62ea4fcf802111b53c09f61e2e224a90/environments/base/backend.yaml#L1)
 
     ```diff
-    @@ -17,7 +17,7 @@
+    @@ spec.template.spec.containers[backend] @@
            automountServiceAccountToken: false
            containers:
            - name: backend
@@ -396,7 +396,7 @@ async fn t23_a_pull_request_never_changes_the_rules_it_is_judged_by() {
     from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/914ebc5e62ea4fcf802111b53c09f61e2e224a90/environments/base/frontend.yaml#L1)
 
     ```diff
-    @@ -17,7 +17,7 @@
+    @@ spec.template.spec.containers[frontend] @@
            automountServiceAccountToken: false
            containers:
            - name: frontend
