@@ -1,9 +1,12 @@
 //! Rendering, measured in one run; see `docs/benchmarks.md`. Figures are min/median/max in milliseconds of processor time, so that
-//! a busy machine does not change them much.
+//! a busy machine changes them less; where another program is compared with, the wall clock counts.
+//!
+//! `cargo bench --bench render` runs everything; words after `--` choose parts: `grow`, `overlays`, `change`, `corpus`.
 #![expect(clippy::print_stdout, reason = "a benchmark is its output")]
 
 mod change;
 mod corpus;
+#[expect(dead_code, reason = "the other benchmark uses more of it")]
 #[path = "../main_job/figures.rs"]
 mod figures;
 mod input;

@@ -156,10 +156,7 @@ impl Loader {
                 }
                 Ok((Event::DocumentStart(explicit, _), range)) => {
                     let end = offset(&range.end);
-                    // The room is used again: most documents of a file are of one size.
-                    let mut nodes = std::mem::take(&mut draft.nodes);
-                    nodes.clear();
-                    draft = Draft { nodes, begin: (end, range.end.line()), end, ..Draft::default() };
+                    draft = Draft { begin: (end, range.end.line()), end, ..Draft::default() };
                     self.sound = true;
                     count += 1;
                     if count > 1 && !explicit {

@@ -17,7 +17,7 @@ use crate::model::tree::{EntryKind, Objects, Tree, TreeError};
 
 /// Values kept in parsed files, about 150 bytes each: with the values of two renders that is a third of a worker's memory.
 const MAX_PARSED_VALUES: usize = 1_000_000;
-/// Parsed files kept, however small: a render reads at most ten thousand.
+/// Parsed files kept, however small: a render reads at most half as many.
 const MAX_PARSED_FILES: usize = 40_000;
 /// Values kept in rendered objects, counted as [`super::source::Source`] counts them.
 const MAX_RENDERED_VALUES: usize = 1_000_000;

@@ -11,8 +11,9 @@ use crate::model::finding::{Location, Problem};
 use crate::model::path::RepoPath;
 use crate::model::tree::{EntryKind, Tree, TreeError};
 
-/// Files one environment may read: the largest public GitOps repositories have about 6,000 in all their environments.
-const MAX_FILES: usize = 10_000;
+/// Files one environment may read: ten thousand objects, each in a file of its own, twice. The largest public GitOps repositories
+/// have about 6,000 in all their environments.
+const MAX_FILES: usize = 20_000;
 /// Values copied into objects and patches: 2,000 objects of 100 values, times ten. Keeps memory below the worker's limit.
 const MAX_WEIGHT: usize = 2_000_000;
 /// Problems shown: nobody reads more, and hostile input must not fill the memory.
