@@ -207,7 +207,9 @@ fn evaluate(tree: &Tree<'_>, path: &RepoPath, house: &House, chosen: &[&Environm
     for environment in chosen {
         let ways = fleet.of(&environment.folder);
         for way in &ways {
-            let Some(mut one) = one(tree, environment, *way, path, (&policies, &packs)) else { continue };
+            let Some(mut one) = one(tree, environment, (*way, fleet.is_used()), path, (&policies, &packs)) else {
+                continue;
+            };
             if let (Some(applier), true) = (way, ways.len() > 1) {
                 one.environment = format!("{} ({})", environment.name, applier.name);
             }
@@ -223,11 +225,11 @@ fn evaluate(tree: &Tree<'_>, path: &RepoPath, house: &House, chosen: &[&Environm
 fn one(
     tree: &Tree<'_>,
     info: &EnvironmentInfo,
-    applier: Option<&Applier>,
+    applier: (Option<&Applier>, bool),
     path: Option<&RepoPath>,
     with: (&CompiledPolicies, &[Pack]),
 ) -> Option<EnvironmentEvaluation> {
-    let rendered = render_as(tree, &info.folder, applier);
+    let rendered = render_as(tree, &info.folder, applier.0, applier.1);
     if path.is_some_and(|path| !closure_touches(&rendered.reads, std::slice::from_ref(path))) {
         return None;
     }

@@ -116,7 +116,7 @@ fn applied(tree: &Tree<'_>, folder: &RepoPath, wanted: Option<&str>) -> Result<R
             applier.settings().join(", ")
         ));
     }
-    let rendered = render_as(tree, folder, applier);
+    let rendered = render_as(tree, folder, applier, fleet.is_used());
     rendered.notes.iter().filter(|_| rendered.ok).for_each(|told| note(&told.message));
     Ok(rendered)
 }

@@ -97,6 +97,8 @@ struct Way<'f> {
     is: Option<&'f Applier>,
     /// Whether the change makes it another.
     differs: bool,
+    /// Whether Kustomizations that it holds are followed.
+    follows: bool,
 }
 
 impl Fleets {
@@ -110,11 +112,12 @@ impl Fleets {
     /// The ways a folder is applied after the change, each beside the one of the same name before it.
     fn ways(&self, folder: &RepoPath) -> Vec<Way<'_>> {
         let (before, after) = (self.base.of(folder), self.head.of(folder));
+        let follows = self.base.is_used() || self.head.is_used();
         let differs = !self.head.agrees(&self.base, folder);
         let named = |applier: &Applier| before.iter().flatten().find(|was| was.name == applier.name).copied();
         let first = before.first().copied().flatten();
         let way = |is: Option<&'_ Applier>| is.and_then(named).or(first);
-        after.into_iter().map(|is| Way { was: way(is), is, differs }).collect()
+        after.into_iter().map(|is| Way { was: way(is), is, differs, follows }).collect()
     }
 }
 
@@ -152,13 +155,13 @@ fn one(
     if !was && !is {
         return None;
     }
-    let after = render_as(&job.head, &info.folder, way.is);
+    let after = render_as(&job.head, &info.folder, way.is, way.follows);
     // What head reads is what base reads, up to the first file that differs; and that file is among what head reads.
     if was == is && !way.differs && !closure_touches(&after.reads, changed) {
         return None;
     }
     // An environment that is new has nothing before; rendering its absence would only say so as a fault.
-    let before = was.then(|| render_as(&job.base, &info.folder, way.was));
+    let before = was.then(|| render_as(&job.base, &info.folder, way.was, way.follows));
     let found = findings(info, &job.head, &after, with);
     let mut had = before.as_ref().map(|before| findings(info, &job.base, before, with)).unwrap_or_default();
     let old = before.map(|before| before.objects).unwrap_or_default();

@@ -32,11 +32,15 @@ const MAX_FOLLOWED: usize = 1_000;
 /// Kustomizations inside each other: real ones reach three.
 const MAX_DEPTH: usize = 8;
 
-/// Renders a folder as Flux applies it: with the settings of `applier`, and with the Kustomizations it holds.
-pub fn render_as(tree: &Tree<'_>, folder: &RepoPath, applier: Option<&Applier>) -> Rendered {
+/// Renders a folder as Flux applies it: with the settings of `applier`, and with the Kustomizations it holds if it `follows` them,
+/// which is so where Flux is used: see [`Fleet::is_used`].
+pub fn render_as(tree: &Tree<'_>, folder: &RepoPath, applier: Option<&Applier>, follows: bool) -> Rendered {
     let mut source = Source::new(tree);
     let mut notes = Vec::new();
-    let objects = everything(&mut source, folder, applier, &mut notes);
+    let objects = match follows {
+        true => everything(&mut source, folder, applier, &mut notes),
+        false => level(&mut source, folder, applier, &mut notes),
+    };
     if let Some(objects) = &objects {
         notes.extend(charts(objects));
     }

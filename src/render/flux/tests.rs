@@ -172,7 +172,11 @@ fn applied(files: &[(&str, &str)], folder: &str) -> Vec<Rendered> {
     let (objects, root) = store(files);
     let tree = Tree::new(root, &objects);
     let fleet = Fleet::find(&tree, &[path(folder)]);
-    fleet.of(&path(folder)).into_iter().map(|applier| render_as(&tree, &path(folder), applier)).collect()
+    fleet
+        .of(&path(folder))
+        .into_iter()
+        .map(|applier| render_as(&tree, &path(folder), applier, fleet.is_used()))
+        .collect()
 }
 
 fn told(rendered: &Rendered) -> String {
