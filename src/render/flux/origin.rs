@@ -110,7 +110,7 @@ impl Origin {
                     }
                     let copies = made.list_at(&["copy"]).iter();
                     let texts = copies.filter_map(|copy| Some((copy.str_at(&["from"])?, copy.str_at(&["to"])?)));
-                    let mut found = texts.filter_map(|(from, to)| copy(&filled(from), &filled(to), path));
+                    let found = texts.filter_map(|(from, to)| copy(&filled(from), &filled(to), path));
                     // Later copies write over earlier ones.
                     if let Some(folder) = found.rev().find(|folder| tree.is_folder(folder)) {
                         return Some(folder);
