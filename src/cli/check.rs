@@ -214,8 +214,10 @@ fn evaluate(
     for environment in chosen {
         let ways = fleet.of(&environment.folder);
         for way in &ways {
-            let Some(mut one) = one((tree, memory), (environment, *way), path, (&policies, &packs)) else { continue };
-            if let (Some(applier), true) = (way, ways.len() > 1) {
+            let way = (*way, fleet.is_used());
+            let touched = one((tree, memory), (environment, way), path, (&policies, &packs));
+            let Some(mut one) = touched else { continue };
+            if let (Some(applier), true) = (way.0, ways.len() > 1) {
                 one.applier.clone_from(&applier.name);
             }
             environments.push(one);
@@ -229,11 +231,11 @@ fn evaluate(
 /// One environment, when `path` reaches it; all do when the policies are what is looked at.
 fn one(
     (tree, memory): (&Tree<'_>, &mut Memory<'_>),
-    (info, applier): (&EnvironmentInfo, Option<&Applier>),
+    (info, (applier, follows)): (&EnvironmentInfo, (Option<&Applier>, bool)),
     path: Option<&RepoPath>,
     with: (&CompiledPolicies, &[Pack]),
 ) -> Option<EnvironmentEvaluation> {
-    let rendered = memory.render_as(tree.root, &info.folder, applier);
+    let rendered = memory.render_as(tree.root, &info.folder, applier, follows);
     if path.is_some_and(|path| !closure_touches(&rendered.reads, std::slice::from_ref(path))) {
         return None;
     }

@@ -118,7 +118,7 @@ fn applied(tree: &Tree<'_>, folder: &RepoPath, wanted: Option<&str>) -> Result<A
             applier.settings().join(", ")
         ));
     }
-    let rendered = memory.render_as(tree.root, folder, applier);
+    let rendered = memory.render_as(tree.root, folder, applier, fleet.is_used());
     rendered.notes.iter().filter(|_| rendered.ok).for_each(|told| note(&told.message));
     Ok(rendered)
 }

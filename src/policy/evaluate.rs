@@ -100,6 +100,8 @@ struct Way<'f> {
     is: Option<&'f Applier>,
     /// Whether the change makes it another.
     differs: bool,
+    /// Whether Kustomizations that it holds are followed.
+    follows: bool,
 }
 
 impl Fleets {
@@ -113,11 +115,12 @@ impl Fleets {
     /// The ways a folder is applied after the change, each beside the one of the same name before it.
     fn ways(&self, folder: &RepoPath) -> Vec<Way<'_>> {
         let (before, after) = (self.base.of(folder), self.head.of(folder));
+        let follows = self.base.is_used() || self.head.is_used();
         let differs = !self.head.agrees(&self.base, folder);
         let named = |applier: &Applier| before.iter().flatten().find(|was| was.name == applier.name).copied();
         let first = before.first().copied().flatten();
         let way = |is: Option<&'_ Applier>| is.and_then(named).or(first);
-        after.into_iter().map(|is| Way { was: way(is), is, differs }).collect()
+        after.into_iter().map(|is| Way { was: way(is), is, differs, follows }).collect()
     }
 }
 
@@ -154,13 +157,13 @@ fn one(
     if !was && !is {
         return None;
     }
-    let after = memory.render_as(job.head.root, &info.folder, way.is);
+    let after = memory.render_as(job.head.root, &info.folder, way.is, way.follows);
     // What head reads is what base reads, up to the first file that differs; and that file is among what head reads.
     if was == is && !way.differs && !closure_touches(&after.reads, changed) {
         return None;
     }
     // An environment that is new has nothing before; rendering its absence would only say so as a fault.
-    let before = was.then(|| memory.render_as(job.base.root, &info.folder, way.was));
+    let before = was.then(|| memory.render_as(job.base.root, &info.folder, way.was, way.follows));
     let found = findings(memory, info, (&job.head, &after), with);
     let had = before.as_ref().map(|before| findings(memory, info, (&job.base, before), with));
     let mut had = had.unwrap_or_default();

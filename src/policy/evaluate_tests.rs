@@ -90,6 +90,37 @@ fn an_environment_is_affected_through_its_base_and_by_nothing_else() {
 }
 
 #[test]
+fn an_environment_is_affected_by_whoever_applies_it() {
+    let cluster = |variable: &str, interval: &str| {
+        format!(
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{ name: app, namespace: flux-system }}\nspec:\n  interval: {interval}\n  path: ./environments/prod\n  sourceRef: {{ kind: GitRepository, name: x }}\n  postBuild: {{ substitute: {{ a: '{variable}' }} }}\n"
+        )
+    };
+    let (before, after, same) = (cluster("1", "1m"), cluster("2", "1m"), cluster("1", "2m"));
+    let app = CONFIG_MAP.replace("'1'", "'${a:=0}'");
+    let at = |cluster: &str| {
+        let mut files: Vec<(String, String)> =
+            with("base/app.yaml", &app).into_iter().map(|(path, text)| (path.to_owned(), text.to_owned())).collect();
+        files.push(("clusters/prod/app.yaml".to_owned(), cluster.to_owned()));
+        files
+    };
+    let to = |head: &str| {
+        let (base, head) = (at(&before), at(head));
+        let texts = |files: &'_ [(String, String)]| -> Vec<(&'static str, &'static str)> {
+            // Leaked for the length of a test.
+            files.iter().map(|(path, text)| (&*path.clone().leak(), &*text.clone().leak())).collect()
+        };
+        change(&texts(&base), &texts(&head))
+    };
+    let changed = to(&after);
+    assert_eq!(affected(&changed), ["prod: Changed ConfigMap p-app"]);
+    assert!(changed.environments[0].changes[0].diff.contains("-  a: 1\n+  a: 2"), "{changed:?}");
+    // The file is among what prod is made of, though nothing of it changes.
+    assert_eq!(affected(&to(&same)), ["prod: "]);
+    assert_eq!(affected(&to("# gone\n")), ["prod: Changed ConfigMap p-app"]);
+}
+
+#[test]
 fn new_and_removed_environments() {
     let mut without = repository();
     without.retain(|(path, _)| !path.starts_with("environments/prod/"));

@@ -49,9 +49,16 @@ impl<'o> Memory<'o> {
         self.either(root, folder, How::Bare)
     }
 
-    /// Renders a folder as Flux applies it: with the settings of `applier`, and with the Kustomizations it holds.
-    pub fn render_as(&mut self, root: Oid, folder: &RepoPath, applier: Option<&Applier>) -> Arc<Rendered> {
-        self.either(root, folder, How::Applied(applier))
+    /// Renders a folder as Flux applies it: with the settings of `applier`, and with the Kustomizations it holds if it `follows` them,
+    /// which is so where Flux is used: see [`super::flux::Fleet::is_used`].
+    pub fn render_as(
+        &mut self,
+        root: Oid,
+        folder: &RepoPath,
+        applier: Option<&Applier>,
+        follows: bool,
+    ) -> Arc<Rendered> {
+        self.either(root, folder, How::Applied(applier, follows))
     }
 
     fn either(&mut self, root: Oid, folder: &RepoPath, how: How<'_>) -> Arc<Rendered> {
@@ -121,23 +128,24 @@ struct Known {
 /// How it was rendered: [`How`], to be kept.
 enum Way {
     Bare,
-    Applied(Option<Box<Applier>>),
+    Applied(Option<Box<Applier>>, bool),
 }
 
 impl Way {
     fn of(how: How<'_>) -> Self {
         match how {
             How::Bare => Self::Bare,
-            How::Applied(applier) => Self::Applied(applier.cloned().map(Box::new)),
+            How::Applied(applier, follows) => Self::Applied(applier.cloned().map(Box::new), follows),
         }
     }
 
     /// Whether it is the same way, also in where its settings are written, which places of values come from.
     fn is(&self, how: How<'_>) -> bool {
         match (self, how) {
-            (Self::Bare, How::Bare) | (Self::Applied(None), How::Applied(None)) => true,
-            (Self::Applied(Some(a)), How::Applied(Some(b))) => {
-                a.name == b.name && a.location == b.location && a.is_like(b)
+            (Self::Bare, How::Bare) => true,
+            (Self::Applied(None, a), How::Applied(None, b)) => *a == b,
+            (Self::Applied(Some(a), follows), How::Applied(Some(b), also)) => {
+                *follows == also && a.name == b.name && a.location == b.location && a.is_like(b)
             }
             _ => false,
         }

@@ -52,7 +52,8 @@ pub fn render(tree: &Tree<'_>, folder: &RepoPath) -> Rendered {
 #[derive(Clone, Copy)]
 enum How<'a> {
     Bare,
-    Applied(Option<&'a Applier>),
+    /// By whom, and whether the Kustomizations it holds are followed.
+    Applied(Option<&'a Applier>, bool),
 }
 
 /// Renders with what is parsed already, and tells how many values it copied.
@@ -61,7 +62,7 @@ fn anew(tree: &Tree<'_>, folder: &RepoPath, how: How<'_>, parsed: &mut Parsed) -
     let mut notes = Vec::new();
     let objects = match how {
         How::Bare => bare(&mut source, folder, None),
-        How::Applied(applier) => flux::applied(&mut source, folder, applier, &mut notes),
+        How::Applied(applier, follows) => flux::applied(&mut source, folder, (applier, follows), &mut notes),
     };
     let Source { reads, problems, weight, .. } = source;
     let ok = objects.is_some() && problems.is_empty();

@@ -217,6 +217,7 @@ mod tests {
 
     use super::*;
     use crate::model::tree::{MemoryObjects, changed_paths};
+    use crate::render::flux::Fleet;
     use crate::render::render;
 
     const NAMES: [&str; 6] = ["kustomization.yaml", "Kustomization", "a.yaml", "b.yaml", "c=d.yaml", "e.env"];
@@ -328,6 +329,80 @@ mod tests {
                     };
                     prop_assert_eq!(told(&was), told(&is));
                     prop_assert_eq!(was.objects, is.objects);
+                }
+            }
+        }
+    }
+
+    /// A Flux Kustomization somewhere, for some folder.
+    fn flux() -> impl Strategy<Value = File> {
+        let places = vec![
+            "clusters/x/a.yaml",
+            "clusters/x/b.yaml",
+            "clusters/y/a.yaml",
+            "env/a.yaml",
+            "base/b.yaml",
+            "other/a.yaml",
+        ];
+        let paths = vec!["env", "base", "other", "env/sub", "clusters/y", "missing"];
+        let more = vec![
+            "",
+            "  components: [../base]\n",
+            "  postBuild: {substitute: {n: '1'}}\n",
+            "  postBuild: {substitute: {n: '2'}}\n",
+            "  namePrefix: p-\n",
+            "  postBuild: {substituteFrom: [{kind: ConfigMap, name: n1}]}\n",
+        ];
+        let choice = (prop::sample::select(places), prop::sample::select(paths), prop::sample::select(more));
+        choice.prop_map(|(place, path, more)| {
+            let text = format!("apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: k}}\nspec:\n  path: {path}\n{more}");
+            (place.parse().unwrap(), EntryKind::File, text.into_bytes())
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+
+        /// The same with Flux: whoever applies a folder, and wherever what it holds leads.
+        #[test]
+        fn what_flux_makes_of_a_folder_is_never_passed_over(
+            files in prop::collection::vec(prop_oneof![2 => file(), 1 => flux()], 1..14),
+            gone in prop::collection::vec(0..14usize, 0..2),
+            more in prop::collection::vec(prop_oneof![file(), flux()], 0..2),
+        ) {
+            let mut objects = MemoryObjects::default();
+            let mut before = tree(&files);
+            before.entry("env/kustomization.yaml".parse().unwrap()).or_insert((
+                "env/kustomization.yaml".parse().unwrap(), EntryKind::File, b"resources: [../base, a.yaml]\n".to_vec(),
+            ));
+            let mut after = before.clone();
+            for index in gone {
+                let key = after.keys().nth(index).cloned();
+                key.and_then(|key| after.remove(&key));
+            }
+            after.extend(tree(&more));
+            let (before, after) = (objects.add(before.into_values()), objects.add(after.into_values()));
+            let changed = changed_paths(&objects, before, after).unwrap();
+            let mut memory = Memory::new(&objects);
+            let wanted: Vec<RepoPath> = ["env", "base", "other", "clusters/x"].iter().map(|path| path.parse().unwrap()).collect();
+            let (old, new) = (Fleet::find(&mut memory, before, &wanted), Fleet::find(&mut memory, after, &wanted));
+            if old.is_used() != new.is_used() {
+                return Ok(());
+            }
+            let mut reach = Reach::new(Tree::new(after, &objects), &changed).following(new.is_used());
+            for folder in &wanted {
+                if !new.agrees(&old, folder) {
+                    continue;
+                }
+                for applier in new.of(folder) {
+                    let may = reach.may_touch_as(&mut memory, folder, applier);
+                    let is = memory.render_as(after, folder, applier, new.is_used());
+                    prop_assert!(may || !closure_touches(&is.reads, &changed), "{} {:?} {:?}", folder, is.reads, changed);
+                    if !may {
+                        // Rendered anew: what is remembered would prove nothing.
+                        let was = Memory::new(&objects).render_as(before, folder, applier, old.is_used());
+                        prop_assert_eq!(&was.objects, &is.objects);
+                    }
                 }
             }
         }

@@ -465,3 +465,23 @@ async fn a_broken_configuration_on_main_is_a_verdict() {
     world.settle().await;
     insta::assert_snapshot!(world.check(number), @"success: No new findings (0 annotations)");
 }
+
+/// What Flux replaces in an environment is part of it, though it stands in the cluster's folder.
+#[tokio::test]
+async fn a_variable_of_the_cluster_shows_where_it_lands() {
+    const CLUSTER: &str = "environments/clusters/dev/shop.yaml";
+    let level = "restricted\n    level: ${level}";
+    let mut files = crate::stories::example_with("environments/dev/namespace.yaml", "restricted", level);
+    let set = |value: &str| {
+        let wait = "  wait: true\n";
+        example(CLUSTER, wait, &format!("{wait}  postBuild:\n    substitute:\n      level: {value}\n"))
+    };
+    files.retain(|(path, _)| *path != CLUSTER);
+    files.push((CLUSTER, set("low").unwrap()));
+    let mut world = World::with(&files).await;
+    let number = pull(&mut world, "Raise the level", &[(CLUSTER, set("high"))]).await;
+    assert_eq!(world.check(number), "success: No findings in dev");
+    let said = world.said(number);
+    assert!(said.contains("-    level: low\n+    level: high"), "{said}");
+    assert!(!said.contains("`prod`"), "{said}");
+}

@@ -32,14 +32,18 @@ const MAX_FOLLOWED: usize = 1_000;
 /// Kustomizations inside each other: real ones reach three.
 const MAX_DEPTH: usize = 8;
 
-/// Renders a folder as Flux applies it: with the settings of `applier`, and with the Kustomizations it holds.
+/// Renders a folder as Flux applies it: with the settings of `applier`, and with the Kustomizations it holds if it `follows` them,
+/// which is so where Flux is used: see [`Fleet::is_used`].
 pub(super) fn applied(
     source: &mut Source<'_>,
     folder: &RepoPath,
-    applier: Option<&Applier>,
+    (applier, follows): (Option<&Applier>, bool),
     notes: &mut Vec<Problem>,
 ) -> Option<Vec<Object>> {
-    let objects = everything(source, folder, applier, notes);
+    let objects = match follows {
+        true => everything(source, folder, applier, notes),
+        false => level(source, folder, applier, notes),
+    };
     notes.extend(objects.as_deref().and_then(charts));
     if let Some(applier) = applier {
         source.reads.extend(applier.reads.iter().cloned());

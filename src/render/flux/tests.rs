@@ -173,7 +173,8 @@ fn applied(files: &[(&str, &str)], folder: &str) -> Vec<std::sync::Arc<Rendered>
     let (objects, root) = store(files);
     let mut memory = Memory::new(&objects);
     let fleet = Fleet::find(&mut memory, root, &[path(folder)]);
-    fleet.of(&path(folder)).into_iter().map(|applier| memory.render_as(root, &path(folder), applier)).collect()
+    let ways = fleet.of(&path(folder)).into_iter();
+    ways.map(|applier| memory.render_as(root, &path(folder), applier, fleet.is_used())).collect()
 }
 
 fn told(rendered: &Rendered) -> String {
