@@ -11,7 +11,7 @@ pub mod node;
 pub mod objects;
 mod places;
 mod readable;
-mod scalar;
+pub(crate) mod scalar;
 
 #[cfg(test)]
 mod load_tests;

@@ -3,6 +3,7 @@
 //! Measured on kustomize v5.8: `yes` and its like are text, dates become timestamps, whole floats are integers, keys must be
 //! text, and a folded text gains a line break before its more-indented lines.
 
+use super::source::Source;
 use crate::manifest::node::{Key, Map, Node, Span, Value};
 
 /// A value Kustomize cannot take, and where.
@@ -81,6 +82,34 @@ pub(super) fn as_json(mut node: Node) -> Node {
         value => whole(value),
     };
     node
+}
+
+/// A plain text as Kustomize would read it.
+pub(super) fn plain(text: &str) -> Result<Value, &'static str> {
+    match crate::manifest::scalar::resolve(text) {
+        Value::Bool(_) if is_old_bool(text) => Ok(Value::String(text.to_owned())),
+        Value::Float(number) if !number.is_finite() => Err("this is no number JSON knows"),
+        Value::String(text) => date(text).map(Value::String),
+        value => Ok(whole(value)),
+    }
+}
+
+/// A scalar as text: numbers as they were written, since Kustomize copies their text.
+pub(super) fn text(source: &mut Source<'_>, node: &Node) -> Result<String, &'static str> {
+    let text = match &node.value {
+        Value::Int(number) => Some(number.to_string()),
+        Value::Float(_) => None,
+        Value::Null | Value::List(_) | Value::Map(_) => Some(String::new()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        Value::String(text) => return Ok(text.clone()),
+    };
+    let bytes = source.bytes(&node.span.file).ok();
+    let word = bytes.as_ref().and_then(|bytes| written(bytes, &node.span));
+    match (word, text) {
+        (Some(word), _) if plain(word).is_ok_and(|value| value == node.value) => Ok(word.to_owned()),
+        (_, Some(text)) => Ok(text),
+        (_, None) => Err("this number has a fraction, and how it was written is not known: put it in quotes"),
+    }
 }
 
 /// The text a scalar was written as.

@@ -49,7 +49,11 @@ impl<'s> Source<'s> {
     /// Notes what is wrong at a place.
     pub(super) fn problem(&mut self, location: Location, message: impl Into<String>, help: &str) {
         let help = (!help.is_empty()).then(|| help.to_owned());
-        let problem = Problem { location: Some(location), message: message.into(), help };
+        self.add_problem(Problem { location: Some(location), message: message.into(), help });
+    }
+
+    /// Adds a problem, unless it is known or nobody would read it.
+    pub(super) fn add_problem(&mut self, problem: Problem) {
         if self.problems.len() < MAX_PROBLEMS && !self.problems.contains(&problem) {
             self.problems.push(problem);
         }
