@@ -149,6 +149,7 @@ pub fn findings(
         environment: info,
         objects: &rendered.objects,
         problems: &rendered.problems,
+        notes: &rendered.notes,
         kustomizations: &kustomizations(tree, &rendered.reads),
         tree: *tree,
         policies,

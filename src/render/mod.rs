@@ -27,6 +27,8 @@ pub struct Rendered {
     pub objects: Vec<Object>,
     /// What is wrong, each at its line.
     pub problems: Vec<Problem>,
+    /// What is no fault and good to know, each at its line.
+    pub notes: Vec<Problem>,
     /// Every file and folder that was read or looked for: see [`reach::closure_touches`].
     pub reads: BTreeSet<RepoPath>,
     /// Whether it rendered.
@@ -54,10 +56,10 @@ pub fn render(tree: &Tree<'_>, folder: &RepoPath) -> Rendered {
             None
         }
     };
-    let Source { reads, problems, .. } = source;
+    let Source { reads, problems, notes, .. } = source;
     let ok = objects.is_some() && problems.is_empty();
     let objects = objects.filter(|_| ok).unwrap_or_default();
-    Rendered { objects, problems, reads, ok }
+    Rendered { objects, problems, notes, reads, ok }
 }
 
 fn missing(source: &mut Source<'_>, folder: &RepoPath, message: String) {

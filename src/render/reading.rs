@@ -9,9 +9,23 @@ use crate::manifest::node::{Key, Map, Node, Span, Value};
 /// A value Kustomize cannot take, and where.
 pub(super) type Refusal = Box<(Span, &'static str)>;
 
-/// Rereads a document of the file `bytes`.
-pub(super) fn as_kustomize(node: Node, bytes: &[u8]) -> Result<Node, Refusal> {
-    reread(node, bytes, Place::Object)
+/// What is to be known of a folded text that is applied otherwise than it is written.
+pub(super) const REFOLDED: &str = "Flux applies this text with an empty line before its more-indented lines";
+/// What to do about it.
+pub(super) const FOLD_HELP: &str =
+    "Write it with `|` instead of `>`; `kubectl apply` would read it without those lines.";
+
+/// Rereads a document of the file `bytes`; tells also which texts became others by being folded twice.
+pub(super) fn as_kustomize(node: Node, bytes: &[u8]) -> Result<(Node, Vec<Span>), Refusal> {
+    let mut refolded = Vec::new();
+    let node = reread(node, &mut Reader { bytes, refolded: &mut refolded }, Place::Object)?;
+    Ok((node, refolded))
+}
+
+/// The text a document was written as, and what is found on the way.
+struct Reader<'r> {
+    bytes: &'r [u8],
+    refolded: &'r mut Vec<Span>,
 }
 
 /// Where a value stands: annotations are written anew as plain text, so they do not fold twice.
@@ -35,8 +49,9 @@ impl Place {
 }
 
 /// Recursion is bounded by the reader's depth limit.
-fn reread(node: Node, bytes: &[u8], place: Place) -> Result<Node, Refusal> {
+fn reread(node: Node, reader: &mut Reader<'_>, place: Place) -> Result<Node, Refusal> {
     let Node { value, span, made } = node;
+    let bytes = reader.bytes;
     let source = || written(bytes, &span);
     let value = match value {
         // Annotations become text as they were written, `1.10` and `true` alike.
@@ -48,20 +63,26 @@ fn reread(node: Node, bytes: &[u8], place: Place) -> Result<Node, Refusal> {
             _ => Value::Bool(truth),
         },
         Value::String(text) => match source() {
-            Some(word) if word.starts_with('>') && place != Place::Annotations => Value::String(refolded(&text)),
+            Some(word) if word.starts_with('>') && place != Place::Annotations => {
+                let folded = refolded(&text);
+                if folded != text {
+                    reader.refolded.push(span.clone());
+                }
+                Value::String(folded)
+            }
             Some(word) if word == text && place != Place::Annotations => {
                 Value::String(date(text).map_err(|why| Box::new((span.clone(), why)))?)
             }
             _ => Value::String(text),
         },
         Value::List(list) => {
-            Value::List(list.into_iter().map(|item| reread(item, bytes, Place::Other)).collect::<Result<_, _>>()?)
+            Value::List(list.into_iter().map(|item| reread(item, reader, Place::Other)).collect::<Result<_, _>>()?)
         }
         Value::Map(map) => {
             let mut read = Map::default();
             for (key, value) in map {
                 let below = place.below(&key.text);
-                read.push_new(key_text(key, bytes)?, reread(value, bytes, below)?);
+                read.push_new(key_text(key, bytes)?, reread(value, reader, below)?);
             }
             Value::Map(read)
         }
@@ -193,7 +214,7 @@ mod tests {
 
     fn read(text: &str) -> Result<String, &'static str> {
         let node = load(&RepoPath::root(), text.as_bytes()).documents.remove(0).node;
-        as_kustomize(node, text.as_bytes()).map(|node| node.to_json().to_string()).map_err(|refusal| refusal.1)
+        as_kustomize(node, text.as_bytes()).map(|(node, _)| node.to_json().to_string()).map_err(|refusal| refusal.1)
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub(super) struct Source<'s> {
     /// Every file and folder that was read or looked for: a change to any of them can change the render.
     pub(super) reads: BTreeSet<RepoPath>,
     pub(super) problems: Vec<Problem>,
+    /// What is no fault and good to know: where what is applied is not what one would think.
+    pub(super) notes: Vec<Problem>,
     loaded: HashMap<(RepoPath, Reading), Option<Documents>>,
     weight: usize,
     /// Whether a limit ended the render; said once.
@@ -43,13 +45,30 @@ pub(super) struct Source<'s> {
 
 impl<'s> Source<'s> {
     pub(super) fn new(tree: &'s Tree<'s>) -> Self {
-        Self { tree, reads: BTreeSet::new(), problems: Vec::new(), loaded: HashMap::new(), weight: 0, over: false }
+        Self {
+            tree,
+            reads: BTreeSet::new(),
+            problems: Vec::new(),
+            notes: Vec::new(),
+            loaded: HashMap::new(),
+            weight: 0,
+            over: false,
+        }
     }
 
     /// Notes what is wrong at a place.
     pub(super) fn problem(&mut self, location: Location, message: impl Into<String>, help: &str) {
         let help = (!help.is_empty()).then(|| help.to_owned());
         self.add_problem(Problem { location: Some(location), message: message.into(), help });
+    }
+
+    /// Notes at a place what does not fail the render.
+    pub(super) fn note(&mut self, span: &Span, message: impl Into<String>, help: &str) {
+        let help = (!help.is_empty()).then(|| help.to_owned());
+        let note = Problem { location: Some(span.location()), message: message.into(), help };
+        if self.notes.len() < MAX_PROBLEMS && !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
     }
 
     /// Adds a problem, unless it is known or nobody would read it.
@@ -142,7 +161,10 @@ impl<'s> Source<'s> {
                 Reading::Kustomize if is_operations => documents.push(reading::as_json(document.node)),
                 Reading::Plain => documents.push(document.node),
                 Reading::Kustomize => match reading::as_kustomize(document.node, bytes) {
-                    Ok(node) => documents.push(node),
+                    Ok((node, refolded)) => {
+                        refolded.iter().for_each(|span| self.note(span, reading::REFOLDED, reading::FOLD_HELP));
+                        documents.push(node);
+                    }
                     Err(refusal) => {
                         self.wrong(&refusal.0, refusal.1, "Put it in quotes.");
                         sound = false;

@@ -146,7 +146,8 @@ impl Config {
     }
 
     fn count(&self) -> usize {
-        let labels = self.common_labels.len() + self.labels.len() + self.template_labels.len() + self.claim_labels.len();
+        let labels =
+            self.common_labels.len() + self.labels.len() + self.template_labels.len() + self.claim_labels.len();
         let names = self.prefix.len() + self.suffix.len() + self.namespace.len() + self.references.len();
         labels + names + self.annotations.len() + self.images.len() + self.replicas.len() + self.variables.len()
     }
@@ -155,7 +156,8 @@ impl Config {
     /// kinds takes its place when lists are merged anew.
     fn sort(&mut self) {
         let rank = |group: &str, version: &str, kind: &str| {
-            let first = spec::FIRST.iter().position(|word| *word == kind).map(|at| at as i64 - spec::FIRST.len() as i64);
+            let first =
+                spec::FIRST.iter().position(|word| *word == kind).map(|at| at as i64 - spec::FIRST.len() as i64);
             let last = spec::LAST.iter().position(|word| *word == kind).map(|at| at as i64 + 1);
             let known = |text: &str, unknown: &str| if text.is_empty() { unknown.to_owned() } else { text.to_owned() };
             let text = format!("{}_{}_{}", known(group, "~G"), known(version, "~V"), known(kind, "~K"));
@@ -318,8 +320,10 @@ pub(super) fn read_crds(source: &mut Source<'_>, folder: &RepoPath, files: &[Tex
         };
         let mut added = Config::empty();
         for (name, definition) in definitions.as_map().into_iter().flat_map(|map| map.iter()) {
-            let properties = definition.at(&["Schema", "properties"]).or_else(|| definition.at(&["schema", "properties"]));
-            let is_kind = |node: &Node| ["kind", "apiVersion", "metadata"].iter().all(|field| node.get(field).is_some());
+            let properties =
+                definition.at(&["Schema", "properties"]).or_else(|| definition.at(&["schema", "properties"]));
+            let is_kind =
+                |node: &Node| ["kind", "apiVersion", "metadata"].iter().all(|field| node.get(field).is_some());
             if !properties.is_some_and(is_kind) {
                 continue;
             }
@@ -352,7 +356,9 @@ impl Crd<'_> {
     fn follow(&mut self, name: &str, path: &mut Vec<String>) {
         let Some(definition) = self.definitions.get(name) else { return };
         let schema = definition.get("Schema").or_else(|| definition.get("schema"));
-        let Some(properties) = schema.and_then(|schema| schema.get("properties")).and_then(Node::as_map) else { return };
+        let Some(properties) = schema.and_then(|schema| schema.get("properties")).and_then(Node::as_map) else {
+            return;
+        };
         for (name, property) in properties.iter() {
             self.steps += 1;
             if self.steps > MAX_FIELDS || path.len() >= MAX_DEPTH {

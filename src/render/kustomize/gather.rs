@@ -90,7 +90,13 @@ impl Build<'_, '_> {
     }
 
     /// Adds what a base gathered.
-    pub(super) fn take_in(&mut self, gathered: &mut Gathered, taken: &mut HashSet<Id>, more: Gathered, asked: &Span) -> bool {
+    pub(super) fn take_in(
+        &mut self,
+        gathered: &mut Gathered,
+        taken: &mut HashSet<Id>,
+        more: Gathered,
+        asked: &Span,
+    ) -> bool {
         if !self.add(&mut gathered.all, taken, more.all) {
             return false;
         }
@@ -265,12 +271,7 @@ impl Build<'_, '_> {
     }
 
     /// The documents of a file that an entry names.
-    pub(super) fn documents(
-        &mut self,
-        path: &RepoPath,
-        asked: Option<&Span>,
-        reading: Reading,
-    ) -> Option<Documents> {
+    pub(super) fn documents(&mut self, path: &RepoPath, asked: Option<&Span>, reading: Reading) -> Option<Documents> {
         match self.source.documents(path, reading) {
             Ok(documents) => documents,
             Err(error) => {

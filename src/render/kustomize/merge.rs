@@ -220,7 +220,12 @@ fn merge_map(dest: Option<Node>, origin: Option<&Node>, known: Known<'_>) -> Res
     Ok(Some(Node::new(Value::Map(merged), span)))
 }
 
-fn walk_field(dest: Option<Node>, origin: Option<&Node>, name: &str, known: Known<'_>) -> Result<Option<Node>, Refusal> {
+fn walk_field(
+    dest: Option<Node>,
+    origin: Option<&Node>,
+    name: &str,
+    known: Known<'_>,
+) -> Result<Option<Node>, Refusal> {
     let field = known.of.and_then(|of| of.field(name));
     let of = field.and_then(|field| known.schema.inner(field));
     let known = Known { of, keys: field.and_then(|field| field.keys.as_deref()), ..known };

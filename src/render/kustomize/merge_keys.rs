@@ -41,7 +41,8 @@ static BUILT_IN: LazyLock<Arc<Schema>> = LazyLock::new(|| {
         match rest.strip_prefix("@ ") {
             Some(kinds) => schema.kinds.extend(kinds.split(' ').map(|kind| (Cow::Borrowed(kind), Cow::Borrowed(name)))),
             None => {
-                let fields = rest.split(' ').filter_map(field).map(|(name, field)| (Cow::Borrowed(name), field)).collect();
+                let fields =
+                    rest.split(' ').filter_map(field).map(|(name, field)| (Cow::Borrowed(name), field)).collect();
                 schema.types.insert(Cow::Borrowed(name), Type { fields, others: None });
             }
         }

@@ -22,6 +22,7 @@ mod plugins;
 mod replacement;
 mod resource;
 mod select;
+mod shared;
 mod spec;
 mod steps;
 mod structured;
@@ -153,6 +154,7 @@ fn finish(
         let local = resource.node.at(&["metadata", "annotations", "config.kubernetes.io/local-config"]);
         local.is_none_or(|node| resource::scalar_text(node).as_deref() == Some("false"))
     });
+    all.iter_mut().for_each(origin::unmark_inner);
     if metadata.tracks() {
         for resource in &mut all {
             [(origin::ORIGIN, metadata.origins), (origin::CHANGES, metadata.changes)]
@@ -301,3 +303,6 @@ fn help_for(error: &TreeError) -> &'static str {
         _ => "",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::config::{Config, Reference};
 use super::field::{Make, Walk};
 use super::resource::{Gvk, Id, NO_NAMESPACE, Resource, key};
-use super::config::{Config, Reference};
 use crate::manifest::node::{Node, Span, Value};
 
 /// Why references cannot be told apart, and where the referring object begins.

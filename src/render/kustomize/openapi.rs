@@ -44,7 +44,9 @@ impl Known {
 
     /// Whether all objects are of kinds whose reach is known; what is not is noted.
     pub(super) fn describes(&self, source: &mut Source<'_>, all: &[Resource]) -> bool {
-        let Some(schema) = self.schema.as_ref().filter(|schema| !schema.of_no_namespace.is_empty()) else { return true };
+        let Some(schema) = self.schema.as_ref().filter(|schema| !schema.of_no_namespace.is_empty()) else {
+            return true;
+        };
         let name = |resource: &Resource| {
             format!("{}/{}", resource.node.str_at(&["apiVersion"]).unwrap_or_default(), resource.kind())
         };
@@ -84,7 +86,8 @@ impl Build<'_, '_> {
         // The original forgets its built-in kinds for a description, unless it needed them before.
         let builtin = self.known.merged || self.known.custom;
         if self.known.unsure && !builtin {
-            let message = "whether built-in kinds are still known beside this description depends on what was read before it";
+            let message =
+                "whether built-in kinds are still known beside this description depends on what was read before it";
             let help = "Write `openapi` into the kustomization that is built.";
             self.source.wrong(&path.span, message, help);
             return false;

@@ -53,8 +53,12 @@ impl By {
             text.push_str(&format!("configuredIn: {}\n", emit::string(&self.file)));
         }
         text.push_str("configuredBy:\n");
-        let fields =
-            [("apiVersion", &self.api_version), ("kind", &self.kind), ("name", &self.name), ("namespace", &self.namespace)];
+        let fields = [
+            ("apiVersion", &self.api_version),
+            ("kind", &self.kind),
+            ("name", &self.name),
+            ("namespace", &self.namespace),
+        ];
         for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_empty()) {
             text.push_str(&format!("  {name}: {}\n", emit::string(value)));
         }
@@ -111,6 +115,14 @@ pub(super) fn unmark(resource: &mut Resource, name: &str) {
     }
 }
 
+/// Takes away the notes that the original keeps in annotations while it builds; who writes them by hand loses them.
+pub(super) fn unmark_inner(resource: &mut Resource) {
+    let metadata = resource.node.as_map_mut().and_then(|map| map.get_mut("metadata")).and_then(Node::as_map_mut);
+    if let Some(annotations) = metadata.and_then(|map| map.get_mut("annotations")).and_then(Node::as_map_mut) {
+        annotations.retain(|key, _| !key.text.starts_with("internal.config.kubernetes.io/"));
+    }
+}
+
 /// A path below another, the dots in it resolved as text: what is named may lie above the folder that is built.
 pub(super) fn joined(base: &str, path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
@@ -126,7 +138,6 @@ pub(super) fn joined(base: &str, path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
 
     #[test]
     fn paths_are_joined_as_text() {

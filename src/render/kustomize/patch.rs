@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Place;
 use super::form::Text;
 use super::json_patch;
 use super::merge;
@@ -9,7 +10,6 @@ use super::merge_keys::Schema;
 use super::resource::{Id, Resource, key, scalar_text, weigh};
 use super::select::Selector;
 use super::spec::Patch;
-use super::Place;
 use crate::manifest::node::{Node, Span, Value};
 use crate::render::source::{Documents, Reading, Source};
 
@@ -28,8 +28,7 @@ pub(super) fn strategic(source: &mut Source<'_>, place: &Place<'_>, entries: &[T
     let (problems, mut count) = (source.problems.len(), 0);
     for entry in entries {
         let is_inline = looks_inline(&entry.value);
-        let documents =
-            if is_inline { inline(source, entry, Reading::Kustomize) } else { file(source, place, entry) };
+        let documents = if is_inline { inline(source, entry, Reading::Kustomize) } else { file(source, place, entry) };
         let Some(documents) = documents else { continue };
         count += documents.len();
         for patch in documents.iter() {
@@ -244,10 +243,15 @@ impl Shift {
 fn body(source: &mut Source<'_>, documents: &Documents, span: &Span) -> Option<Body> {
     match documents.first().map(|node| &node.value) {
         None => Some(Body::Empty),
-        Some(Value::List(_)) if documents.len() == 1 => Some(Body::Json(documents[0].clone())),
         Some(Value::List(_)) => {
-            source.wrong(span, "a JSON patch is one document", "Use one entry of `patches` for each.");
-            None
+            if documents.len() > 1 {
+                source.note(
+                    span,
+                    "only the first document of this JSON patch counts",
+                    "Use one entry of `patches` for each.",
+                );
+            }
+            Some(Body::Json(documents[0].clone()))
         }
         Some(_) => {
             let good = documents.iter().all(|patch| sound(source, patch, span));
@@ -273,7 +277,12 @@ fn sound(source: &mut Source<'_>, patch: &Node, entry: &Span) -> bool {
 }
 
 /// Applies a strategic patch to the object it names.
-fn named((source, schema): (&mut Source<'_>, &Schema), patch: &Node, (rename, change_kind): (bool, bool), all: &mut Vec<Resource>) {
+fn named(
+    (source, schema): (&mut Source<'_>, &Schema),
+    patch: &Node,
+    (rename, change_kind): (bool, bool),
+    all: &mut Vec<Resource>,
+) {
     if !source.afford(weigh(patch, WEIGH_LIMIT), &patch.span.location()) {
         return;
     }

@@ -4,6 +4,7 @@ use super::form::{Form, Text, note};
 use super::path::{self, Leaf, Matcher};
 use super::resource::{Gvk, Resource, scalar_text, text_node};
 use super::select::Selector;
+use super::shared::Changed;
 use super::spec::{self, Target};
 use super::transform::Failure;
 use super::{config, structured};
@@ -126,7 +127,11 @@ pub(super) fn with_files(source: &mut Source<'_>, folder: &RepoPath, all: &[Repl
             continue;
         };
         if entry.from.is_some() || entry.to.as_ref().is_some_and(|to| !to.is_empty()) {
-            source.wrong(&entry.span, "a replacement has a `path`, or `source` and `targets`", "Leave one of them out.");
+            source.wrong(
+                &entry.span,
+                "a replacement has a `path`, or `source` and `targets`",
+                "Leave one of them out.",
+            );
             return None;
         }
         let (documents, mut problems) = (config::document(source, folder, path)?, Vec::new());
@@ -167,7 +172,10 @@ pub(super) fn apply(source: &mut Source<'_>, all: &mut [Resource], entries: &[Re
             (Some(_), Some(value)) => return fail(&value.span, "`source` and `sourceValue` exclude each other"),
             (Some(from), None) => take(source, all, from)?,
             (None, Some(value)) => {
-                let node = Node { value: reading::plain(&value.value).or_else(|why| fail(&value.span, why))?, ..text_node("", &value.span) };
+                let node = Node {
+                    value: reading::plain(&value.value).or_else(|why| fail(&value.span, why))?,
+                    ..text_node("", &value.span)
+                };
                 Given { node, text: value.value.clone() }
             }
             // Seen to above.
@@ -237,7 +245,9 @@ pub(super) fn retyped(old: &Value, text: &str) -> Result<Value, String> {
     match (old, &value) {
         (Value::Null, Value::Null) | (Value::Bool(_), Value::Bool(_)) | (Value::Int(_), Value::Int(_)) => Ok(value),
         (Value::Float(_), Value::Int(_) | Value::Float(_)) => Ok(value),
-        (Value::Null, _) => Err("nothing stands there, and a value cannot take the place of an explicit null".to_owned()),
+        (Value::Null, _) => {
+            Err("nothing stands there, and a value cannot take the place of an explicit null".to_owned())
+        }
         (Value::Bool(_), _) => Err("true or false stands there, and the value is neither".to_owned()),
         _ => Err("a number stands there, and the value is none".to_owned()),
     }
@@ -265,7 +275,8 @@ fn put(source: &mut Source<'_>, all: &mut [Resource], given: &Given, to: &To) ->
             return Ok(());
         }
         for path in paths {
-            copy(&mut resource.node, given, path, &to.part).or_else(|why| fail(&path.span, format!("`{}` of {who}: {why}", path.value)))?;
+            copy(&mut resource.node, given, path, &to.part)
+                .or_else(|why| fail(&path.span, format!("`{}` of {who}: {why}", path.value)))?;
         }
     }
     Ok(())
@@ -277,9 +288,17 @@ fn copy(node: &mut Node, given: &Given, path: &Text, part: &Part) -> Result<(), 
     if structured::set(node, &parts, given, part)? {
         return Ok(());
     }
-    let mut visit = |field: &mut Node, fresh: bool| set(field, fresh, given, part);
+    let mut changed = Changed::default();
+    let mut visit = |field: &mut Node, fresh: bool| {
+        let old = field.made.clone();
+        set(field, fresh, given, part)?;
+        changed.note(old.as_ref(), field);
+        Ok(())
+    };
     let create = part.create.then(|| Leaf::of(&given.node));
-    match (Matcher { create, span: &path.span, visit: &mut visit }).run(node, &parts, false)? {
+    let count = Matcher { create, span: &path.span, visit: &mut visit }.run(node, &parts, false)?;
+    changed.spread(node);
+    match count {
         0 => Err("there is no such field; `options: {create: true}` would make it".to_owned()),
         _ => Ok(()),
     }

@@ -161,11 +161,7 @@ impl Resource {
 
     /// Who it is and ever was, the namespace as written.
     pub(super) fn all_ids(&self) -> Vec<Id> {
-        let now = Id {
-            gvk: Gvk::of(&self.node),
-            namespace: self.namespace().to_owned(),
-            name: self.name().to_owned(),
-        };
+        let now = Id { gvk: Gvk::of(&self.node), namespace: self.namespace().to_owned(), name: self.name().to_owned() };
         std::iter::once(now).chain(self.earlier_ids()).collect()
     }
 

@@ -127,7 +127,8 @@ impl Build<'_, '_> {
         let entries = spec.images.len() + spec.replicas.len() + spec.patches.len() + spec.json_patches.len();
         let here = Location { path: place.folder.child(FILE_NAMES[0]), line: 1, column: 0 };
         // Places beyond the built-in ones cost each object something with each entry.
-        let each = (pairs + entries).saturating_add(gathered.config.extra().saturating_mul(1 + pairs + spec.images.len()));
+        let each =
+            (pairs + entries).saturating_add(gathered.config.extra().saturating_mul(1 + pairs + spec.images.len()));
         self.source.afford(each.saturating_mul(gathered.all.len()), &here)
     }
 }

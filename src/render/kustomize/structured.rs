@@ -34,7 +34,8 @@ pub(super) fn set(object: &mut Node, parts: &[String], given: &Given, part: &Par
     }
     let written = match text.trim_start().chars().next() {
         Some('{' | '[') => json(&inner, &text),
-        _ => yaml(&inner, &text).ok_or("the text there is YAML, and it is not known how Kustomize would lay it out anew")?,
+        _ => yaml(&inner, &text)
+            .ok_or("the text there is YAML, and it is not known how Kustomize would lay it out anew")?,
     };
     let new = Node::new(replacement::retyped(&field.value, &written)?, span);
     *field = new.over(field, "replacements");
@@ -138,7 +139,7 @@ fn block(node: &Node, before: &str, indent: usize, text: &mut String) -> bool {
                     text.push_str(inner.trim_start());
                     done
                 }
-                Value::List(_) => false,
+                Value::List(list) if !list.is_empty() && !flow(item, before) => false,
                 _ => below(item, before, indent, text),
             }
         }),
@@ -166,12 +167,51 @@ fn below(value: &Node, before: &str, indent: usize, text: &mut String) -> bool {
     }
 }
 
+/// A collection in brackets, on one line as the original writes it. Recursion is bounded by the reader's depth limit.
+fn in_brackets(node: &Node, before: &str, text: &mut String) -> bool {
+    match &node.value {
+        Value::List(list) => {
+            text.push('[');
+            let done = list.iter().enumerate().all(|(at, item)| {
+                text.push_str(if at > 0 { ", " } else { "" });
+                in_brackets(item, before, text)
+            });
+            text.push(']');
+            done
+        }
+        Value::Map(map) => {
+            text.push('{');
+            let done = map.iter().enumerate().all(|(at, (key, value))| {
+                text.push_str(if at > 0 { ", " } else { "" });
+                let written = before.get(key.span.start as usize..key.span.end as usize);
+                let Some(written) = written.filter(|written| written.trim_matches(['"', '\'']) == key.text) else {
+                    return false;
+                };
+                text.push_str(written);
+                text.push_str(": ");
+                in_brackets(value, before, text)
+            });
+            text.push('}');
+            done
+        }
+        Value::String(word) if node.made.is_some() && !emit::plain_syntax(word, true) => {
+            let start = text.len();
+            scalar(node, before, text) && text[start..].starts_with(['"', '\''])
+        }
+        _ => scalar(node, before, text),
+    }
+}
+
 fn flow(node: &Node, before: &str) -> bool {
     node.made.is_none() && before.get(node.span.start as usize..).is_some_and(|rest| rest.starts_with(['{', '[']))
 }
 
 /// A value of one line: as it was written, or in the quotes of what it took the place of.
 fn scalar(node: &Node, before: &str, text: &mut String) -> bool {
+    if Leaf::of(node) != Leaf::Scalar {
+        // What was put there is laid out as it was where it comes from, which is not known here.
+        return node.made.is_none() && flow(node, before) && in_brackets(node, before, text);
+    }
     let quote = |span: &crate::manifest::node::Span| before.as_bytes().get(span.start as usize).copied();
     let Some(word) = scalar_text(node) else { return false };
     let Some(made) = &node.made else {
@@ -207,7 +247,7 @@ mod tests {
             ("a:\n    b: 1\n    c: \"x\"\nl:\n    - x\n    - 'y'\n", Some("a:\n  b: 1\n  c: \"x\"\nl:\n- x\n- 'y'")),
             ("- a: 1\n  b:\n    - x\n- c", Some("- a: 1\n  b:\n  - x\n- c")),
             ("# said\na: 1", None),
-            ("a: {b: 1}", None),
+            ("a: {b: 1, c:   [x, 'y',\n  z]}", Some("a: {b: 1, c: [x, 'y', z]}")),
             ("a: |\n  text\n", None),
             ("a:", None),
         ] {
@@ -219,6 +259,9 @@ mod tests {
     fn json_is_written_as_go_writes_it() {
         let written = |text: &str| json(&path::read(text).unwrap(), text);
         assert_eq!(written("{\"b\": [1, {}], \"a\": \"<\"}"), "{\"a\":\"\\u003c\",\"b\":[1,{}]}");
-        assert_eq!(written("{\n  \"b\": [1, []],\n  \"a\": {}\n}"), "{\n  \"a\": {},\n  \"b\": [\n    1,\n    []\n  ]\n}");
+        assert_eq!(
+            written("{\n  \"b\": [1, []],\n  \"a\": {}\n}"),
+            "{\n  \"a\": {},\n  \"b\": [\n    1,\n    []\n  ]\n}"
+        );
     }
 }

@@ -7,13 +7,7 @@ use super::config::Reference;
 use super::field::Field;
 use super::resource::Gvk;
 
-const fn at(
-    group: &'static str,
-    version: &'static str,
-    kind: &'static str,
-    path: &'static str,
-    create: bool,
-) -> Field {
+const fn at(group: &'static str, version: &'static str, kind: &'static str, path: &'static str, create: bool) -> Field {
     Field {
         group: Cow::Borrowed(group),
         version: Cow::Borrowed(version),

@@ -240,13 +240,22 @@ fn is_text(name: &str) -> bool {
 
 fn pairs(all: &mut [Resource], pairs: &[(Text, Text)], fields: &[Field], by: &'static str) -> Result<(), Failure> {
     if let Some((name, _)) = pairs.iter().find(|(name, _)| !is_text(&name.value)) {
-        return fail(&name.span, format!("Kustomize writes the name `{}` without quotes and then fails on it", name.value));
+        return fail(
+            &name.span,
+            format!("Kustomize writes the name `{}` without quotes and then fails on it", name.value),
+        );
     }
     for resource in all {
         let gvk = Gvk::of(&resource.node);
+        // One value in all its new places, as in the original: see `shared`.
+        let made: Vec<Node> = pairs.iter().map(|(_, value)| text_node(&value.value, &value.span).set_by(by)).collect();
         for field in fields.iter().filter(|field| field.applies(&gvk)) {
-            for (name, value) in pairs {
+            for ((name, value), made) in pairs.iter().zip(&made) {
                 let mut visit = |node: &mut Node| match node.as_map_mut() {
+                    Some(map) if map.get(&name.value).is_none() => {
+                        map.push_new(key(&name.value, &name.span), made.clone());
+                        Ok(())
+                    }
                     Some(map) => {
                         map.set(key(&name.value, &name.span), text_node(&value.value, &value.span), by);
                         Ok(())

@@ -7,6 +7,7 @@ use super::field::{Make, Walk};
 use super::form::{Form, Text, note};
 use super::path;
 use super::resource::{Gvk, Resource, scalar_text};
+use super::shared::Changed;
 use super::transform::Failure;
 use crate::manifest::node::{Node, Span, Value};
 use crate::render::source::Source;
@@ -108,7 +109,12 @@ pub(super) fn merge(known: &mut Vec<Var>, more: &[Var]) -> Result<(), Failure> {
 }
 
 /// Puts the values of vars where their names stand.
-pub(super) fn resolve(source: &mut Source<'_>, all: &mut [Resource], vars: &[Var], config: &Config) -> Result<(), Failure> {
+pub(super) fn resolve(
+    source: &mut Source<'_>,
+    all: &mut [Resource],
+    vars: &[Var],
+    config: &Config,
+) -> Result<(), Failure> {
     if vars.is_empty() {
         return Ok(());
     }
@@ -121,11 +127,13 @@ pub(super) fn resolve(source: &mut Source<'_>, all: &mut [Resource], vars: &[Var
         if !source.afford(values.len(), &here.location()) {
             return Ok(());
         }
+        let mut changed = Changed::default();
         for field in &config.variables {
-            let mut visit = |node: &mut Node| replace(node, &values);
+            let mut visit = |node: &mut Node| replace(node, &values, &mut changed);
             let mut walk = Walk { make: Make::Nothing, span: &here, visit: &mut visit };
             walk.run(&mut resource.node, field, &gvk).map_err(|why| Box::new((here.clone(), why)))?;
         }
+        changed.spread(&mut resource.node);
     }
     Ok(())
 }
@@ -156,7 +164,8 @@ fn value(source: &mut Source<'_>, all: &[Resource], var: &Var) -> Result<(Node, 
 fn with_places(parts: Vec<String>) -> Vec<String> {
     let mut found = Vec::new();
     for part in parts {
-        let place = part.strip_suffix(']').and_then(|text| text.rsplit_once('[')).map(|(a, b)| (a.to_owned(), b.to_owned()));
+        let place =
+            part.strip_suffix(']').and_then(|text| text.rsplit_once('[')).map(|(a, b)| (a.to_owned(), b.to_owned()));
         match place.filter(|(_, at)| !at.is_empty() && at.bytes().all(|byte| byte.is_ascii_digit())) {
             Some((name, at)) => found.extend([name, at].into_iter().filter(|part| !part.is_empty())),
             None => found.push(part),
@@ -167,21 +176,22 @@ fn with_places(parts: Vec<String>) -> Vec<String> {
 
 type Values<'v> = BTreeMap<&'v str, (Node, String)>;
 
-fn replace(node: &mut Node, values: &Values<'_>) -> Result<(), String> {
+fn replace(node: &mut Node, values: &Values<'_>, changed: &mut Changed) -> Result<(), String> {
     match &mut node.value {
-        Value::String(_) => text(node, values),
-        Value::Map(map) => map.iter_mut().try_for_each(|(_, value)| text(value, values)),
+        Value::String(_) => text(node, values, changed),
+        Value::Map(map) => map.iter_mut().try_for_each(|(_, value)| text(value, values, changed)),
         Value::List(list) => list.iter_mut().try_for_each(|item| match item.value {
-            Value::String(_) => text(item, values),
+            Value::String(_) => text(item, values, changed),
             _ => Err("only text can hold `$(NAME)`, and the list has another item".to_owned()),
         }),
         _ => Ok(()),
     }
 }
 
-fn text(node: &mut Node, values: &Values<'_>) -> Result<(), String> {
+fn text(node: &mut Node, values: &Values<'_>, changed: &mut Changed) -> Result<(), String> {
     let Some(old) = node.as_str().filter(|text| text.contains('$')) else { return Ok(()) };
     let (new, whole, by) = expanded(old, values)?;
+    let made = node.made.clone();
     if let Some(value) = whole {
         // Alone in its text, a variable brings its type along.
         *node = Node::new(value.value.clone(), value.span.clone()).over(node, BY);
@@ -189,6 +199,7 @@ fn text(node: &mut Node, values: &Values<'_>) -> Result<(), String> {
         let span = by.unwrap_or_else(|| node.span.clone());
         *node = Node::new(Value::String(new), span).over(node, BY);
     }
+    changed.note(made.as_ref(), node);
     Ok(())
 }
 
@@ -210,7 +221,9 @@ fn expanded<'v>(text: &str, values: &'v Values<'_>) -> Result<(String, Option<&'
                     let name = &rest[1..end];
                     let plain = |(node, _): &&(Node, String)| scalar_text(node).is_some();
                     match values.get(name).filter(plain) {
-                        Some((node, _)) if text.len() == name.len() + 3 => return Ok((String::new(), Some(node), None)),
+                        Some((node, _)) if text.len() == name.len() + 3 => {
+                            return Ok((String::new(), Some(node), None));
+                        }
                         Some((node, value)) => {
                             new.push_str(value);
                             by.get_or_insert_with(|| node.span.clone());
@@ -225,7 +238,9 @@ fn expanded<'v>(text: &str, values: &'v Values<'_>) -> Result<(String, Option<&'
                 }
             },
             // The original takes the first byte for a letter.
-            Some(other) if !other.is_ascii() => return Err(format!("Kustomize breaks the letter after `$` in `${other}`")),
+            Some(other) if !other.is_ascii() => {
+                return Err(format!("Kustomize breaks the letter after `$` in `${other}`"));
+            }
             Some(other) => {
                 new.push('$');
                 new.push(other);
