@@ -201,7 +201,7 @@ fn built_in(config: &Resource) -> Option<&str> {
 }
 
 /// The transformers that need nothing but their configuration; nothing for a kind that is none of them.
-fn simple(kind: &str, form: &mut Form<'_>, all: &mut Vec<Resource>) -> Option<Result<(), Failure>> {
+fn simple(kind: &str, form: &mut Form<'_>, all: &mut [Resource]) -> Option<Result<(), Failure>> {
     let fields = super::config::fields(form, "fieldSpecs", false);
     let listed = form.get("fieldSpecs").is_some();
     Some(match kind {
