@@ -22,6 +22,13 @@ pub(super) fn as_kustomize(node: Node, bytes: &[u8]) -> Result<(Node, Vec<Span>)
     Ok((node, refolded))
 }
 
+/// The line of a comment that describes how a list is merged: the original obeys it, and no reader here sees comments.
+pub(super) fn described_in_comment(bytes: &[u8]) -> Option<u32> {
+    let text = std::str::from_utf8(bytes).ok().filter(|text| text.contains("x-kubernetes-patch-"))?;
+    let told = |line: &str| line.split_once("# {").is_some_and(|(_, comment)| comment.contains("x-kubernetes-patch-"));
+    text.lines().position(told).map(|at| at as u32 + 1)
+}
+
 /// The text a document was written as, and what is found on the way.
 struct Reader<'r> {
     bytes: &'r [u8],

@@ -154,6 +154,11 @@ impl<'s> Source<'s> {
                 self.problems.push(problem);
             }
         }
+        if let Some(line) = reading::described_in_comment(bytes).filter(|_| reading == Reading::Kustomize) {
+            let here = Location { path: path.clone(), line, column: 0 };
+            self.problem(here, "a schema in a comment, which Kustomize obeys, is not read", "Use `openapi` instead.");
+            sound = false;
+        }
         let mut documents = Vec::with_capacity(loaded.documents.len());
         for document in loaded.documents {
             let is_operations = document.node.as_list().is_some();

@@ -99,19 +99,38 @@ impl Build<'_, '_> {
             self.source.wrong(&path.span, format!("`{}` describes no kinds, or too many", path.value), "");
             return false;
         }
+        if let Some(odd) = unknown(&schema).filter(|_| builtin) {
+            let message = format!("`{}` refers to `{odd}` of Kubernetes, whose description is not kept here", path.value);
+            self.source.wrong(&path.span, message, "Add its definition to this file.");
+            return false;
+        }
         self.known.schema = Some(Arc::new(schema));
         true
     }
 }
 
+/// What the types of pods and metadata are called in Kubernetes' own description; the built-in table has their short names.
+const OWN: [&str; 2] = ["io.k8s.api.core.v1.", "io.k8s.apimachinery.pkg.apis.meta.v1."];
+
+fn type_name(name: &str) -> &str {
+    OWN.iter().find_map(|own| name.strip_prefix(own)).unwrap_or(name)
+}
+
+/// A type of Kubernetes that is referred to and not described, where that could matter.
+fn unknown(schema: &Schema) -> Option<String> {
+    let fields = schema.types.values().flat_map(|known| known.fields.values().chain(&known.others));
+    let mut odd = fields.map(|field| &field.of).filter(|of| of.starts_with("io.k8s.") && !schema.types.contains_key(*of));
+    odd.next().map(|of| of.clone().into_owned())
+}
+
 /// Adds the definitions of a description; false when there are too many.
 fn add(schema: &mut Schema, description: &Node) -> bool {
     for (name, definition) in description.get("definitions").and_then(Node::as_map).into_iter().flat_map(|m| m.iter()) {
-        if !describe(schema, &name.text, definition, 0) {
+        if !describe(schema, type_name(&name.text), definition, 0) {
             return false;
         }
         for kind in definition.list_at(&["x-kubernetes-group-version-kind"]) {
-            schema.kinds.insert(Cow::Owned(kind_name(kind)), Cow::Owned(name.text.clone()));
+            schema.kinds.insert(Cow::Owned(kind_name(kind)), Cow::Owned(type_name(&name.text).to_owned()));
         }
     }
     let mut namespaced = Vec::new();
@@ -159,7 +178,7 @@ fn field_type(schema: &mut Schema, name: &str, property: &Node, depth: usize) ->
     let is_list = property.str_at(&["type"]) == Some("array");
     let of = if is_list { property.get("items") } else { Some(property) };
     let of = match of.map(|of| (of, of.str_at(&["$ref"]))) {
-        Some((_, Some(reference))) => reference.rsplit('/').next().unwrap_or_default().to_owned(),
+        Some((_, Some(reference))) => type_name(reference.rsplit('/').next().unwrap_or_default()).to_owned(),
         Some((of, None)) if of.get("properties").is_some() || of.get("additionalProperties").is_some() => {
             if !describe(schema, name, of, depth + 1) {
                 return None;

@@ -1,5 +1,8 @@
 //! Paths into objects, as replacements and vars write them: `spec.containers.[name=web].image`, `rules.*.host`, `args.0`.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use regex::{Regex, RegexBuilder};
 
 use super::field;
@@ -10,6 +13,9 @@ use crate::model::path::RepoPath;
 
 /// Memory of the expression in `[name=expression]`: real ones are a name.
 const MAX_REGEX_BYTES: usize = 1 << 20;
+
+/// Expressions by their text: one path is looked for in every object, and compiling is dear.
+pub(super) type Regexes = RefCell<HashMap<String, Regex>>;
 
 /// The parts of a path; `\.` is a dot inside a part, and so is one inside brackets.
 pub(super) fn split(path: &str) -> Vec<String> {
@@ -114,6 +120,7 @@ pub(super) struct Matcher<'m> {
     pub(super) create: Option<Leaf>,
     /// The place of what is made.
     pub(super) span: &'m Span,
+    pub(super) regexes: &'m Regexes,
     pub(super) visit: Visit<'m>,
 }
 
@@ -193,8 +200,7 @@ impl Matcher<'_> {
     }
 
     fn items(&mut self, node: &mut Node, (name, value): (&str, &str), rest: &[String]) -> Result<usize, String> {
-        let regex = RegexBuilder::new(value).size_limit(MAX_REGEX_BYTES).build();
-        let regex = regex.map_err(|_| format!("`{value}` is no regular expression that can be used"))?;
+        let regex = self.regex(value)?;
         let found = self.matching(node, name, &regex, rest)?;
         if found > 0 || self.create.is_none() {
             return Ok(found);
@@ -216,6 +222,16 @@ impl Matcher<'_> {
             0 => Err(format!("an item `{value}` was made, and is not found by its own name")),
             found => Ok(found),
         }
+    }
+
+    fn regex(&self, text: &str) -> Result<Regex, String> {
+        if let Some(known) = self.regexes.borrow().get(text) {
+            return Ok(known.clone());
+        }
+        let regex = RegexBuilder::new(text).size_limit(MAX_REGEX_BYTES).build();
+        let regex = regex.map_err(|_| format!("`{text}` is no regular expression that can be used"))?;
+        self.regexes.borrow_mut().insert(text.to_owned(), regex.clone());
+        Ok(regex)
     }
 
     fn matching(&mut self, node: &mut Node, name: &str, regex: &Regex, rest: &[String]) -> Result<usize, String> {

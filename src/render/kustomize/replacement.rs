@@ -1,8 +1,10 @@
 //! `replacements`: a value of one object, copied into fields of others.
 
+use std::cell::Cell;
+
 use super::form::{Form, Text, note};
-use super::path::{self, Leaf, Matcher};
-use super::resource::{Gvk, Resource, scalar_text, text_node};
+use super::path::{self, Leaf, Matcher, Regexes};
+use super::resource::{Gvk, Resource, scalar_text, text_node, weigh};
 use super::select::Selector;
 use super::shared::Changed;
 use super::spec::{self, Target};
@@ -20,6 +22,9 @@ const BY: &str = "replacements";
 const NAME: &str = "metadata.name";
 /// Targets and paths of one replacement: each is looked for in every object.
 const MAX_TARGETS: usize = 1_000;
+
+/// Weighing a value stops here: one this large is refused by the budget soon enough.
+const MAX_WEIGHT: usize = 10_000;
 
 /// One replacement: where the value comes from, and where it goes.
 #[derive(Debug, Clone)]
@@ -156,6 +161,21 @@ pub(super) struct Given {
     pub(super) node: Node,
     /// Empty for lists and mappings, whose text the original takes for empty, too.
     pub(super) text: String,
+    pub(super) work: Work,
+}
+
+/// What a replacement costs, and what it need not do twice.
+#[derive(Default)]
+pub(super) struct Work {
+    pub(super) regexes: Regexes,
+    bytes: Cell<usize>,
+}
+
+impl Work {
+    /// Counts a text that is parsed.
+    pub(super) fn spend(&self, bytes: usize) {
+        self.bytes.set(self.bytes.get().saturating_add(bytes));
+    }
 }
 
 fn fail<T>(span: &Span, why: impl Into<String>) -> Result<T, Failure> {
@@ -176,7 +196,7 @@ pub(super) fn apply(source: &mut Source<'_>, all: &mut [Resource], entries: &[Re
                     value: reading::plain(&value.value).or_else(|why| fail(&value.span, why))?,
                     ..text_node("", &value.span)
                 };
-                Given { node, text: value.value.clone() }
+                Given { node, text: value.value.clone(), work: Work::default() }
             }
             // Seen to above.
             (None, None) => continue,
@@ -217,7 +237,7 @@ fn take(source: &mut Source<'_>, all: &[Resource], from: &From) -> Result<Given,
         return fail(span, format!("{} has no `{path}`", resource.id()));
     };
     let text = reading::text(source, node).or_else(|why| fail(span, why))?;
-    refined(Given { node: node.clone(), text }, &from.part).or_else(|why| fail(span, why))
+    refined(Given { node: node.clone(), text, work: Work::default() }, &from.part).or_else(|why| fail(span, why))
 }
 
 /// The part of a text that the options of a source mean.
@@ -233,7 +253,7 @@ fn refined(given: Given, part: &Part) -> Result<Given, String> {
         return Err(format!("the value has no part {} when it is split at `{}`", part.index, part.delimiter));
     };
     let value = retyped(&given.node.value, piece)?;
-    Ok(Given { text: piece.to_owned(), node: Node { value, ..given.node } })
+    Ok(Given { text: piece.to_owned(), node: Node { value, ..given.node }, work: given.work })
 }
 
 /// A text in the place of a value: what was a number stays one, as the original keeps the type of what stood there.
@@ -271,7 +291,9 @@ fn put(source: &mut Source<'_>, all: &mut [Resource], given: &Given, to: &To) ->
             continue;
         }
         let who = resource.id();
-        if !source.afford(paths.len() * super::resource::weigh(&given.node, 10_000), &to.span.location()) {
+        // A value takes about as long to copy as 64 bytes take to parse.
+        let parsed = given.work.bytes.take() / 64;
+        if !source.afford(parsed + paths.len() * weigh(&given.node, MAX_WEIGHT), &to.span.location()) {
             return Ok(());
         }
         for path in paths {
@@ -296,7 +318,7 @@ fn copy(node: &mut Node, given: &Given, path: &Text, part: &Part) -> Result<(), 
         Ok(())
     };
     let create = part.create.then(|| Leaf::of(&given.node));
-    let count = Matcher { create, span: &path.span, visit: &mut visit }.run(node, &parts, false)?;
+    let count = Matcher { create, span: &path.span, regexes: &given.work.regexes, visit: &mut visit }.run(node, &parts, false)?;
     changed.spread(node);
     match count {
         0 => Err("there is no such field; `options: {create: true}` would make it".to_owned()),

@@ -19,7 +19,10 @@ pub(super) fn set(object: &mut Node, parts: &[String], given: &Given, part: &Par
     let at = (1..parts.len()).find(|at| {
         let found = path::lookup(object, &parts[..*at]).ok().flatten();
         let text = found.filter(|node| Leaf::of(node) == Leaf::Scalar).and_then(scalar_text);
-        text.is_some_and(|text| path::read(&text).is_some())
+        text.is_some_and(|text| {
+            given.work.spend(text.len());
+            path::read(&text).is_some()
+        })
     });
     let Some(at) = at else { return Ok(false) };
     let Some(field) = reach(object, &parts[..at]) else { return Ok(false) };
@@ -28,7 +31,8 @@ pub(super) fn set(object: &mut Node, parts: &[String], given: &Given, part: &Par
     let mut visit = |node: &mut Node, fresh: bool| replacement::set(node, fresh, given, part);
     let create = part.create.then(|| Leaf::of(&given.node));
     let span = given.node.span.clone();
-    let done = Matcher { create, span: &span, visit: &mut visit }.run(&mut inner, &parts[at..], false);
+    let regexes = &given.work.regexes;
+    let done = Matcher { create, span: &span, regexes, visit: &mut visit }.run(&mut inner, &parts[at..], false);
     if !done.is_ok_and(|count| count > 0) {
         return Ok(false);
     }

@@ -182,6 +182,12 @@ fn what_reads_differently_is_noted_and_renders() {
 }
 
 #[test]
+fn a_schema_in_a_comment_is_refused() {
+    let text = "apiVersion: v1\nkind: X\nmetadata: {name: a}\nitems: # {\"type\":\"array\",\"x-kubernetes-patch-strategy\":\"merge\"}\n- a\n";
+    insta::assert_snapshot!(said("resources: [f.yaml]\n", &[("env/f.yaml", text)]), @"");
+}
+
+#[test]
 fn one_broken_document_hides_no_other() {
     let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, name: b}\n---\na: [\n---\nkind: X\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n";
     insta::assert_snapshot!(said("resources: [f.yaml, gone.yaml]\n", &[("env/f.yaml", text)]), @"
