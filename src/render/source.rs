@@ -37,6 +37,8 @@ pub(super) struct Source<'s> {
     pub(super) problems: Vec<Problem>,
     /// What is no fault and good to know: where what is applied is not what one would think.
     pub(super) notes: Vec<Problem>,
+    /// The sound documents of the file that was read last, when others in it are broken.
+    pub(super) rest: Vec<Node>,
     loaded: HashMap<(RepoPath, Reading), Option<Documents>>,
     weight: usize,
     /// Whether a limit ended the render; said once.
@@ -50,6 +52,7 @@ impl<'s> Source<'s> {
             reads: BTreeSet::new(),
             problems: Vec::new(),
             notes: Vec::new(),
+            rest: Vec::new(),
             loaded: HashMap::new(),
             weight: 0,
             over: false,
@@ -177,7 +180,11 @@ impl<'s> Source<'s> {
                 },
             }
         }
-        sound.then(|| documents.into())
+        if !sound {
+            self.rest = documents;
+            return None;
+        }
+        Some(documents.into())
     }
 }
 

@@ -217,7 +217,13 @@ impl Build<'_, '_> {
 
     /// The objects of a file.
     pub(super) fn read_file(&mut self, path: &RepoPath, asked: Option<&Text>) -> Option<Vec<Resource>> {
-        let documents = self.documents(path, asked.map(|asked| &asked.span), Reading::Kustomize)?;
+        self.source.rest.clear();
+        let Some(documents) = self.documents(path, asked.map(|asked| &asked.span), Reading::Kustomize) else {
+            // A broken document does not hide what is wrong with the others.
+            let rest = std::mem::take(&mut self.source.rest);
+            self.objects(&rest);
+            return None;
+        };
         let mut all = self.objects(&documents)?;
         if let (Some(origin), Some(asked)) = (&self.origin, asked) {
             let path = origin::joined(origin, &asked.value);

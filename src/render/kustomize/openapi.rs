@@ -100,7 +100,8 @@ impl Build<'_, '_> {
             return false;
         }
         if let Some(odd) = unknown(&schema).filter(|_| builtin) {
-            let message = format!("`{}` refers to `{odd}` of Kubernetes, whose description is not kept here", path.value);
+            let message =
+                format!("`{}` refers to `{odd}` of Kubernetes, whose description is not kept here", path.value);
             self.source.wrong(&path.span, message, "Add its definition to this file.");
             return false;
         }
@@ -119,7 +120,8 @@ fn type_name(name: &str) -> &str {
 /// A type of Kubernetes that is referred to and not described, where that could matter.
 fn unknown(schema: &Schema) -> Option<String> {
     let fields = schema.types.values().flat_map(|known| known.fields.values().chain(&known.others));
-    let mut odd = fields.map(|field| &field.of).filter(|of| of.starts_with("io.k8s.") && !schema.types.contains_key(*of));
+    let mut odd =
+        fields.map(|field| &field.of).filter(|of| of.starts_with("io.k8s.") && !schema.types.contains_key(*of));
     odd.next().map(|of| of.clone().into_owned())
 }
 

@@ -318,7 +318,8 @@ fn copy(node: &mut Node, given: &Given, path: &Text, part: &Part) -> Result<(), 
         Ok(())
     };
     let create = part.create.then(|| Leaf::of(&given.node));
-    let count = Matcher { create, span: &path.span, regexes: &given.work.regexes, visit: &mut visit }.run(node, &parts, false)?;
+    let count = Matcher { create, span: &path.span, regexes: &given.work.regexes, visit: &mut visit }
+        .run(node, &parts, false)?;
     changed.spread(node);
     match count {
         0 => Err("there is no such field; `options: {create: true}` would make it".to_owned()),

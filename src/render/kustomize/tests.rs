@@ -184,7 +184,10 @@ fn what_reads_differently_is_noted_and_renders() {
 #[test]
 fn a_schema_in_a_comment_is_refused() {
     let text = "apiVersion: v1\nkind: X\nmetadata: {name: a}\nitems: # {\"type\":\"array\",\"x-kubernetes-patch-strategy\":\"merge\"}\n- a\n";
-    insta::assert_snapshot!(said("resources: [f.yaml]\n", &[("env/f.yaml", text)]), @"");
+    insta::assert_snapshot!(said("resources: [f.yaml]\n", &[("env/f.yaml", text)]), @"
+    env/f.yaml:4: a schema in a comment, which Kustomize obeys, is not read
+      Use `openapi` instead.
+    ");
 }
 
 #[test]
@@ -195,6 +198,8 @@ fn one_broken_document_hides_no_other() {
       Keep one: readers disagree which of them counts.
     env/f.yaml:5:4: not valid YAML: unclosed bracket '['
       Look at this line and the one before it: indentation, an open quote or bracket, or a missing `: `.
+    env/f.yaml:7:1: this object has no `apiVersion`
+      A Kubernetes object needs `apiVersion`, `kind` and `metadata.name`. Leave out what is none.
     env/kustomization.yaml:1:21: `gone.yaml` does not exist; paths are relative to `env`
       Remove the entry, or add what it names.
     ");

@@ -54,10 +54,11 @@ impl<'n> Namespace<'n> {
 
     fn set_in(&self, map: &mut Map) -> Result<(), String> {
         let span = &self.name.span;
-        if map.get("namespace").is_none() {
-            map.push_new(key("namespace", span), Node::new(Value::Null, span.clone()));
+        if let Some(node) = map.get_mut("namespace") {
+            return self.set(node);
         }
-        map.get_mut("namespace").map_or(Ok(()), |node| self.set(node))
+        map.push_new(key("namespace", span), text_node(&self.name.value, span).set_by("namespace"));
+        Ok(())
     }
 }
 
