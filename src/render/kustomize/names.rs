@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::config::{Config, Reference};
 use super::field::{Make, Walk};
 use super::resource::{Gvk, Id, NO_NAMESPACE, Resource, key};
+use super::transform::is_text;
 use crate::manifest::node::{Node, Span, Value};
 
 /// Why references cannot be told apart, and where the referring object begins.
@@ -127,6 +128,11 @@ impl Referrer<'_> {
         let found = self.select(old, reference, |_| true)?;
         let Some(name) = self.agreed(&found, old, |candidate| (candidate.name.as_str(), None))? else { return Ok(()) };
         if name.name.as_str() != Some(old) {
+            if !name.name.as_str().is_some_and(is_text) {
+                return Err(
+                    "Kustomize would write the new name without quotes, so that it is no text any more".to_owned()
+                );
+            }
             *node = name.name.clone().over(node, FOLLOWS);
         }
         Ok(())

@@ -179,7 +179,8 @@ impl Matcher<'_> {
             _ => {
                 let text = scalar_text(field).unwrap_or_default();
                 let mut inner = read(&text).ok_or("the text there is no YAML")?;
-                self.run(&mut inner, rest, false)
+                let (create, span, regexes) = (self.create, self.span, self.regexes);
+                Matcher { create, span, regexes, visit: &mut |_, _| Ok(()) }.run(&mut inner, rest, false)
             }
         }
     }

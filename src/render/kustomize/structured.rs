@@ -28,7 +28,15 @@ pub(super) fn set(object: &mut Node, parts: &[String], given: &Given, part: &Par
     let Some(field) = reach(object, &parts[..at]) else { return Ok(false) };
     let text = scalar_text(field).unwrap_or_default();
     let Some(mut inner) = path::read(&text) else { return Ok(false) };
-    let mut visit = |node: &mut Node, fresh: bool| replacement::set(node, fresh, given, part);
+    let mut odd = false;
+    let mut visit = |node: &mut Node, fresh: bool| match replacement::set(node, fresh, given, part) {
+        // What does not fit what stands there is found out only when the text is read again.
+        Err(_) if Leaf::of(node) == Leaf::Scalar => {
+            odd = true;
+            Ok(())
+        }
+        done => done,
+    };
     let create = part.create.then(|| Leaf::of(&given.node));
     let span = given.node.span.clone();
     let regexes = &given.work.regexes;
@@ -36,11 +44,14 @@ pub(super) fn set(object: &mut Node, parts: &[String], given: &Given, part: &Par
     if !done.is_ok_and(|count| count > 0) {
         return Ok(false);
     }
-    let written = match text.trim_start().chars().next() {
-        Some('{' | '[') => json(&inner, &text),
-        _ => yaml(&inner, &text)
-            .ok_or("the text there is YAML, and it is not known how Kustomize would lay it out anew")?,
-    };
+    let is_json = text.trim_start().starts_with(['{', '[']);
+    match (odd, is_json) {
+        (true, true) => return Ok(true),
+        (true, false) => return Err("the value does not fit what stands in the YAML there".to_owned()),
+        (false, _) => {}
+    }
+    let unknown = "the text there is YAML, and it is not known how Kustomize would lay it out anew";
+    let written = if is_json { json(&inner, &text) } else { yaml(&inner, &text).ok_or(unknown)? };
     let new = Node::new(replacement::retyped(&field.value, &written)?, span);
     *field = new.over(field, "replacements");
     Ok(true)

@@ -176,6 +176,11 @@ pub(super) fn rename(all: &mut [Resource], text: &Text, end: End, fields: &[Fiel
                     End::Prefix => format!("{}{old}", text.value),
                     End::Suffix => format!("{old}{}", text.value),
                 };
+                if !is_text(&new) {
+                    return Err(format!(
+                        "Kustomize would write `{new}` without quotes, so that it is no text any more"
+                    ));
+                }
                 *node = text_node(&new, &text.span).over(node, by);
                 Ok(())
             };
@@ -235,7 +240,7 @@ pub(super) fn annotations(all: &mut [Resource], annotations: &[(Text, Text)], fi
 }
 
 /// Whether a key that is written without quotes is text.
-fn is_text(name: &str) -> bool {
+pub(super) fn is_text(name: &str) -> bool {
     matches!(reading::plain(name), Ok(Value::String(_)))
 }
 
