@@ -70,6 +70,10 @@ pub(super) fn run(args: &RenderArgs) -> Result<Verdict, Failure> {
         place.explain_root();
         return Ok(Verdict::Findings);
     }
+    for told in &rendered.notes {
+        let place = told.location.as_ref().map_or_else(String::new, |place| format!("{place}: "));
+        note(&format!("{place}{}", told.message));
+    }
     if rendered.objects.is_empty() {
         note(&format!("nothing to render: `{}` holds no Kubernetes manifests", path.display()));
     }

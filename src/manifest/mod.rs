@@ -16,7 +16,7 @@ mod outline;
 mod pairs;
 mod places;
 mod readable;
-mod scalar;
+pub(crate) mod scalar;
 
 #[cfg(test)]
 mod load_tests;

@@ -205,6 +205,7 @@ pub fn findings(
         environment: info,
         objects: &rendered.objects,
         problems: &rendered.problems,
+        notes: &rendered.readings,
         kustomizations: &kustomizations,
         tree: *tree,
         policies,

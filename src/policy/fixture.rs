@@ -44,4 +44,9 @@ impl Example {
         let kustomizations = evaluate::kustomizations(&mut Memory::new(&self.store), self.root, &rendered.reads);
         (rendered.objects, kustomizations, rendered.problems)
     }
+
+    /// What is good to know of how the objects were read.
+    pub(super) fn notes(&self) -> Vec<Problem> {
+        render(&self.tree(), &self.folder).notes
+    }
 }

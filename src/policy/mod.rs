@@ -86,6 +86,8 @@ pub struct CheckInput<'a> {
     pub objects: &'a [Object],
     /// What could not be rendered.
     pub problems: &'a [Problem],
+    /// What is good to know of how they were read.
+    pub notes: &'a [Problem],
     /// The kustomization files that were read to render them.
     pub kustomizations: &'a [Node],
     /// The repository's tree they were rendered from.
@@ -101,6 +103,7 @@ pub fn check(input: &CheckInput) -> Vec<Finding> {
     let class = input.environment.class;
     let mut world = world::World::new(class, &input.environment.folder, input.objects, input.tree);
     world.kustomizations = input.kustomizations;
+    world.notes = input.notes;
     let secrets = scrub::Secrets::of(input.objects);
     let told = input.problems.iter().map(rules::from_render_problem);
     let told = told.chain(rego::evaluate(input.policies, input.environment, input.objects));

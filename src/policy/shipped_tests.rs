@@ -62,6 +62,7 @@ spec:
             environment: &environment,
             objects: &objects,
             problems: &[],
+            notes: &[],
             kustomizations: &[],
             tree: example.tree(),
             policies: &policies,

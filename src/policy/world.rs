@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::manifest::{Node, Object, Value};
-use crate::model::finding::ObjectName;
+use crate::model::finding::{ObjectName, Problem};
 use crate::model::path::RepoPath;
 use crate::model::tree::Tree;
 
@@ -17,6 +17,8 @@ pub struct World<'a> {
     pub objects: &'a [Object],
     /// The kustomization files that were read to render them.
     pub kustomizations: &'a [Node],
+    /// What is good to know of how the objects were read.
+    pub notes: &'a [Problem],
     /// The repository, for rules about paths.
     pub tree: Tree<'a>,
     /// The objects that run pods.
@@ -66,7 +68,7 @@ impl<'a> World<'a> {
     pub fn new(class: Class, folder: &'a RepoPath, objects: &'a [Object], tree: Tree<'a>) -> Self {
         let workloads: Vec<Workload> = objects.iter().filter_map(workload).collect();
         let index = Index::new(objects, &workloads);
-        Self { class, objects, kustomizations: &[], tree, workloads, folder, index }
+        Self { class, objects, kustomizations: &[], notes: &[], tree, workloads, folder, index }
     }
 
     /// The objects of one kind in one API group.

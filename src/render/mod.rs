@@ -34,6 +34,8 @@ pub struct Rendered {
     pub problems: Vec<Problem>,
     /// What is worth knowing and not wrong: what could not be known, and what is not rendered.
     pub notes: Vec<Problem>,
+    /// Where what is applied is read otherwise than one would think, each at its line.
+    pub readings: Vec<Problem>,
     /// Every file and folder that was read or looked for: see [`reach::closure_touches`].
     pub reads: BTreeSet<RepoPath>,
     /// Whether it rendered.
@@ -64,10 +66,10 @@ fn anew(tree: &Tree<'_>, folder: &RepoPath, how: How<'_>, parsed: &mut Parsed) -
         How::Bare => bare(&mut source, folder, None),
         How::Applied(applier, follows) => flux::applied(&mut source, folder, (applier, follows), &mut notes),
     };
-    let Source { reads, problems, weight, .. } = source;
+    let Source { reads, problems, weight, notes: readings, .. } = source;
     let ok = objects.is_some() && problems.is_empty();
     let objects = objects.filter(|_| ok).unwrap_or_default();
-    (Rendered { objects, problems, notes, reads, ok }, weight)
+    (Rendered { objects, problems, notes, readings, reads, ok }, weight)
 }
 
 /// The objects of a folder; `flux` is the `spec` of the Flux Kustomization that applies it.

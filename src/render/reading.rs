@@ -3,14 +3,36 @@
 //! Measured on kustomize v5.8: `yes` and its like are text, dates become timestamps, whole floats are integers, keys must be
 //! text, and a folded text gains a line break before its more-indented lines.
 
+use super::source::Source;
 use crate::manifest::node::{Key, Map, Node, Span, Value};
 
 /// A value Kustomize cannot take, and where.
 pub(super) type Refusal = Box<(Span, &'static str)>;
 
-/// Rereads a document of the file `bytes`.
-pub(super) fn as_kustomize(node: Node, bytes: &[u8]) -> Result<Node, Refusal> {
-    reread(node, bytes, Place::Object)
+/// What is to be known of a folded text that is applied otherwise than it is written.
+pub(super) const REFOLDED: &str = "Flux applies this text with an empty line before its more-indented lines";
+/// What to do about it.
+pub(super) const FOLD_HELP: &str =
+    "Write it with `|` instead of `>`; `kubectl apply` would read it without those lines.";
+
+/// Rereads a document of the file `bytes`; tells also which texts became others by being folded twice.
+pub(super) fn as_kustomize(node: Node, bytes: &[u8]) -> Result<(Node, Vec<Span>), Refusal> {
+    let mut refolded = Vec::new();
+    let node = reread(node, &mut Reader { bytes, refolded: &mut refolded }, Place::Object)?;
+    Ok((node, refolded))
+}
+
+/// The line of a comment that describes how a list is merged: the original obeys it, and no reader here sees comments.
+pub(super) fn described_in_comment(bytes: &[u8]) -> Option<u32> {
+    let text = std::str::from_utf8(bytes).ok().filter(|text| text.contains("x-kubernetes-patch-"))?;
+    let told = |line: &str| line.split_once("# {").is_some_and(|(_, comment)| comment.contains("x-kubernetes-patch-"));
+    text.lines().position(told).map(|at| at as u32 + 1)
+}
+
+/// The text a document was written as, and what is found on the way.
+struct Reader<'r> {
+    bytes: &'r [u8],
+    refolded: &'r mut Vec<Span>,
 }
 
 /// Where a value stands: annotations are written anew as plain text, so they do not fold twice.
@@ -34,8 +56,9 @@ impl Place {
 }
 
 /// Recursion is bounded by the reader's depth limit.
-fn reread(node: Node, bytes: &[u8], place: Place) -> Result<Node, Refusal> {
+fn reread(node: Node, reader: &mut Reader<'_>, place: Place) -> Result<Node, Refusal> {
     let Node { value, span, made } = node;
+    let bytes = reader.bytes;
     let source = || written(bytes, &span);
     let value = match value {
         // Annotations become text as they were written, `1.10` and `true` alike.
@@ -47,20 +70,26 @@ fn reread(node: Node, bytes: &[u8], place: Place) -> Result<Node, Refusal> {
             _ => Value::Bool(truth),
         },
         Value::String(text) => match source() {
-            Some(word) if word.starts_with('>') && place != Place::Annotations => Value::String(refolded(&text)),
+            Some(word) if word.starts_with('>') && place != Place::Annotations => {
+                let folded = refolded(&text);
+                if folded != text {
+                    reader.refolded.push(span.clone());
+                }
+                Value::String(folded)
+            }
             Some(word) if word == text && place != Place::Annotations => {
                 Value::String(date(text).map_err(|why| Box::new((span.clone(), why)))?)
             }
             _ => Value::String(text),
         },
         Value::List(list) => {
-            Value::List(list.into_iter().map(|item| reread(item, bytes, Place::Other)).collect::<Result<_, _>>()?)
+            Value::List(list.into_iter().map(|item| reread(item, reader, Place::Other)).collect::<Result<_, _>>()?)
         }
         Value::Map(map) => {
             let mut read = Map::with_capacity(map.len());
             for (key, value) in map {
                 let below = place.below(&key.text);
-                read.push_new(key_text(key, bytes)?, reread(value, bytes, below)?);
+                read.push_new(key_text(key, bytes)?, reread(value, reader, below)?);
             }
             Value::Map(read)
         }
@@ -81,6 +110,34 @@ pub(super) fn as_json(mut node: Node) -> Node {
         value => whole(value),
     };
     node
+}
+
+/// A plain text as Kustomize would read it.
+pub(super) fn plain(text: &str) -> Result<Value, &'static str> {
+    match crate::manifest::scalar::resolve(text) {
+        Value::Bool(_) if is_old_bool(text) => Ok(Value::String(text.to_owned())),
+        Value::Float(number) if !number.is_finite() => Err("this is no number JSON knows"),
+        Value::String(text) => date(text).map(Value::String),
+        value => Ok(whole(value)),
+    }
+}
+
+/// A scalar as text: numbers as they were written, since Kustomize copies their text.
+pub(super) fn text(source: &mut Source<'_>, node: &Node) -> Result<String, &'static str> {
+    let text = match &node.value {
+        Value::Int(number) => Some(number.to_string()),
+        Value::Float(_) => None,
+        Value::Null | Value::List(_) | Value::Map(_) => Some(String::new()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        Value::String(text) => return Ok(text.clone()),
+    };
+    let bytes = source.bytes(&node.span.file).ok();
+    let word = bytes.as_ref().and_then(|bytes| written(bytes, &node.span));
+    match (word, text) {
+        (Some(word), _) if plain(word).is_ok_and(|value| value == node.value) => Ok(word.to_owned()),
+        (_, Some(text)) => Ok(text),
+        (_, None) => Err("this number has a fraction, and how it was written is not known: put it in quotes"),
+    }
 }
 
 /// The text a scalar was written as.
@@ -164,7 +221,7 @@ mod tests {
 
     fn read(text: &str) -> Result<String, &'static str> {
         let node = load(&RepoPath::root(), text.as_bytes()).documents.remove(0).node;
-        as_kustomize(node, text.as_bytes()).map(|node| node.to_json().to_string()).map_err(|refusal| refusal.1)
+        as_kustomize(node, text.as_bytes()).map(|(node, _)| node.to_json().to_string()).map_err(|refusal| refusal.1)
     }
 
     #[test]

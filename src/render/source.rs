@@ -37,6 +37,8 @@ pub(super) struct File {
     pub(super) documents: Documents,
     /// What is wrong with the others.
     problems: Vec<Problem>,
+    /// Where what is applied is read otherwise than one would think.
+    notes: Vec<Problem>,
     /// Whether all are sound; a file that is not is not rendered.
     pub(super) sound: bool,
     /// The values in it, for the bounds on what is kept.
@@ -47,7 +49,12 @@ impl File {
     /// Reads the bytes of the file `path`.
     pub(super) fn read(path: &RepoPath, bytes: &[u8], reading: Reading) -> Self {
         let loaded = load(path, bytes);
-        let (mut problems, mut values) = (loaded.problems, 0);
+        let (mut problems, mut notes, mut values) = (loaded.problems, Vec::new(), 0);
+        if let Some(line) = reading::described_in_comment(bytes).filter(|_| reading == Reading::Kustomize) {
+            let message = "a schema in a comment, which Kustomize obeys, is not read".to_owned();
+            let location = Some(Location { path: path.clone(), line, column: 0 });
+            problems.push(Problem { location, message, help: Some("Use `openapi` instead.".to_owned()) });
+        }
         let mut documents = Vec::with_capacity(loaded.documents.len());
         for document in loaded.documents {
             values += count(&document.node);
@@ -56,7 +63,15 @@ impl File {
                 Reading::Kustomize if is_operations => documents.push(reading::as_json(document.node)),
                 Reading::Plain => documents.push(document.node),
                 Reading::Kustomize => match reading::as_kustomize(document.node, bytes) {
-                    Ok(node) => documents.push(node),
+                    Ok((node, refolded)) => {
+                        let help = Some(reading::FOLD_HELP.to_owned());
+                        notes.extend(refolded.iter().take(MAX_PROBLEMS).map(|span| Problem {
+                            location: Some(span.location()),
+                            message: reading::REFOLDED.to_owned(),
+                            help: help.clone(),
+                        }));
+                        documents.push(node);
+                    }
                     Err(refusal) => {
                         let (span, message) = *refusal;
                         let help = Some("Put it in quotes.".to_owned());
@@ -66,8 +81,8 @@ impl File {
             }
         }
         // A problem counts as a value, so that a file of nothing but faults is bounded too.
-        values += problems.len() + 1;
-        Self { documents: documents.into(), sound: problems.is_empty(), problems, values }
+        values += problems.len() + notes.len() + 1;
+        Self { documents: documents.into(), sound: problems.is_empty(), problems, notes, values }
     }
 }
 
@@ -90,6 +105,10 @@ pub(super) struct Source<'s> {
     pub(super) problems: Vec<Problem>,
     /// What the source Flux reads this through leaves out, in its own words.
     pub(super) ignore: Option<String>,
+    /// What is no fault and good to know: where what is applied is not what one would think.
+    pub(super) notes: Vec<Problem>,
+    /// The sound documents of the file that was read last, when others in it are broken.
+    pub(super) rest: Vec<Node>,
     loaded: HashMap<(RepoPath, Reading), Option<Documents>>,
     /// Values that were copied so far.
     pub(super) weight: usize,
@@ -99,18 +118,40 @@ pub(super) struct Source<'s> {
 
 impl<'s> Source<'s> {
     pub(super) fn new(tree: &'s Tree<'s>, parsed: &'s mut Parsed) -> Self {
-        let (reads, problems, loaded) = (BTreeSet::new(), Vec::new(), HashMap::new());
-        Self { tree, parsed, reads, problems, ignore: None, loaded, weight: 0, over: false }
+        Self {
+            tree,
+            parsed,
+            reads: BTreeSet::new(),
+            problems: Vec::new(),
+            ignore: None,
+            notes: Vec::new(),
+            rest: Vec::new(),
+            loaded: HashMap::new(),
+            weight: 0,
+            over: false,
+        }
     }
 
     /// Notes what is wrong at a place.
     pub(super) fn problem(&mut self, location: Location, message: impl Into<String>, help: &str) {
         let help = (!help.is_empty()).then(|| help.to_owned());
-        self.note(Problem { location: Some(location), message: message.into(), help });
+        self.add_problem(Problem { location: Some(location), message: message.into(), help });
     }
 
-    /// Notes what is wrong, once.
-    pub(super) fn note(&mut self, problem: Problem) {
+    /// Notes at a place what does not fail the render.
+    pub(super) fn note(&mut self, span: &Span, message: impl Into<String>, help: &str) {
+        let help = (!help.is_empty()).then(|| help.to_owned());
+        self.add_note(Problem { location: Some(span.location()), message: message.into(), help });
+    }
+
+    fn add_note(&mut self, note: Problem) {
+        if self.notes.len() < MAX_PROBLEMS && !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
+    /// Adds a problem, unless it is known or nobody would read it.
+    pub(super) fn add_problem(&mut self, problem: Problem) {
         if self.problems.len() < MAX_PROBLEMS && !self.problems.contains(&problem) {
             self.problems.push(problem);
         }
@@ -199,7 +240,12 @@ impl<'s> Source<'s> {
                 self.problems.push(problem.clone());
             }
         }
-        file.sound.then(|| file.documents.clone())
+        file.notes.iter().for_each(|note| self.add_note(note.clone()));
+        if !file.sound {
+            self.rest = file.documents.to_vec();
+            return None;
+        }
+        Some(file.documents.clone())
     }
 }
 

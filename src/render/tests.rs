@@ -124,12 +124,6 @@ fn what_is_not_supported_is_refused_by_name_and_line() {
       Did you mean `namePrefix`?
     env/kustomization.yaml:2:1: `helmCharts` is not supported
       Charts are not rendered here. Commit the rendered manifests, or let Flux apply a HelmRelease.
-    env/kustomization.yaml:4:1: `transformers` is not supported
-      Programs are never run, and built-in transformers in files are not read yet. Use the field of the same purpose, such as `labels` or `images`.
-    env/kustomization.yaml:5:1: `replacements` is not supported
-      Replacements are not rendered yet. A patch in the overlay does the same for one value.
-    env/kustomization.yaml:10:13: `fields` of `labels` is not supported
-      Labels go to the places Kustomize knows. Patch the other fields instead.
     env/kustomization.yaml:13:13: `newTag` of `images[0]` is text
       Put it in quotes.
     ");
@@ -168,9 +162,7 @@ fn mistakes_are_shown_where_they_are_made() {
     ");
     insta::assert_snapshot!(said(
         "resources: [a.yaml]\nreplicas: [{name: web, count: 2}]\n", &[],
-    ), @"
-    env/kustomization.yaml:2:19: no Deployment, StatefulSet, ReplicaSet or ReplicationController is called `web`
-    ");
+    ), @"env/kustomization.yaml:2:19: no Deployment, ReplicationController, ReplicaSet or StatefulSet is called `web`");
     insta::assert_snapshot!(said(
         "resources: [a.yaml]\nconfigMapGenerator:\n  - name: a\n    literals: [x]\n    files: [gone, ../../../etc/passwd]\n  - literals: [a=1]\n", &[],
     ), @"
@@ -305,21 +297,28 @@ fn t11_patches_cannot_multiply_without_end() {
 
 #[test]
 fn t42_t43_nothing_is_fetched_and_nothing_is_run() {
-    let said = said(
-        "resources:\n  - https://169.254.169.254/latest/meta-data\n  - git@github.com:acme/x.git\n  - github.com/acme/x//deploy?ref=main\ngenerators:\n  - exec.yaml\nvalidators: [v.yaml]\nopenapi: {path: x.json}\npatches:\n  - path: http://localhost/p.yaml\n",
-        &[(
-            "env/exec.yaml",
-            "apiVersion: x/v1\nkind: Exec\nmetadata:\n  name: e\n  annotations: {config.kubernetes.io/function: \"exec: {path: ./run.sh}\"}\n",
-        )],
-    );
-    for name in ["`generators`", "`validators`", "`openapi`"] {
-        assert!(said.contains(&format!("{name} is not supported")), "{said}");
+    let exec = "apiVersion: x/v1\nkind: Exec\nmetadata:\n  name: e\n  annotations: {config.kubernetes.io/function: \"exec: {path: ./run.sh}\"}\n";
+    let helm = "apiVersion: builtin\nkind: HelmChartInflationGenerator\nmetadata: {name: h}\nname: nats\nrepo: http://localhost\n";
+    for (field, file, words) in [
+        ("generators", exec, "is a program, not a built-in generator"),
+        ("transformers", exec, "is a program, not a built-in transformer"),
+        ("validators", exec, "is a program, not a built-in transformer"),
+        ("generators", helm, "runs Helm, which is not done here"),
+    ] {
+        let said = said(&format!("resources: [a.yaml]\n{field}: [p.yaml]\n"), &[("env/p.yaml", file)]);
+        assert!(said.contains(words), "{field}: {said}");
     }
-    let remote = self::said(
+    for (field, path) in [("openapi", "{path: http://localhost/x.json}"), ("crds", "[http://localhost/x.json]")] {
+        let said = said(&format!("resources: [a.yaml]\n{field}: {path}\n"), &[]);
+        assert!(said.contains("does not exist"), "{said}");
+    }
+    let remote = said(
         "resources:\n  - https://169.254.169.254/latest/meta-data\n  - git@github.com:acme/x.git\n  - github.com/acme/x//deploy?ref=main\n",
         &[],
     );
     assert_eq!(remote.matches("is on the network, and nothing is fetched").count(), 3, "{remote}");
+    let patch = said("resources: [a.yaml]\npatches:\n  - path: http://localhost/p.yaml\n", &[]);
+    assert!(patch.contains("is not fetched"), "{patch}");
 }
 
 #[test]
@@ -343,6 +342,17 @@ fn hostile_kustomizations_never_panic() {
         "configMapGenerator: [{}]",
         "resources: [\"\"]",
         "components: [a.yaml]",
+        "replacements: [{source: {}, targets: [{}]}]",
+        "replacements: [{source: {kind: ConfigMap}, targets: [{select: {}, fieldPaths: [\"\", \".\", \"[\", \"[=\", \"a.[x]\"]}]}]\nresources: [a.yaml]",
+        "replacements: [{source: {kind: ConfigMap}, targets: [{select: {}, fieldPaths: [\"data.l.[name=(].x\"], options: {create: true}}]}]\nresources: [a.yaml]",
+        "replacements: [{sourceValue: \"\", targets: [{select: {}, fieldPaths: [data.k.x], options: {create: true, delimiter: k, index: -9223372036854775808}}]}]\nresources: [a.yaml]",
+        "vars: [{}, {name: A}, {name: A}]\nresources: [a.yaml]",
+        "configurations: [a.yaml]",
+        "crds: [a.yaml]",
+        "openapi: {path: a.yaml}\nresources: [a.yaml]",
+        "transformers: [\"\\n\", \"{\", \"- a\\n\", a.yaml]",
+        "generators: [\"apiVersion: builtin\\nkind: IAMPolicyGenerator\\nmetadata: {name: x}\"]",
+        "buildMetadata: [x, originAnnotations]\nresources: [a.yaml]",
     ] {
         let files = [("env/kustomization.yaml", text), ("env/a.yaml", CONFIG_MAP)];
         let _ = rendered(&files);

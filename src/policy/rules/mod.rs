@@ -18,6 +18,7 @@ mod img_004;
 mod ing_002;
 mod kust_001;
 mod kust_004;
+mod kust_005;
 mod np_002;
 mod ref_001;
 mod sec_001;
@@ -86,6 +87,7 @@ const E: Option<Severity> = Some(Severity::Error);
 pub const RULES: &[&Rule] = &[
     &kust_001::RULE,
     &kust_004::RULE,
+    &kust_005::RULE,
     &flux_002::RULE,
     &flux_003::RULE,
     &img_001::RULE,

@@ -9,6 +9,8 @@ fn hits(id: &str, text: &str) -> Vec<String> {
     let rule = RULES.iter().find(|rule| rule.id == id).unwrap();
     let mut world = World::new(Class::Prod, &example.folder, &objects, example.tree());
     world.kustomizations = &kustomizations;
+    let notes = example.notes();
+    world.notes = &notes;
     let shown = |hit: Hit| {
         let object = hit.object.map(|object| format!("{object}: ")).unwrap_or_default();
         format!("{}: {object}{}", hit.at.line, hit.message)
@@ -44,6 +46,7 @@ fn bad_examples_say_what_is_wrong() {
         .collect();
     insta::assert_snapshot!(said.join("\n"), @"
     KUST-004 2: `images` names `acme/shop`, and no container of this environment uses it
+    KUST-005 5: Flux applies this text with an empty line before its more-indented lines
     FLUX-002 4: Kustomization flux-system/apps: `spec.path` is `./app`, and this repository has no such folder
     FLUX-003 4: Kustomization flux-system/apps: neither `wait: true` nor `healthChecks`: applied will be taken for healthy
     IMG-001 4: Pod shop: image `ghcr.io/acme/shop` of container `shop` has no tag, which means `latest`

@@ -148,7 +148,7 @@ fn level(
         own.learn(&[&objects]);
         applier.variables.merge(own.variables);
     }
-    applier.problems.iter().for_each(|problem| source.note(problem.clone()));
+    applier.problems.iter().for_each(|problem| source.add_problem(problem.clone()));
     if !applier.problems.is_empty() {
         return None;
     }

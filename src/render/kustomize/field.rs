@@ -1,18 +1,23 @@
 //! Field paths: where transformers write, as Kustomize's built-in configuration names the places.
 
+use std::borrow::Cow;
+
 use super::resource::{Gvk, key};
 use crate::manifest::node::{Map, Node, Span, Value};
 
+/// A text of the built-in tables, or one that somebody wrote.
+type Word = Cow<'static, str>;
+
 /// A place in objects of some kind; empty parts of group, version and kind match all.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Field {
-    pub(super) group: &'static str,
-    pub(super) version: &'static str,
-    pub(super) kind: &'static str,
+    pub(super) group: Word,
+    pub(super) version: Word,
+    pub(super) kind: Word,
     /// Where `path` begins, when that is not the object itself: the pod in a workload.
-    pub(super) base: &'static str,
+    pub(super) base: Word,
     /// Keys joined by `/`; lists on the way are entered by themselves. A key with `[]` is a list, never made.
-    pub(super) path: &'static str,
+    pub(super) path: Word,
     /// Whether missing parts are made.
     pub(super) create: bool,
 }
@@ -23,6 +28,46 @@ impl Field {
             && (self.group.is_empty() || self.group == gvk.group)
             && (self.version.is_empty() || self.version == gvk.version)
     }
+
+    /// Whether this place, which is known already, stands for `other` too: its kind is one of those and the path is the same.
+    pub(super) fn covers(&self, other: &Field) -> bool {
+        (other.kind.is_empty() || self.kind == other.kind)
+            && (other.group.is_empty() || self.group == other.group)
+            && (other.version.is_empty() || self.version == other.version)
+            && self.same_path(other)
+    }
+
+    /// Built-in paths are kept in two parts, those that somebody wrote in one.
+    fn same_path(&self, other: &Field) -> bool {
+        match (self.base.is_empty(), other.base.is_empty()) {
+            (true, true) => self.path == other.path,
+            _ => self.whole_path() == other.whole_path(),
+        }
+    }
+
+    fn whole_path(&self) -> Word {
+        if self.base.is_empty() {
+            return self.path.clone();
+        }
+        Cow::Owned(format!("{}/{}", self.base, self.path))
+    }
+}
+
+/// Adds places to a list, each once.
+///
+/// # Errors
+/// When a place is there already, but one of the two is made where it is missing and the other is not.
+pub(super) fn join(all: &mut Vec<Field>, more: &[Field]) -> Result<(), String> {
+    for field in more {
+        match all.iter().find(|known| known.covers(field)) {
+            Some(known) if known.create != field.create => {
+                return Err(format!("`{}` has `create: {}` in one place and not in another", field.path, field.create));
+            }
+            Some(_) => {}
+            None => all.push(field.clone()),
+        }
+    }
+    Ok(())
 }
 
 /// What stands at the end of a path that is made.
@@ -48,9 +93,14 @@ impl Walk<'_> {
         if !field.applies(gvk) {
             return Ok(());
         }
+        self.follow(node, field, gvk)
+    }
+
+    /// The same, whatever the kind.
+    pub(super) fn follow(&mut self, node: &mut Node, field: &Field, gvk: &Gvk) -> Result<(), String> {
         let make = if field.create { self.make } else { Make::Nothing };
-        let mut parts = if field.base.is_empty() { Vec::new() } else { split(field.base) };
-        parts.extend(split(field.path));
+        let mut parts = if field.base.is_empty() { Vec::new() } else { split(&field.base) };
+        parts.extend(split(&field.path));
         self.step(node, &parts, make).map_err(|why| format!("`{}` of {}: {why}", field.path, gvk.kind))
     }
 
@@ -67,8 +117,12 @@ impl Walk<'_> {
 
     fn enter(&mut self, map: &mut Map, first: &str, rest: &[String], make: Make) -> Result<(), String> {
         let (name, is_list) = first.strip_suffix("[]").map_or((first, false), |name| (name, true));
+        if name.is_empty() {
+            return Err("a part of the path is empty".to_owned());
+        }
         let made = match make {
-            _ if is_list => None,
+            // Never made, but what is null where a list is expected becomes one.
+            _ if is_list => map.get(name).map(|_| Value::List(Vec::new())),
             Make::Nothing => None,
             Make::Scalar if rest.is_empty() => Some(Value::Null),
             Make::Scalar | Make::Mapping => Some(Value::Map(Map::default())),
@@ -90,14 +144,20 @@ impl Walk<'_> {
 }
 
 /// Parts of a path; `\/` is a slash inside a part, as annotation names have them.
-fn split(path: &str) -> Vec<String> {
+pub(super) fn split(path: &str) -> Vec<String> {
+    split_at(path, '/')
+}
+
+/// The same with another separator.
+pub(super) fn split_at(path: &str, separator: char) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
     let mut glue = false;
-    for piece in path.split('/') {
+    // One separator may stand before the first part.
+    for piece in path.strip_prefix(separator).unwrap_or(path).split(separator) {
         let (text, escaped) = piece.strip_suffix('\\').map_or((piece, false), |text| (text, true));
         match parts.last_mut() {
             Some(last) if glue => {
-                last.push('/');
+                last.push(separator);
                 last.push_str(text);
             }
             _ => parts.push(text.to_owned()),

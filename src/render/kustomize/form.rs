@@ -18,6 +18,8 @@ pub(super) struct Form<'f> {
     /// What people call it: `images[2]`, or the file's name.
     pub(super) what: String,
     map: Option<&'f Map>,
+    span: &'f Span,
+    lenient: bool,
     pub(super) problems: &'f mut Vec<Problem>,
 }
 
@@ -27,17 +29,41 @@ impl<'f> Form<'f> {
         if node.as_map().is_none() && !node.is_null() {
             note(problems, &node.span, format!("`{what}` is a mapping"), "");
         }
-        Self { what, map: node.as_map(), problems }
+        Self { what, map: node.as_map(), span: &node.span, lenient: false, problems }
+    }
+
+    /// Takes numbers and truth values for text, as the original does in files other than its own.
+    pub(super) fn lenient(mut self) -> Self {
+        self.lenient = true;
+        self
+    }
+
+    /// The text of a node, when it is one or is taken for one.
+    fn read(&self, node: &Node) -> Option<String> {
+        match &node.value {
+            Value::String(text) => Some(text.clone()),
+            Value::Int(number) if self.lenient => Some(number.to_string()),
+            Value::Bool(truth) if self.lenient => Some(truth.to_string()),
+            _ => None,
+        }
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&'f Node> {
-        self.map?.get(name).filter(|node| !node.is_null())
+        let map = self.map?;
+        // Go reads a field whatever the case of its letters.
+        let node = map.get(name).or_else(|| map.iter().find(|(key, _)| same(&key.text, name)).map(|(_, node)| node));
+        node.filter(|node| !node.is_null())
+    }
+
+    /// Where the mapping begins.
+    pub(super) fn span(&self) -> &'f Span {
+        self.span
     }
 
     /// Refuses fields nobody knows, with the nearest one that is known.
     pub(super) fn only(&mut self, known: &[&str]) {
         for (key, _) in self.map.into_iter().flat_map(Map::iter) {
-            if known.contains(&key.text.as_str()) {
+            if known.iter().any(|known| same(&key.text, known)) {
                 continue;
             }
             let help = match nearest(&key.text, known) {
@@ -60,9 +86,9 @@ impl<'f> Form<'f> {
     /// A text that is set and not empty.
     pub(super) fn text(&mut self, name: &str) -> Option<Text> {
         let node = self.get(name)?;
-        match node.as_str() {
-            Some("") => None,
-            Some(value) => Some(Text { value: value.to_owned(), span: node.span.clone() }),
+        match self.read(node) {
+            Some(value) if value.is_empty() => None,
+            Some(value) => Some(Text { value, span: node.span.clone() }),
             None => {
                 self.wrong(node, name, "text");
                 None
@@ -110,10 +136,10 @@ impl<'f> Form<'f> {
         }
         let mut pairs = Vec::new();
         for (key, value) in map.iter() {
-            match value.as_str() {
+            match self.read(value) {
                 Some(text) => pairs.push((
                     Text { value: key.text.clone(), span: key.span.clone() },
-                    Text { value: text.to_owned(), span: value.span.clone() },
+                    Text { value: text, span: value.span.clone() },
                 )),
                 None if value.is_null() => pairs.push((
                     Text { value: key.text.clone(), span: key.span.clone() },
@@ -125,6 +151,11 @@ impl<'f> Form<'f> {
         pairs.sort_by(|a, b| a.0.value.cmp(&b.0.value));
         pairs
     }
+}
+
+/// Whether a key names a field: in the case of its letters, Go is not strict.
+fn same(key: &str, field: &str) -> bool {
+    key.eq_ignore_ascii_case(field)
 }
 
 /// Notes a mistake at a place.

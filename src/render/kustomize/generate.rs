@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use sha2::{Digest, Sha256};
 
 use super::form::Text;
+use super::origin::ORIGIN;
 use super::resource::{Behavior, Resource, key, scalar_text, text_node};
 use super::spec::Generator;
 use super::transform::Failure;
@@ -17,6 +18,16 @@ use crate::render::source::Source;
 pub(super) enum Kind {
     ConfigMap,
     Secret,
+}
+
+impl Kind {
+    /// What makes it.
+    pub(super) fn generator(self) -> &'static str {
+        match self {
+            Self::ConfigMap => "ConfigMapGenerator",
+            Self::Secret => "SecretGenerator",
+        }
+    }
 }
 
 /// Generated values by key, in the order of keys.
@@ -237,10 +248,10 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 /// Adds a generated object to what is there: beside it, over it, or into it, as its `behavior` says.
-pub(super) fn absorb(all: &mut Vec<Resource>, mut made: Resource, entry: &Generator) -> Result<(), Failure> {
+pub(super) fn absorb(all: &mut Vec<Resource>, mut made: Resource, entry: &Span) -> Result<(), Failure> {
     let id = made.id();
     let at: Vec<usize> = (0..all.len()).filter(|at| all[*at].ever_was(&id)).collect();
-    let refuse = |why: String| Err(Box::new((entry.span.clone(), why)));
+    let refuse = |why: String| Err(Box::new((entry.clone(), why)));
     match (at.as_slice(), made.behavior) {
         ([], Behavior::Create) => all.push(made),
         ([], _) => return refuse(format!("there is no {id} that could be merged or replaced")),
@@ -280,6 +291,11 @@ fn inherit(made: &mut Resource, old: &Resource, behavior: Behavior) {
     let Some(metadata) = map.get_mut("metadata").and_then(Node::as_map_mut) else { return };
     for field in ["labels", "annotations"] {
         overlay(metadata, field, old.node.at(&["metadata", field]), &here);
+    }
+    // What was only added to comes from where it was.
+    if let (Behavior::Merge, Some(origin)) = (behavior, old.node.at(&["metadata", "annotations", ORIGIN])) {
+        let annotations = metadata.get_mut("annotations").and_then(Node::as_map_mut);
+        annotations.into_iter().for_each(|map| map.insert(key(ORIGIN, &origin.span), origin.clone()));
     }
     for field in ["name", "namespace"] {
         metadata.remove(field);
@@ -338,7 +354,7 @@ pub(super) fn hash(node: &Node) -> String {
 }
 
 /// JSON as Go's encoder writes it: keys sorted, `<`, `>`, `&` and the line separators escaped.
-fn go_json(value: &serde_json::Value) -> String {
+pub(super) fn go_json(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::Object(map) => {
             let mut entries: Vec<_> = map.iter().collect();

@@ -35,9 +35,7 @@ fn run(object: &mut Node, operation: &Node) -> Result<(), Refusal> {
         "add" => add(object, &path, value()?).or_else(|why| refuse(place(), why)),
         "replace" => {
             let value = value()?;
-            let found = find(object, &path).or_else(|why| refuse(place(), why))?;
-            *found = value.over(found, BY);
-            Ok(())
+            replace(object, &path, value).or_else(|why| refuse(place(), why))
         }
         "remove" => remove(object, &path).map(drop).or_else(|why| refuse(place(), why)),
         "move" | "copy" => {
@@ -103,6 +101,18 @@ fn add(object: &mut Node, path: &[String], value: Node) -> Result<(), String> {
         }
         _ => return Err(format!("there is nothing below which `{last}` could stand")),
     }
+    Ok(())
+}
+
+/// In a mapping, the original replaces also what is not there.
+fn replace(object: &mut Node, path: &[String], value: Node) -> Result<(), String> {
+    let (node, last) = parent(object, path)?;
+    if let Value::Map(map) = &mut node.value {
+        map.set(key(last, &value.span.clone()), value, BY);
+        return Ok(());
+    }
+    let found = step(node, last)?;
+    *found = value.over(found, BY);
     Ok(())
 }
 

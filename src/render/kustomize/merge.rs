@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use super::merge_keys::{self, Type};
+use super::merge_keys::{Name, Schema, Type};
 use super::resource::{key, scalar_text, text_node};
 use crate::manifest::node::{Map, Node, Value};
 
@@ -17,12 +17,13 @@ const BY: &str = "patch";
 const MAX_ITEMS: usize = 2_000;
 
 /// What is known about the node at hand.
-#[derive(Clone, Copy, Default)]
-struct Known {
+#[derive(Clone, Copy)]
+struct Known<'k> {
+    schema: &'k Schema,
     /// The type of the mapping, or of a list's items.
-    of: Option<&'static Type>,
+    of: Option<&'k Type>,
     /// The merge keys, when the node is a list that is merged.
-    keys: Option<&'static [&'static str]>,
+    keys: Option<&'k [Name]>,
 }
 
 /// Why a patch cannot be applied, and where in it.
@@ -33,13 +34,13 @@ fn refuse<T>(at: &Node, why: impl Into<String>) -> Result<T, Refusal> {
 }
 
 /// Lays `patch` over `object`; nothing is left when the patch deletes it.
-pub(super) fn merge(object: Node, patch: &Node) -> Result<Option<Node>, Refusal> {
+pub(super) fn merge(object: Node, patch: &Node, schema: &Schema) -> Result<Option<Node>, Refusal> {
     forbid_unknown_directives(patch)?;
     if patch.str_at(&[DIRECTIVE]) == Some("replace") {
         // Kustomize drops the replacement of a whole object: the object stays as it is.
         return Ok(Some(object));
     }
-    walk(Some(object), Some(patch), Known::default())
+    walk(Some(object), Some(patch), Known { schema, of: None, keys: None })
 }
 
 /// Directives of `kubectl apply` that Kustomize does not know: it would write them into the object as fields.
@@ -68,7 +69,7 @@ fn forbid_unknown_directives(patch: &Node) -> Result<(), Refusal> {
 }
 
 /// Merges one node. Recursion is bounded by the reader's depth limit.
-fn walk(dest: Option<Node>, origin: Option<&Node>, known: Known) -> Result<Option<Node>, Refusal> {
+fn walk(dest: Option<Node>, origin: Option<&Node>, known: Known<'_>) -> Result<Option<Node>, Refusal> {
     let present =
         |node: Option<&Node>| node.filter(|node| !node.is_null()).map(|node| std::mem::discriminant(&node.value));
     let kind = present(dest.as_ref()).or(present(origin));
@@ -141,14 +142,14 @@ fn same_shape(
 }
 
 /// An object inside an object (a claim template, an item) is known by its own kind.
-fn with_embedded_kind(known: Known, dest: Option<&Node>, origin: Option<&Node>) -> Known {
+fn with_embedded_kind<'k>(known: Known<'k>, dest: Option<&Node>, origin: Option<&Node>) -> Known<'k> {
     if known.of.is_some() || known.keys.is_some() {
         return known;
     }
     let of = [dest, origin]
         .into_iter()
         .flatten()
-        .find_map(|node| merge_keys::of_kind(node.str_at(&["apiVersion"])?, node.str_at(&["kind"])?));
+        .find_map(|node| known.schema.of_kind(node.str_at(&["apiVersion"])?, node.str_at(&["kind"])?));
     Known { of, ..known }
 }
 
@@ -171,7 +172,7 @@ fn without_directive(node: &Node) -> Node {
     node
 }
 
-fn merge_map(dest: Option<Node>, origin: Option<&Node>, known: Known) -> Result<Option<Node>, Refusal> {
+fn merge_map(dest: Option<Node>, origin: Option<&Node>, known: Known<'_>) -> Result<Option<Node>, Refusal> {
     let said = origin.and_then(Node::as_map).map(directive).transpose()?.flatten();
     let origin =
         origin.map(|node| if said.is_some() { Cow::Owned(without_directive(node)) } else { Cow::Borrowed(node) });
@@ -219,9 +220,15 @@ fn merge_map(dest: Option<Node>, origin: Option<&Node>, known: Known) -> Result<
     Ok(Some(Node::new(Value::Map(merged), span)))
 }
 
-fn walk_field(dest: Option<Node>, origin: Option<&Node>, name: &str, known: Known) -> Result<Option<Node>, Refusal> {
+fn walk_field(
+    dest: Option<Node>,
+    origin: Option<&Node>,
+    name: &str,
+    known: Known<'_>,
+) -> Result<Option<Node>, Refusal> {
     let field = known.of.and_then(|of| of.field(name));
-    let known = Known { of: field.and_then(|f| f.inner()), keys: field.and_then(|f| f.keys.as_deref()) };
+    let of = field.and_then(|field| known.schema.inner(field));
+    let known = Known { of, keys: field.and_then(|field| field.keys.as_deref()), ..known };
     let value = walk(dest, origin, known)?;
     // A null from the patch deletes; one that the object wrote out stays.
     Ok(value.filter(|value| !(value.is_null() && origin.is_some())))
@@ -230,7 +237,12 @@ fn walk_field(dest: Option<Node>, origin: Option<&Node>, name: &str, known: Know
 /// One item's values for the merge keys; empty where it has none.
 type Values = Vec<String>;
 
-fn merge_list(dest: Option<Node>, origin: Option<&Node>, known: Known, keys: &[&str]) -> Result<Option<Node>, Refusal> {
+fn merge_list(
+    dest: Option<Node>,
+    origin: Option<&Node>,
+    known: Known<'_>,
+    keys: &[Name],
+) -> Result<Option<Node>, Refusal> {
     let span = match (&dest, origin) {
         (Some(dest), _) => dest.span.clone(),
         (None, Some(origin)) => origin.span.clone(),
@@ -254,7 +266,16 @@ fn merge_list(dest: Option<Node>, origin: Option<&Node>, known: Known, keys: &[&
     if base.len() + patch.len() > MAX_ITEMS {
         return refuse(&Node::new(Value::Null, span), format!("lists of more than {MAX_ITEMS} items are not merged"));
     }
-    let items = if keys.is_empty() { union(&patch, base) } else { by_keys(&patch, base, keys, known)? };
+    // Alone in its list, an item without key has nothing to be mistaken for.
+    let mut all = patch.iter().chain(&base);
+    if let (Some(one), true) = (all.next(), !keys.is_empty())
+        && all.all(|other| other.span == one.span)
+        && keys.iter().all(|key| one.get(key).is_none())
+    {
+        return Ok(Some(Node::new(Value::List(vec![one.clone()]), span)));
+    }
+    let keys: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
+    let items = if keys.is_empty() { union(&patch, base) } else { by_keys(&patch, base, &keys, known)? };
     Ok(Some(Node::new(Value::List(items), span)))
 }
 
@@ -282,12 +303,15 @@ fn union(patch: &[Node], base: Vec<Node>) -> Vec<Node> {
 }
 
 /// Items by merge key: those of the patch first, then those only the object has.
-fn by_keys(patch: &[Node], mut base: Vec<Node>, keys: &[&str], known: Known) -> Result<Vec<Node>, Refusal> {
+fn by_keys(patch: &[Node], mut base: Vec<Node>, keys: &[&str], known: Known<'_>) -> Result<Vec<Node>, Refusal> {
     let mut all: Vec<Values> = Vec::new();
     for item in patch.iter().chain(&base) {
         let values = values_of(item, keys);
         if values.iter().all(String::is_empty) {
-            return refuse(item, format!("an item of this list has no `{}`, so it cannot be merged", keys[0]));
+            return refuse(
+                item,
+                format!("an item of this list has no `{}`: Kustomize would lose the items beside it", keys[0]),
+            );
         }
         if !all.contains(&values) {
             all.push(values);
@@ -304,7 +328,7 @@ fn by_keys(patch: &[Node], mut base: Vec<Node>, keys: &[&str], known: Known) -> 
         let wanted: Values = used.iter().map(|i| values[*i].clone()).collect();
         let (at, origin) = (find(&base, &valid, &wanted), find(patch, &valid, &wanted));
         let dest = at.map(|at| base[at].clone());
-        let item = walk(dest, origin.map(|at| &patch[at]), Known { of: known.of, keys: None })?;
+        let item = walk(dest, origin.map(|at| &patch[at]), Known { keys: None, ..known })?;
         let Some(mut item) = item.filter(|item| !item.is_null() && item.as_map().is_none_or(|map| !map.is_empty()))
         else {
             set(&mut base, &valid, &wanted, None);

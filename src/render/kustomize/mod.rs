@@ -3,32 +3,45 @@
 //! The order of work is the original's: resources, generators and components are gathered, then patches, namespace, prefix,
 //! suffix, labels, annotations, JSON patches, replicas and images are applied; hashes and references come last, once.
 
+mod config;
 mod field;
 mod form;
+mod gather;
 mod generate;
 mod json_patch;
 mod merge;
 mod merge_keys;
 mod names;
+mod openapi;
 mod order;
+mod origin;
 mod overlay;
 mod patch;
+mod path;
 mod pattern;
+mod plugin_forms;
+mod plugins;
+mod replacement;
 mod resource;
 mod select;
+mod shared;
 mod spec;
+mod steps;
+mod structured;
 mod tables;
 mod transform;
+mod vars;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use self::config::Config;
 use self::form::Text;
-use self::generate::Kind;
-use self::patch::Place;
-use self::resource::{Id, Resource, append, complaint, weigh};
-use self::spec::Spec;
-use self::transform::End;
+use self::merge_keys::Schema;
+use self::openapi::Known;
+use self::resource::Resource;
+use self::spec::{Metadata, Spec};
+use self::vars::Var;
 use super::source::{Reading, Source};
 use crate::manifest::node::{Node, Object, Span, Value};
 use crate::model::finding::Location;
@@ -44,9 +57,6 @@ pub(super) const FILE_NAMES: &[&str] = &["kustomization.yaml", "kustomization.ym
 const MAX_VISITS: usize = 5_000;
 /// How deep kustomizations may use each other: real ones reach five. Also bounds our own recursion.
 const MAX_DEPTH: usize = 32;
-/// Weighing a document stops here: larger ones do not pass the reader.
-const WEIGH_LIMIT: usize = 1_000_000;
-
 /// The kustomization of a folder.
 pub(super) enum Found {
     /// There is none.
@@ -75,11 +85,39 @@ pub(super) fn is_remote(text: &str) -> bool {
     text.contains("://") || text.contains("?ref=") || hosts.iter().any(|host| text.starts_with(host))
 }
 
+/// Objects on their way, and what was learned with them.
+pub(in crate::render) struct Gathered {
+    all: Vec<Resource>,
+    config: Arc<Config>,
+    vars: Vec<Var>,
+}
+
+impl Gathered {
+    fn of(all: Vec<Resource>) -> Self {
+        Self { all, ..Self::default() }
+    }
+}
+
+impl Default for Gathered {
+    fn default() -> Self {
+        Self { all: Vec::new(), config: Config::none(), vars: Vec::new() }
+    }
+}
+
+/// The kustomization at work.
+struct Place<'p> {
+    folder: &'p RepoPath,
+    /// The name of its file.
+    file: &'p str,
+    /// What is known about kinds when patches are merged.
+    schema: Arc<Schema>,
+}
+
 /// Renders a folder that has a kustomization; `flux` is the `spec` of the Flux Kustomization that applies it.
 pub(super) fn build(source: &mut Source<'_>, folder: &RepoPath, flux: Option<&Node>) -> Option<Vec<Object>> {
-    let mut build = Build { source, stack: Vec::new(), visits: 0, flux };
-    let (all, spec) = build.visit(folder, None, Vec::new(), false)?;
-    finish(source, all, &spec.sort)
+    let mut build = Build { flux, ..Build::new(source, true) };
+    let (gathered, spec) = build.visit(folder, None, Gathered::default(), false)?;
+    finish(source, gathered, (&spec.sort, &spec.metadata))
 }
 
 /// Renders files and folders of `folder` as the kustomization would that Flux generates for a plain folder.
@@ -89,43 +127,67 @@ pub(super) fn build_list(
     paths: &[(RepoPath, EntryKind)],
     flux: Option<&Node>,
 ) -> Option<Vec<Object>> {
-    let mut build = Build { source, stack: Vec::new(), visits: 0, flux: None };
-    let (mut all, mut taken, mut sound) = (Vec::new(), HashSet::new(), true);
+    let mut build = Build::new(source, false);
+    let (mut gathered, mut taken, mut sound) = (Gathered::default(), HashSet::new(), true);
     for (path, kind) in paths {
         let more = match kind {
-            EntryKind::Folder => build.visit(path, None, Vec::new(), false).map(|(more, _)| more),
-            _ => build.read_file(path, None),
+            EntryKind::Folder => build.visit(path, None, Gathered::default(), false).map(|(more, _)| more),
+            _ => build.read_file(path, None).map(Gathered::of),
         };
-        sound &= more.is_some_and(|more| build.add(&mut all, &mut taken, more));
+        let here = Span { file: Arc::new(path.clone()), line: 1, column: 0, start: 0, end: 0 };
+        sound &= more.is_some_and(|more| build.take_in(&mut gathered, &mut taken, more, &here));
     }
+    // Merging what is built in cannot fail: it is what all others began with.
+    sound &= config::merge(&mut gathered.config, &Config::built_in()).is_ok();
     if let Some(flux) = flux.filter(|_| sound) {
         let mut spec = Spec::nothing(&Node::new(Value::Null, flux.span.clone()));
         build.overlay(folder, &mut spec, flux)?;
         build.stack.push(folder.clone());
-        all = build.accumulate(folder, &spec, all, b"")?;
+        let place = Place { folder, file: FILE_NAMES[0], schema: Schema::built_in() };
+        gathered = build.accumulate(&place, &spec, gathered)?;
     }
-    sound.then(|| finish(source, all, &spec::Sort::unsaid())).flatten()
+    sound.then(|| finish(source, gathered, (&spec::Sort::unsaid(), &Metadata::default()))).flatten()
 }
 
-/// Hashes, references, order: what is done once, at the end.
-fn finish(source: &mut Source<'_>, mut all: Vec<Resource>, sort: &spec::Sort) -> Option<Vec<Object>> {
-    for resource in all.iter_mut().filter(|resource| resource.hashed) {
-        let name = format!("{}-{}", resource.name(), generate::hash(&resource.node));
-        let span =
-            resource.node.at(&["metadata", "name"]).map_or_else(|| resource.node.span.clone(), |n| n.span.clone());
-        resource.remember();
-        transform::set_name(resource, &name, &span, "the hash of its content");
-    }
-    if let Err(failure) = names::follow(&mut all) {
+/// Hashes, references, vars, order: what is done once, at the end.
+fn finish(
+    source: &mut Source<'_>,
+    gathered: Gathered,
+    (sort, metadata): (&spec::Sort, &Metadata),
+) -> Option<Vec<Object>> {
+    let Gathered { mut all, config, vars } = gathered;
+    transform::hashes(&mut all);
+    if let Err(failure) = names::follow(&mut all, &config) {
         source.wrong(&failure.0, format!("a reference cannot be followed: {}", failure.1), "");
+        return None;
+    }
+    if let Err(failure) = vars::resolve(source, &mut all, &vars, &config) {
+        source.wrong(&failure.0, failure.1, "");
         return None;
     }
     all.retain(|resource| {
         let local = resource.node.at(&["metadata", "annotations", "config.kubernetes.io/local-config"]);
         local.is_none_or(|node| resource::scalar_text(node).as_deref() == Some("false"))
     });
+    all.iter_mut().for_each(origin::unmark_inner);
+    if metadata.tracks() {
+        for resource in &mut all {
+            [(origin::ORIGIN, metadata.origins), (origin::CHANGES, metadata.changes)]
+                .into_iter()
+                .filter(|(_, wanted)| !wanted)
+                .for_each(|(name, _)| origin::unmark(resource, name));
+        }
+    }
     all.iter_mut().for_each(|resource| tidy_annotations(source, resource));
     order::sort(&mut all, sort);
+    if let Some(span) = &metadata.manager {
+        let text = |value: &str| Text { value: value.to_owned(), span: span.clone() };
+        let label = [(text(origin::MANAGED_BY), text(origin::MANAGER))];
+        if let Err(failure) = transform::labels(&mut all, &label, tables::METADATA_LABELS) {
+            source.wrong(&failure.0, failure.1, "");
+            return None;
+        }
+    }
     Some(all.into_iter().map(|resource| Object { node: resource.node }).collect())
 }
 
@@ -151,35 +213,42 @@ fn tidy_annotations(source: &mut Source<'_>, resource: &mut Resource) {
     }
 }
 
-/// Where an entry of `resources` or `components` leads.
-enum Goal {
-    File(RepoPath),
-    Folder(RepoPath),
-}
-
 struct Build<'b, 's> {
     source: &'b mut Source<'s>,
     /// The folders being rendered, outermost first.
     stack: Vec<RepoPath>,
     visits: usize,
+    /// Whether one kustomization is built, which may ask for annotations, not the files of a plain folder.
+    lone: bool,
+    /// What is known about kinds.
+    known: Known,
+    /// The way from the folder that is built, as it is written in annotations; nothing when nobody asked for them.
+    origin: Option<String>,
     /// The `spec` of the Flux Kustomization that applies the first folder, until that is read.
     flux: Option<&'b Node>,
 }
 
-impl Build<'_, '_> {
+impl<'b, 's> Build<'b, 's> {
+    fn new(source: &'b mut Source<'s>, lone: bool) -> Self {
+        Self { source, stack: Vec::new(), visits: 0, flux: None, lone, known: Known::default(), origin: None }
+    }
+
     /// Renders one kustomization; `seed` is what a component works on. Nothing when something is wrong, which is noted.
     fn visit(
         &mut self,
         folder: &RepoPath,
         asked: Option<&Text>,
-        seed: Vec<Resource>,
+        seed: Gathered,
         component: bool,
-    ) -> Option<(Vec<Resource>, Spec)> {
+    ) -> Option<(Gathered, Spec)> {
         self.visits += 1;
         let flux = self.flux.take();
-        let (path, mut spec, text) = self.read(folder, asked, flux.is_some())?;
+        let (path, mut spec) = self.read(folder, asked, flux.is_some())?;
         if let Some(flux) = flux {
             self.overlay(folder, &mut spec, flux)?;
+        }
+        if self.lone && self.stack.is_empty() && spec.metadata.tracks() {
+            self.origin = Some(String::new());
         }
         let here = Location { path: path.clone(), line: 1, column: 0 };
         if self.visits > MAX_VISITS || self.stack.len() >= MAX_DEPTH {
@@ -197,10 +266,13 @@ impl Build<'_, '_> {
             self.source.problem(location, format!("`{folder}`: {message}"), help);
             return None;
         }
+        if !self.read_schema(folder, &spec) {
+            return None;
+        }
         self.stack.push(folder.clone());
-        let all = self.accumulate(folder, &spec, seed, &text);
+        let gathered = self.accumulate(&Place { folder, file: path.name(), schema: Schema::built_in() }, &spec, seed);
         self.stack.pop();
-        Some((all?, spec))
+        Some((gathered?, spec))
     }
 
     /// Writes into a kustomization what Flux adds.
@@ -210,16 +282,11 @@ impl Build<'_, '_> {
         let mut problems = Vec::new();
         overlay::add(spec, flux, &exists, &mut problems);
         let sound = problems.is_empty();
-        problems.into_iter().for_each(|problem| self.source.note(problem));
+        problems.into_iter().for_each(|problem| self.source.add_problem(problem));
         sound.then_some(())
     }
 
-    fn read(
-        &mut self,
-        folder: &RepoPath,
-        asked: Option<&Text>,
-        may_be_empty: bool,
-    ) -> Option<(RepoPath, Spec, Arc<[u8]>)> {
+    fn read(&mut self, folder: &RepoPath, asked: Option<&Text>, may_be_empty: bool) -> Option<(RepoPath, Spec)> {
         let path = match (find(self.source, folder), asked) {
             (Found::One(path), _) => path,
             (Found::Many(one, other), _) => {
@@ -236,7 +303,6 @@ impl Build<'_, '_> {
             (Found::None, None) => return None,
         };
         let documents = self.documents(&path, asked.map(|asked| &asked.span), Reading::Plain)?;
-        let text = self.source.bytes(&path).ok()?;
         let here = Location { path: path.clone(), line: 1, column: 0 };
         let content = |node: &Node| {
             node.as_map().is_some_and(|map| {
@@ -259,238 +325,9 @@ impl Build<'_, '_> {
         let mut problems = Vec::new();
         let spec = spec::read(node, &mut problems);
         let sound = problems.is_empty();
-        problems.into_iter().for_each(|problem| self.source.note(problem));
-        sound.then_some((path, spec, text))
+        problems.into_iter().for_each(|problem| self.source.add_problem(problem));
+        sound.then_some((path, spec))
     }
-
-    /// The documents of a file that an entry names.
-    fn documents(
-        &mut self,
-        path: &RepoPath,
-        asked: Option<&Span>,
-        reading: Reading,
-    ) -> Option<super::source::Documents> {
-        match self.source.documents(path, reading) {
-            Ok(documents) => documents,
-            Err(error) => {
-                let here = Location { path: path.clone(), line: 1, column: 0 };
-                self.source.problem(asked.map_or(here, Span::location), error.to_string(), help_for(&error));
-                None
-            }
-        }
-    }
-
-    fn accumulate(
-        &mut self,
-        folder: &RepoPath,
-        spec: &Spec,
-        seed: Vec<Resource>,
-        text: &[u8],
-    ) -> Option<Vec<Resource>> {
-        let (mut all, mut sound) = (seed, true);
-        let mut taken: HashSet<Id> = all.iter().map(Resource::id).collect();
-        for entry in &spec.resources {
-            let more = match self.locate(folder, entry) {
-                Some(Goal::File(path)) => self.read_file(&path, Some(&entry.span)),
-                Some(Goal::Folder(path)) => self.enter(&path, entry, Vec::new(), false),
-                None => None,
-            };
-            sound &= more.is_some_and(|more| self.add(&mut all, &mut taken, more));
-        }
-        let generators = spec.config_maps.iter().map(|entry| (entry, Kind::ConfigMap));
-        for (entry, kind) in generators.chain(spec.secrets.iter().map(|entry| (entry, Kind::Secret))) {
-            let made = generate::generate(self.source, folder, entry, kind);
-            let done = sound.then(|| made.map(|made| generate::absorb(&mut all, made, entry))).flatten();
-            match done {
-                Some(Ok(())) => {}
-                Some(Err(failure)) => {
-                    self.source.wrong(&failure.0, failure.1, "");
-                    sound = false;
-                }
-                None => sound = false,
-            }
-        }
-        for entry in &spec.components {
-            let goal = self.locate(folder, entry);
-            if !sound {
-                continue;
-            }
-            let changed = match goal {
-                Some(Goal::Folder(path)) => self.enter(&path, entry, std::mem::take(&mut all), true),
-                Some(Goal::File(_)) => {
-                    self.source.wrong(&entry.span, format!("`{}` is a file; a component is a folder", entry.value), "");
-                    None
-                }
-                None => None,
-            };
-            match changed {
-                Some(changed) => all = changed,
-                None => sound = false,
-            }
-        }
-        if !sound {
-            return None;
-        }
-        self.transform(&Place { folder, text }, spec, all)
-    }
-
-    /// Applies what the kustomization says to what it gathered.
-    fn transform(&mut self, place: &Place<'_>, spec: &Spec, mut all: Vec<Resource>) -> Option<Vec<Resource>> {
-        let before = self.source.problems.len();
-        let pairs = spec.labels.iter().map(|labels| labels.pairs.len()).sum::<usize>() + spec.annotations.len();
-        let entries = spec.images.len() + spec.replicas.len() + spec.patches.len() + spec.json_patches.len();
-        let here = Location { path: place.folder.child(FILE_NAMES[0]), line: 1, column: 0 };
-        if !self.source.afford((pairs + entries).saturating_mul(all.len()), &here) {
-            return None;
-        }
-        patch::strategic(self.source, place, spec, &mut all);
-        for entry in &spec.patches {
-            patch::targeted(self.source, place, entry, false, &mut all);
-        }
-        if self.source.problems.len() > before {
-            return None;
-        }
-        let done = simple(spec, &mut all);
-        for entry in &spec.json_patches {
-            patch::targeted(self.source, place, entry, true, &mut all);
-        }
-        let replicas = || spec.replicas.iter().try_for_each(|entry| transform::replicas(&mut all, entry));
-        let images = |all: &mut Vec<Resource>| spec.images.iter().try_for_each(|entry| transform::images(all, entry));
-        if let Err(failure) = done.and_then(|()| { replicas }()).and_then(|()| images(&mut all)) {
-            self.source.wrong(&failure.0, failure.1, "");
-        }
-        (self.source.problems.len() == before).then_some(all)
-    }
-
-    /// Finds what an entry of `resources` or `components` names.
-    fn locate(&mut self, folder: &RepoPath, entry: &Text) -> Option<Goal> {
-        let text = &entry.value;
-        let local = (!text.contains("://") && !text.is_empty()).then(|| folder.join(text));
-        let found = match &local {
-            Some(Ok(path)) => {
-                let found = self.source.tree.resolve(path);
-                match &found {
-                    // Of a folder, only what is read counts, and the way to it.
-                    Ok((_, entry)) if entry.kind == EntryKind::Folder => self.source.saw_way(path),
-                    _ => self.source.saw(path),
-                }
-                found
-            }
-            _ => Err(TreeError::NotFound(folder.clone())),
-        };
-        match (found, local) {
-            (Ok((real, entry)), _) if entry.kind == EntryKind::Folder => Some(Goal::Folder(real)),
-            (Ok(_), Some(Ok(path))) => Some(Goal::File(path)),
-            (Err(_), _) if is_remote(text) => {
-                let help = "Copy it into this repository: what is applied must not change without a commit here.";
-                self.source.wrong(&entry.span, format!("`{text}` is on the network, and nothing is fetched"), help);
-                None
-            }
-            (_, Some(Err(error))) => {
-                let help = "Name a file or folder of this repository, relative to this folder.";
-                self.source.wrong(&entry.span, error.to_string(), help);
-                None
-            }
-            (Err(TreeError::NotFound(_)), _) => {
-                let message = format!("`{text}` does not exist; paths are relative to `{folder}`");
-                let help = self.neighbour(folder, text);
-                self.source.wrong(&entry.span, message, &help);
-                None
-            }
-            (Err(error), _) => {
-                self.source.wrong(&entry.span, error.to_string(), help_for(&error));
-                None
-            }
-            (Ok(_), None) => None,
-        }
-    }
-
-    /// What stands beside the place that does not exist, when it is nearly called the same.
-    fn neighbour(&self, folder: &RepoPath, text: &str) -> String {
-        let near = || {
-            let path = folder.join(text).ok()?;
-            let entries = self.source.tree.list(&path.parent()).ok()?;
-            let score = |name: &str| strsim::jaro_winkler(name, path.name());
-            // Listing is bounded by the folder; people misspell by a letter or an ending.
-            let best = entries.iter().map(|entry| (score(&entry.name), &entry.name)).max_by(|a, b| a.0.total_cmp(&b.0));
-            best.filter(|(score, _)| *score >= 0.85).map(|(_, name)| path.parent().child(name))
-        };
-        near().map_or_else(
-            || "Remove the entry, or add what it names.".to_owned(),
-            |near| format!("Did you mean `{near}`?"),
-        )
-    }
-
-    /// Renders a folder that an entry names, unless that would go in circles.
-    fn enter(&mut self, path: &RepoPath, entry: &Text, seed: Vec<Resource>, component: bool) -> Option<Vec<Resource>> {
-        if let Some(open) = self.stack.iter().find(|open| open.is_within(path)) {
-            let message = format!("`{}` goes in a circle: `{open}` stands in it and is being rendered", entry.value);
-            self.source.wrong(&entry.span, message, "A base lies beside what uses it, not above it.");
-            return None;
-        }
-        self.visit(path, Some(entry), seed, component).map(|(all, _)| all)
-    }
-
-    /// The objects of a file.
-    fn read_file(&mut self, path: &RepoPath, asked: Option<&Span>) -> Option<Vec<Resource>> {
-        let documents = self.documents(path, asked, Reading::Kustomize)?;
-        let mut wanted: std::collections::VecDeque<&Node> = documents.iter().collect();
-        let (mut all, mut sound) = (Vec::new(), true);
-        while let Some(node) = wanted.pop_front() {
-            let is_list = node.str_at(&["kind"]).is_some_and(|kind| kind.ends_with("List"));
-            match node.get("items").filter(|_| is_list).map(|items| &items.value) {
-                // The items of a list come after the file's other documents.
-                Some(Value::List(items)) => wanted.extend(items),
-                Some(Value::Null) => {}
-                _ => match complaint(node) {
-                    Some((span, message)) => {
-                        let help = "A Kubernetes object needs `apiVersion`, `kind` and `metadata.name`. Leave out what is none.";
-                        self.source.wrong(&span, message, help);
-                        sound = false;
-                    }
-                    None => {
-                        sound &= self.source.afford(weigh(node, WEIGH_LIMIT), &node.span.location());
-                        all.push(Resource::new(node.clone()));
-                    }
-                },
-            }
-            if !self.source.afford(1, &node.span.location()) {
-                return None;
-            }
-        }
-        sound.then_some(all)
-    }
-
-    fn add(&mut self, all: &mut Vec<Resource>, taken: &mut HashSet<Id>, more: Vec<Resource>) -> bool {
-        match append(all, taken, more) {
-            Ok(()) => true,
-            Err(taken) => {
-                let (id, span) = *taken;
-                let first =
-                    all.iter().find(|resource| resource.id() == id).map(|resource| resource.node.span.location());
-                let first = first.map_or_else(String::new, |place| format!(", first at {place}"));
-                self.source.wrong(&span, format!("{id} exists twice{first}"), "Keep one, or rename one with a prefix.");
-                false
-            }
-        }
-    }
-}
-
-/// The transformers between the two kinds of patches.
-fn simple(spec: &Spec, all: &mut [Resource]) -> Result<(), transform::Failure> {
-    if let Some(name) = &spec.namespace {
-        transform::namespace(all, name)?;
-    }
-    if let Some(prefix) = &spec.prefix {
-        transform::rename(all, prefix, End::Prefix);
-    }
-    if let Some(suffix) = &spec.suffix {
-        transform::rename(all, suffix, End::Suffix);
-    }
-    for labels in spec.labels.iter().filter(|labels| !labels.pairs.is_empty()) {
-        transform::labels(all, labels)?;
-    }
-    if spec.annotations.is_empty() { Ok(()) } else { transform::annotations(all, &spec.annotations) }
 }
 
 /// What to do about a path that cannot be read.
@@ -502,3 +339,6 @@ fn help_for(error: &TreeError) -> &'static str {
         _ => "",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::config::{Config, Reference};
 use super::field::{Make, Walk};
 use super::resource::{Gvk, Id, NO_NAMESPACE, Resource, key};
-use super::tables::{REFERENCES, Reference};
+use super::transform::is_text;
 use crate::manifest::node::{Node, Span, Value};
 
 /// Why references cannot be told apart, and where the referring object begins.
@@ -57,24 +58,23 @@ impl Index {
 }
 
 /// Rewrites all references.
-pub(super) fn follow(all: &mut [Resource]) -> Result<(), Failure> {
+pub(super) fn follow(all: &mut [Resource], config: &Config) -> Result<(), Failure> {
     let index = Index::new(all);
     for (at, resource) in all.iter_mut().enumerate() {
         let original = resource.original_id().gvk;
-        let Some(references) = REFERENCES.get(original.kind.as_str()) else { continue };
         let gvk = Gvk::of(&resource.node);
         let referrer =
-            Referrer { at, index: &index, role: role(&resource.node), subjects: subject_namespaces(&resource.node) };
+            Referrer { at, index: &index, role: role(&resource.node), subjects: subject_namespaces(&resource.node)? };
         let here = resource.node.span.clone();
-        for reference in references {
-            if !index.kinds.contains(reference.target.2) || !reference.field.applies(&original) {
+        for reference in config.references(&original.kind) {
+            let kind = &reference.target.kind;
+            if !(kind.is_empty() || index.kinds.contains(kind)) || !reference.field.applies(&original) {
                 continue;
             }
             let mut visit = |node: &mut Node| referrer.rewrite(node, reference);
             let mut walk = Walk { make: Make::Nothing, span: &here, visit: &mut visit };
             // The field is meant for this object, whatever became of its kind.
-            let field = super::field::Field { group: "", version: "", kind: "", ..reference.field };
-            walk.run(&mut resource.node, &field, &gvk).map_err(|why| Box::new((here.clone(), why)))?;
+            walk.follow(&mut resource.node, &reference.field, &gvk).map_err(|why| Box::new((here.clone(), why)))?;
         }
     }
     Ok(())
@@ -87,12 +87,17 @@ fn role(node: &Node) -> Option<(String, String)> {
 }
 
 /// Namespaces of the service accounts a RoleBinding names.
-fn subject_namespaces(node: &Node) -> Vec<String> {
+fn subject_namespaces(node: &Node) -> Result<Vec<String>, Failure> {
     if node.str_at(&["kind"]) != Some("RoleBinding") {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let accounts = node.list_at(&["subjects"]).iter().filter(|s| s.str_at(&["kind"]) == Some("ServiceAccount"));
-    accounts.filter_map(|subject| Some(subject.str_at(&["namespace"])?.to_owned())).collect()
+    let namespaces = accounts.filter_map(|subject| subject.get("namespace"));
+    let text = |node: &Node| match node.as_str() {
+        Some(text) => Ok(text.to_owned()),
+        None => Err(Box::new((node.span.clone(), "the `namespace` of this subject is empty".to_owned()))),
+    };
+    namespaces.map(text).collect()
 }
 
 /// The object that refers.
@@ -123,6 +128,11 @@ impl Referrer<'_> {
         let found = self.select(old, reference, |_| true)?;
         let Some(name) = self.agreed(&found, old, |candidate| (candidate.name.as_str(), None))? else { return Ok(()) };
         if name.name.as_str() != Some(old) {
+            if !name.name.as_str().is_some_and(is_text) {
+                return Err(
+                    "Kustomize would write the new name without quotes, so that it is no text any more".to_owned()
+                );
+            }
             *node = name.name.clone().over(node, FOLLOWS);
         }
         Ok(())

@@ -28,7 +28,7 @@ pub(super) fn add(spec: &mut Spec, flux: &Node, exists: &dyn Fn(&str) -> bool, p
             spec.components.push(component);
         }
     }
-    for image in spec::each(&mut form, "images", spec::read_image).into_iter().flatten() {
+    for image in spec::each(&mut form, "images", spec::image).into_iter().flatten() {
         merge(&mut spec.images, image);
     }
 }

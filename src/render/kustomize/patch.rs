@@ -2,25 +2,19 @@
 
 use std::sync::Arc;
 
+use super::Place;
 use super::form::Text;
 use super::json_patch;
 use super::merge;
+use super::merge_keys::Schema;
 use super::resource::{Id, Resource, key, scalar_text, weigh};
 use super::select::Selector;
-use super::spec::{Patch, Spec};
+use super::spec::Patch;
 use crate::manifest::node::{Node, Span, Value};
-use crate::model::path::RepoPath;
 use crate::render::source::{Documents, Reading, Source};
 
 /// Weighing stops here: one patch this large is refused by the budget at its first use.
 const WEIGH_LIMIT: usize = 1_000_000;
-
-/// Where patches come from.
-pub(super) struct Place<'p> {
-    pub(super) folder: &'p RepoPath,
-    /// The text of the kustomization itself, for inline patches.
-    pub(super) text: &'p [u8],
-}
 
 /// What a file or text turned out to be.
 enum Body {
@@ -30,17 +24,29 @@ enum Body {
 }
 
 /// `patchesStrategicMerge`: files or inline texts, each for the object it names.
-pub(super) fn strategic(source: &mut Source<'_>, place: &Place<'_>, spec: &Spec, all: &mut Vec<Resource>) {
-    for entry in &spec.strategic {
-        let looks_inline = entry.value.contains('\n') || entry.value.trim_start().starts_with('{');
-        let documents = if looks_inline { inline(source, place, entry) } else { file(source, place, entry) };
+pub(super) fn strategic(source: &mut Source<'_>, place: &Place<'_>, entries: &[Text], all: &mut Vec<Resource>) {
+    let (problems, mut count) = (source.problems.len(), 0);
+    for entry in entries {
+        let is_inline = looks_inline(&entry.value);
+        let documents = if is_inline { inline(source, entry, Reading::Kustomize) } else { file(source, place, entry) };
         let Some(documents) = documents else { continue };
+        count += documents.len();
         for patch in documents.iter() {
             if sound(source, patch, &entry.span) {
-                named(source, &texts_in_metadata(patch), (false, false), all);
+                named((source, &place.schema), &texts_in_metadata(patch), (false, false), all);
             }
         }
     }
+    if let (Some(first), 0) = (entries.first(), count)
+        && source.problems.len() == problems
+    {
+        source.wrong(&first.span, "these patches are empty", "Remove them from `patchesStrategicMerge`.");
+    }
+}
+
+/// Whether an entry is a text in place, not the name of a file.
+pub(super) fn looks_inline(text: &str) -> bool {
+    text.contains('\n') || text.trim_start().starts_with('{')
 }
 
 /// `patches`, or `patchesJson6902` when `legacy`.
@@ -53,7 +59,7 @@ pub(super) fn targeted(
 ) {
     let documents = match (&patch.path, &patch.inline) {
         (Some(path), _) => file(source, place, path),
-        (None, Some(text)) => inline(source, place, text),
+        (None, Some(text)) => inline(source, text, Reading::Kustomize),
         (None, None) => None,
     };
     let Some(documents) = documents else { return };
@@ -78,7 +84,7 @@ pub(super) fn targeted(
         }
         (Some(Body::Strategic(patches)), Some(selector)) => {
             if let [one] = patches.as_slice() {
-                selected(source, one, (&selector, patch), all);
+                selected((source, &place.schema), one, (&selector, patch), all);
             } else {
                 let message = "a patch with `target` holds one document";
                 source.wrong(&patch.span, message, "Use one entry of `patches` for each.");
@@ -86,7 +92,7 @@ pub(super) fn targeted(
         }
         (Some(Body::Strategic(patches)), None) => {
             for one in &patches {
-                named(source, one, (patch.rename, patch.change_kind), all);
+                named((source, &place.schema), one, (patch.rename, patch.change_kind), all);
             }
         }
         (Some(Body::Empty) | None, _) => {}
@@ -134,13 +140,13 @@ fn file(source: &mut Source<'_>, place: &Place<'_>, entry: &Text) -> Option<Docu
     }
 }
 
-/// The documents of a text inside the kustomization, their places moved to where the text stands.
-fn inline(source: &mut Source<'_>, place: &Place<'_>, entry: &Text) -> Option<Documents> {
-    // What Flux adds stands in a file of its own.
-    let file = source.bytes(&entry.span.file).ok();
-    let shift = Shift::new(file.as_deref().unwrap_or(place.text), entry);
+/// The documents of a text inside a file, their places moved to where the text stands.
+pub(super) fn inline(source: &mut Source<'_>, entry: &Text, reading: Reading) -> Option<Documents> {
+    // The file was read already, for the entry to be known; without it, all places are that of the entry.
+    let file = source.bytes(&entry.span.file).unwrap_or_else(|_| Arc::from(&[][..]));
+    let shift = Shift::new(&file, entry);
     let before = source.problems.len();
-    let documents = source.read(&entry.span.file, entry.value.as_bytes(), Reading::Kustomize);
+    let documents = source.read(&entry.span.file, entry.value.as_bytes(), reading);
     for problem in source.problems.iter_mut().skip(before) {
         if let Some(location) = &mut problem.location {
             (location.line, location.column) = shift.line(location.line, location.column);
@@ -237,10 +243,15 @@ impl Shift {
 fn body(source: &mut Source<'_>, documents: &Documents, span: &Span) -> Option<Body> {
     match documents.first().map(|node| &node.value) {
         None => Some(Body::Empty),
-        Some(Value::List(_)) if documents.len() == 1 => Some(Body::Json(documents[0].clone())),
         Some(Value::List(_)) => {
-            source.wrong(span, "a JSON patch is one document", "Use one entry of `patches` for each.");
-            None
+            if documents.len() > 1 {
+                source.note(
+                    span,
+                    "only the first document of this JSON patch counts",
+                    "Use one entry of `patches` for each.",
+                );
+            }
+            Some(Body::Json(documents[0].clone()))
         }
         Some(_) => {
             let good = documents.iter().all(|patch| sound(source, patch, span));
@@ -266,14 +277,19 @@ fn sound(source: &mut Source<'_>, patch: &Node, entry: &Span) -> bool {
 }
 
 /// Applies a strategic patch to the object it names.
-fn named(source: &mut Source<'_>, patch: &Node, (rename, change_kind): (bool, bool), all: &mut Vec<Resource>) {
+fn named(
+    (source, schema): (&mut Source<'_>, &Schema),
+    patch: &Node,
+    (rename, change_kind): (bool, bool),
+    all: &mut Vec<Resource>,
+) {
     if !source.afford(weigh(patch, WEIGH_LIMIT), &patch.span.location()) {
         return;
     }
     let id: Id = Resource::new(patch.clone()).id();
     let found: Vec<usize> = (0..all.len()).filter(|at| all[*at].ever_was(&id)).collect();
     match found.as_slice() {
-        [at] => lay(source, patch, (rename, change_kind), (*at, all)),
+        [at] => lay((source, schema), patch, (rename, change_kind), (*at, all)),
         [] => {
             let near = all.iter().find(|resource| resource.name() == id.name && resource.kind() == id.gvk.kind);
             let help = match near {
@@ -313,7 +329,12 @@ fn texts_in_metadata(patch: &Node) -> Node {
 }
 
 /// Applies a strategic patch to all objects a target selects.
-fn selected(source: &mut Source<'_>, patch: &Node, (selector, entry): (&Selector, &Patch), all: &mut Vec<Resource>) {
+fn selected(
+    (source, schema): (&mut Source<'_>, &Schema),
+    patch: &Node,
+    (selector, entry): (&Selector, &Patch),
+    all: &mut Vec<Resource>,
+) {
     // Counted before the first is patched, so that a refusal costs nothing.
     let count = all.iter().filter(|resource| selector.selects(resource)).count();
     if !source.afford(weigh(patch, WEIGH_LIMIT).saturating_mul(count), &patch.span.location()) {
@@ -330,7 +351,7 @@ fn selected(source: &mut Source<'_>, patch: &Node, (selector, entry): (&Selector
         if let (Some(map), Some(version)) = (patch.as_map_mut(), all[at].node.get("apiVersion")) {
             map.insert(key("apiVersion", &version.span), version.clone());
         }
-        lay(source, &patch, (entry.rename, entry.change_kind), (at, all));
+        lay((&mut *source, schema), &patch, (entry.rename, entry.change_kind), (at, all));
         if source.problems.len() > problems {
             return;
         }
@@ -340,7 +361,7 @@ fn selected(source: &mut Source<'_>, patch: &Node, (selector, entry): (&Selector
 
 /// Lays a patch over one object, which goes away when the patch deletes it. Kind, name and namespace stay unless allowed.
 fn lay(
-    source: &mut Source<'_>,
+    (source, schema): (&mut Source<'_>, &Schema),
     patch: &Node,
     (rename, change_kind): (bool, bool),
     (at, all): (usize, &mut Vec<Resource>),
@@ -350,7 +371,7 @@ fn lay(
     if rename || change_kind {
         resource.remember();
     }
-    match merge::merge(before.clone(), patch) {
+    match merge::merge(before.clone(), patch, schema) {
         Ok(Some(node)) => resource.node = node,
         Ok(None) => {
             all.remove(at);

@@ -20,6 +20,13 @@ impl Gvk {
         Self { group: group.to_owned(), version: version.to_owned(), kind: kind.to_owned() }
     }
 
+    /// Whether it has what `selector` asks for; empty parts match all.
+    pub(super) fn is_selected_by(&self, selector: &Gvk) -> bool {
+        (selector.kind.is_empty() || selector.kind == self.kind)
+            && (selector.group.is_empty() || selector.group == self.group)
+            && (selector.version.is_empty() || selector.version == self.version)
+    }
+
     /// Whether this is a built-in kind that belongs to no namespace. Kinds nobody described count as namespaced.
     pub(super) fn is_cluster_scoped(&self) -> bool {
         CLUSTER_SCOPED.iter().any(|(group, versions, kinds)| {
@@ -100,6 +107,8 @@ pub(super) struct Resource {
     pub(super) behavior: Behavior,
     /// Whether a generator made it.
     pub(super) generated: bool,
+    /// The vars that mean it.
+    pub(super) variables: Vec<String>,
 }
 
 impl Resource {
@@ -112,6 +121,7 @@ impl Resource {
             hashed: false,
             behavior: Behavior::Create,
             generated: false,
+            variables: Vec::new(),
         }
     }
 
@@ -149,6 +159,12 @@ impl Resource {
         Id { namespace: namespace.to_owned(), name: earlier.name.clone(), gvk }
     }
 
+    /// Who it is and ever was, the namespace as written.
+    pub(super) fn all_ids(&self) -> Vec<Id> {
+        let now = Id { gvk: Gvk::of(&self.node), namespace: self.namespace().to_owned(), name: self.name().to_owned() };
+        std::iter::once(now).chain(self.earlier_ids()).collect()
+    }
+
     /// Who it was when it was read.
     pub(super) fn original_id(&self) -> Id {
         self.earlier.first().map_or_else(|| self.id(), |earlier| self.id_of(earlier))
@@ -174,6 +190,7 @@ impl Resource {
         self.suffixes.clone_from(&old.suffixes);
         self.behavior = old.behavior;
         self.generated = old.generated;
+        self.variables.clone_from(&old.variables);
         self.hashed = self.hashed && old.hashed;
     }
 

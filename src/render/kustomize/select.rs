@@ -2,7 +2,7 @@
 
 use super::form::Text;
 use super::pattern::Pattern;
-use super::resource::{Gvk, Resource, scalar_text};
+use super::resource::{Gvk, Id, Resource, scalar_text};
 use super::spec::Target;
 use crate::manifest::node::Span;
 
@@ -50,7 +50,32 @@ impl Selector {
             && fits(&self.group, &gvk.group)
             && fits(&self.version, &gvk.version)
             && fits(&self.kind, &gvk.kind)
-            && self.labels.iter().all(|requirement| requirement.holds(resource, "labels"))
+            && self.describes(resource)
+    }
+
+    /// Whether an id is what it names; the namespace as written.
+    pub(super) fn names(&self, id: &Id) -> bool {
+        let fits = |regex: &Option<Pattern>, text: &str| regex.as_ref().is_none_or(|regex| regex.is_match(text));
+        fits(&self.group, &id.gvk.group)
+            && fits(&self.version, &id.gvk.version)
+            && fits(&self.kind, &id.gvk.kind)
+            && fits(&self.name, &id.name)
+            && fits(&self.namespace, &id.namespace)
+    }
+
+    /// Whether it says anything of kind, name or namespace.
+    pub(super) fn has_names(&self) -> bool {
+        [&self.group, &self.version, &self.kind, &self.name, &self.namespace].iter().any(|regex| regex.is_some())
+    }
+
+    /// Whether it says anything of labels or annotations.
+    pub(super) fn has_descriptions(&self) -> bool {
+        !self.labels.is_empty() || !self.annotations.is_empty()
+    }
+
+    /// Whether labels and annotations are what it asks for.
+    pub(super) fn describes(&self, resource: &Resource) -> bool {
+        self.labels.iter().all(|requirement| requirement.holds(resource, "labels"))
             && self.annotations.iter().all(|requirement| requirement.holds(resource, "annotations"))
     }
 }

@@ -1,6 +1,10 @@
 //! `kustomization.yaml`, read: every field with its place, what is not supported refused by name and line.
 
+use super::config;
+use super::field::Field;
 use super::form::{Form, Text, note};
+use super::replacement::{self, Replacement};
+use super::vars::{self, Var};
 use crate::manifest::node::{Node, Span};
 use crate::model::finding::Problem;
 
@@ -13,8 +17,10 @@ pub(super) struct Spec {
     pub(super) namespace: Option<Text>,
     pub(super) prefix: Option<Text>,
     pub(super) suffix: Option<Text>,
-    /// `labels`, then `commonLabels` as the last of them.
     pub(super) labels: Vec<Labels>,
+    pub(super) common_labels: Vec<(Text, Text)>,
+    pub(super) configurations: Vec<Text>,
+    pub(super) crds: Vec<Text>,
     pub(super) annotations: Vec<(Text, Text)>,
     pub(super) strategic: Vec<Text>,
     pub(super) patches: Vec<Patch>,
@@ -24,6 +30,36 @@ pub(super) struct Spec {
     pub(super) images: Vec<Image>,
     pub(super) replicas: Vec<Replicas>,
     pub(super) sort: Sort,
+    pub(super) replacements: Vec<Replacement>,
+    pub(super) vars: Vec<Var>,
+    pub(super) generators: Vec<Text>,
+    pub(super) transformers: Vec<Text>,
+    pub(super) validators: Vec<Text>,
+    pub(super) metadata: Metadata,
+    pub(super) openapi: Option<OpenApi>,
+}
+
+/// `openapi`: a file that describes kinds, or the version of the built-in description.
+#[derive(Debug)]
+pub(super) struct OpenApi {
+    pub(super) path: Option<Text>,
+    pub(super) version: Option<Text>,
+}
+
+/// `buildMetadata`: what is written into objects about how they were made.
+#[derive(Debug, Default)]
+pub(super) struct Metadata {
+    pub(super) origins: bool,
+    pub(super) changes: bool,
+    /// Where the label of `managedByLabel` is asked for.
+    pub(super) manager: Option<Span>,
+}
+
+impl Metadata {
+    /// Whether origins must be known: for the original, as soon as anything is asked for.
+    pub(super) fn tracks(&self) -> bool {
+        self.origins || self.changes || self.manager.is_some()
+    }
 }
 
 /// Labels and how far they go.
@@ -33,6 +69,8 @@ pub(super) struct Labels {
     pub(super) selectors: bool,
     pub(super) templates: bool,
     pub(super) claims: bool,
+    /// Further places, of this entry alone.
+    pub(super) fields: Vec<Field>,
 }
 
 /// A patch: a file or inline text, and which objects it is for.
@@ -48,7 +86,7 @@ pub(super) struct Patch {
 }
 
 /// Which objects a patch is for: regular expressions, and selectors over labels and annotations.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Target {
     pub(super) group: Option<Text>,
     pub(super) version: Option<Text>,
@@ -157,21 +195,6 @@ const REFUSED: &[(&str, &str)] = &[
         "helmChartInflationGenerator",
         "Charts are not rendered here. Commit the rendered manifests, or let Flux apply a HelmRelease.",
     ),
-    (
-        "generators",
-        "Programs are never run. Use `configMapGenerator` or `secretGenerator`, or commit what it generates.",
-    ),
-    (
-        "transformers",
-        "Programs are never run, and built-in transformers in files are not read yet. Use the field of the same purpose, such as `labels` or `images`.",
-    ),
-    ("validators", "Programs are never run. Write the rule as a policy instead."),
-    ("replacements", "Replacements are not rendered yet. A patch in the overlay does the same for one value."),
-    ("vars", "Vars are not rendered yet, and Kustomize is giving them up. A patch does the same for one value."),
-    ("crds", "Extra schemas are not read yet. Without this field, fields of custom kinds are replaced whole."),
-    ("openapi", "Extra schemas are not read yet. Without this field, fields of custom kinds are replaced whole."),
-    ("configurations", "Transformer configurations are not read yet. Patch the extra fields instead."),
-    ("buildMetadata", "Build metadata is not written yet. Leave it out, or add the label with `labels`."),
 ];
 
 /// Reads a `kustomization.yaml`; what is wrong is added to `problems`.
@@ -191,26 +214,26 @@ pub(super) fn read(node: &Node, problems: &mut Vec<Problem>) -> Spec {
     let (components, strategic) = (form.texts("components"), form.texts("patchesStrategicMerge"));
     let (namespace, prefix, suffix) = (form.text("namespace"), form.text("namePrefix"), form.text("nameSuffix"));
     let annotations = form.pairs("commonAnnotations");
-    let mut labels: Vec<Labels> = each(&mut form, "labels", read_labels);
-    let common = form.pairs("commonLabels");
-    labels.push(Labels { pairs: common, selectors: true, templates: true, claims: true });
+    let labels: Vec<Labels> = each(&mut form, "labels", read_labels);
+    let common_labels = form.pairs("commonLabels");
     let shared = match form.get("generatorOptions") {
         Some(node) => options(&mut Form::new("generatorOptions", node, form.problems)),
         None => Options::default(),
     };
     let generators = |form: &mut Form<'_>, name| -> Vec<Generator> {
-        let mut all: Vec<Generator> = each(form, name, read_generator);
+        let mut all: Vec<Generator> = each(form, name, listed_generator);
         all.iter_mut().for_each(|generator| generator.options.add_shared(&shared));
         all
     };
     let (config_maps, secrets) =
         (generators(&mut form, "configMapGenerator"), generators(&mut form, "secretGenerator"));
-    let mut images: Vec<Image> = each(&mut form, "images", read_image).into_iter().flatten().collect();
-    images.extend(each(&mut form, "imageTags", read_image).into_iter().flatten());
+    let mut images: Vec<Image> = each(&mut form, "images", image).into_iter().flatten().collect();
+    images.extend(each(&mut form, "imageTags", image).into_iter().flatten());
     let patches = each(&mut form, "patches", read_patch);
     let json_patches = each(&mut form, "patchesJson6902", read_patch);
-    let replicas = each(&mut form, "replicas", read_replicas).into_iter().flatten().collect();
+    let replicas = each(&mut form, "replicas", replicas).into_iter().flatten().collect();
     let sort = sort(&mut form);
+    let (configurations, crds) = (form.texts("configurations"), form.texts("crds"));
     Spec {
         component,
         resources,
@@ -219,6 +242,9 @@ pub(super) fn read(node: &Node, problems: &mut Vec<Problem>) -> Spec {
         prefix,
         suffix,
         labels,
+        common_labels,
+        configurations,
+        crds,
         annotations,
         strategic,
         patches,
@@ -228,6 +254,16 @@ pub(super) fn read(node: &Node, problems: &mut Vec<Problem>) -> Spec {
         images,
         replicas,
         sort,
+        replacements: replacement::read(&mut form, "replacements"),
+        vars: vars::read(&mut form),
+        generators: form.texts("generators"),
+        transformers: form.texts("transformers"),
+        validators: form.texts("validators"),
+        metadata: metadata(&mut form),
+        openapi: form.get("openapi").map(|node| {
+            let mut form = Form::new("openapi", node, form.problems);
+            OpenApi { path: form.text("path"), version: form.text("version") }
+        }),
     }
 }
 
@@ -236,6 +272,23 @@ impl Spec {
     pub(super) fn nothing(folder: &Node) -> Self {
         read(folder, &mut Vec::new())
     }
+}
+
+fn metadata(form: &mut Form<'_>) -> Metadata {
+    let mut metadata = Metadata::default();
+    for word in form.texts("buildMetadata") {
+        match word.value.as_str() {
+            "originAnnotations" => metadata.origins = true,
+            "transformerAnnotations" => metadata.changes = true,
+            "managedByLabel" => metadata.manager = Some(word.span),
+            other => {
+                let message = format!("`buildMetadata` knows no `{}`", other.chars().take(60).collect::<String>());
+                let help = "Known here: originAnnotations, transformerAnnotations, managedByLabel.";
+                note(form.problems, &word.span, message, help);
+            }
+        }
+    }
+    metadata
 }
 
 /// Whether it is a Component; apiVersion and kind must be the ones Kustomize accepts.
@@ -264,13 +317,9 @@ pub(super) fn each<T>(form: &mut Form<'_>, name: &str, read: fn(&mut Form<'_>, &
 
 fn read_labels(form: &mut Form<'_>, _: &Node) -> Labels {
     form.only(&["pairs", "includeSelectors", "includeTemplates", "includeVolumeClaimTemplates", "fields"]);
-    if let Some(fields) = form.get("fields") {
-        let help = "Labels go to the places Kustomize knows. Patch the other fields instead.";
-        note(form.problems, &fields.span, "`fields` of `labels` is not supported".to_owned(), help);
-    }
     let selectors = form.flag("includeSelectors");
     let (templates, claims) = (form.flag("includeTemplates"), form.flag("includeVolumeClaimTemplates"));
-    Labels { pairs: form.pairs("pairs"), selectors, templates: templates || selectors, claims: claims || selectors }
+    Labels { pairs: form.pairs("pairs"), selectors, templates, claims, fields: config::fields(form, "fields", true) }
 }
 
 pub(super) fn read_patch(form: &mut Form<'_>, node: &Node) -> Patch {
@@ -280,19 +329,7 @@ pub(super) fn read_patch(form: &mut Form<'_>, node: &Node) -> Patch {
         let message = format!("`{}` needs either `path` or `patch`", form.what);
         note(form.problems, &node.span, message, "");
     }
-    let target = form.get("target").map(|target| {
-        let mut form = Form::new("target", target, form.problems);
-        form.only(&["group", "version", "kind", "name", "namespace", "labelSelector", "annotationSelector"]);
-        Target {
-            group: form.text("group"),
-            version: form.text("version"),
-            kind: form.text("kind"),
-            name: form.text("name"),
-            namespace: form.text("namespace"),
-            labels: form.text("labelSelector"),
-            annotations: form.text("annotationSelector"),
-        }
-    });
+    let target = form.get("target").map(|node| target("target", node, form.problems));
     let (mut rename, mut change_kind) = (false, false);
     if let Some(options) = form.get("options") {
         let mut form = Form::new("options", options, form.problems);
@@ -302,16 +339,37 @@ pub(super) fn read_patch(form: &mut Form<'_>, node: &Node) -> Patch {
     Patch { path, inline, target, rename, change_kind, span: node.span.clone() }
 }
 
-fn read_generator(form: &mut Form<'_>, node: &Node) -> Generator {
+/// Reads which objects are meant.
+pub(super) fn target(what: &str, node: &Node, problems: &mut Vec<Problem>) -> Target {
+    let mut form = Form::new(what, node, problems);
+    form.only(&["group", "version", "kind", "name", "namespace", "labelSelector", "annotationSelector"]);
+    Target {
+        group: form.text("group"),
+        version: form.text("version"),
+        kind: form.text("kind"),
+        name: form.text("name"),
+        namespace: form.text("namespace"),
+        labels: form.text("labelSelector"),
+        annotations: form.text("annotationSelector"),
+    }
+}
+
+fn listed_generator(form: &mut Form<'_>, node: &Node) -> Generator {
     form.only(&["name", "namespace", "behavior", "type", "literals", "files", "envs", "env", "options"]);
-    let name = form.text("name");
-    if name.is_none() {
+    let mut entry = generator(form, node);
+    if entry.name.is_none() {
         note(form.problems, &node.span, format!("`{}` needs a `name`", form.what), "");
     }
+    entry.envs.extend(form.text("env"));
+    entry
+}
+
+/// Reads what a generator makes.
+pub(super) fn generator(form: &mut Form<'_>, node: &Node) -> Generator {
+    let name = form.text("name");
     // A word that is none of `create`, `merge`, `replace` means `create`, as for the original.
     let behavior = form.text("behavior");
-    let mut envs = form.texts("envs");
-    envs.extend(form.text("env"));
+    let envs = form.texts("envs");
     let options = match form.get("options") {
         Some(node) => options(&mut Form::new("options", node, form.problems)),
         None => Options::default(),
@@ -347,7 +405,8 @@ impl Options {
     }
 }
 
-pub(super) fn read_image(form: &mut Form<'_>, node: &Node) -> Option<Image> {
+/// Reads which image is changed, and how.
+pub(super) fn image(form: &mut Form<'_>, node: &Node) -> Option<Image> {
     form.only(&["name", "newName", "newTag", "tagSuffix", "digest"]);
     let name = form.text("name");
     if name.is_none() {
@@ -368,7 +427,8 @@ pub(super) fn read_image(form: &mut Form<'_>, node: &Node) -> Option<Image> {
     })
 }
 
-fn read_replicas(form: &mut Form<'_>, node: &Node) -> Option<Replicas> {
+/// Reads how many there are to be of what.
+pub(super) fn replicas(form: &mut Form<'_>, node: &Node) -> Option<Replicas> {
     form.only(&["name", "count"]);
     let name = form.text("name");
     let count = form.get("count").and_then(|node| Some((node.as_int()?, node.span.clone())));
@@ -379,7 +439,7 @@ fn read_replicas(form: &mut Form<'_>, node: &Node) -> Option<Replicas> {
 }
 
 /// Kinds that others need, in the order Kustomize has always put them first.
-const FIRST: &[&str] = &[
+pub(super) const FIRST: &[&str] = &[
     "Namespace",
     "ResourceQuota",
     "StorageClass",
@@ -403,7 +463,8 @@ const FIRST: &[&str] = &[
     "CronJob",
     "PodDisruptionBudget",
 ];
-const LAST: &[&str] = &["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
+/// Kinds that need others, put last.
+pub(super) const LAST: &[&str] = &["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
 
 impl Sort {
     /// What happens when nothing is said: Flux and `kustomize build` sort by kind.

@@ -1,17 +1,29 @@
 //! Kustomize's built-in places: where labels, annotations, images and replicas go, and which fields name other objects.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use super::config::Reference;
 use super::field::Field;
 use super::resource::Gvk;
 
+const fn at(group: &'static str, version: &'static str, kind: &'static str, path: &'static str, create: bool) -> Field {
+    Field {
+        group: Cow::Borrowed(group),
+        version: Cow::Borrowed(version),
+        kind: Cow::Borrowed(kind),
+        base: Cow::Borrowed(""),
+        path: Cow::Borrowed(path),
+        create,
+    }
+}
+
 const fn field(group: &'static str, version: &'static str, kind: &'static str, path: &'static str) -> Field {
-    Field { group, version, kind, base: "", path, create: false }
+    at(group, version, kind, path, false)
 }
 
 const fn made(group: &'static str, version: &'static str, kind: &'static str, path: &'static str) -> Field {
-    Field { group, version, kind, base: "", path, create: true }
+    at(group, version, kind, path, true)
 }
 
 /// Where a label always goes.
@@ -76,15 +88,15 @@ pub(super) const ANNOTATIONS: &[Field] = &[
     made("batch", "", "CronJob", "spec/jobTemplate/spec/template/metadata/annotations"),
 ];
 
-/// Where images stand, besides every `containers` and `initContainers` list.
+/// Where images stand, besides every `containers` and `initContainers` list. Nothing is made for them, whatever `create` says.
 pub(super) const IMAGES: &[Field] = &[
-    field("", "", "", "spec/containers[]/image"),
-    field("", "", "", "spec/initContainers[]/image"),
-    field("", "", "", "spec/volumes[]/image/reference"),
-    field("", "", "", "spec/template/spec/containers[]/image"),
-    field("", "", "", "spec/template/spec/initContainers[]/image"),
-    field("", "", "", "spec/template/spec/volumes[]/image/reference"),
-    field("", "", "", "spec/jobTemplate/spec/template/spec/volumes[]/image/reference"),
+    made("", "", "", "spec/containers[]/image"),
+    made("", "", "", "spec/initContainers[]/image"),
+    made("", "", "", "spec/volumes[]/image/reference"),
+    made("", "", "", "spec/template/spec/containers[]/image"),
+    made("", "", "", "spec/template/spec/initContainers[]/image"),
+    made("", "", "", "spec/template/spec/volumes[]/image/reference"),
+    made("", "", "", "spec/jobTemplate/spec/template/spec/volumes[]/image/reference"),
 ];
 
 /// Where replica counts stand.
@@ -94,6 +106,9 @@ pub(super) const REPLICAS: &[Field] = &[
     made("", "", "ReplicaSet", "spec/replicas"),
     made("", "", "StatefulSet", "spec/replicas"),
 ];
+
+/// Where a prefix or suffix goes.
+pub(super) const NAMES: &[Field] = &[field("", "", "", "metadata/name")];
 
 /// Where a namespace stands besides `metadata.namespace` and the subjects of role bindings.
 pub(super) const NAMESPACES: &[Field] = &[
@@ -106,24 +121,6 @@ pub(super) const NAMESPACES: &[Field] = &[
         "spec/conversion/webhook/clientConfig/service/namespace",
     ),
 ];
-
-/// A field that names an object of another kind.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Reference {
-    /// The kind it names: group, version and kind, empty parts matching all.
-    pub(super) target: (&'static str, &'static str, &'static str),
-    /// Where the name stands: a text, a list of texts, or mappings with `name`.
-    pub(super) field: Field,
-}
-
-impl Reference {
-    pub(super) fn names(&self, gvk: &Gvk) -> bool {
-        let (group, version, kind) = self.target;
-        (kind.is_empty() || kind == gvk.kind)
-            && (group.is_empty() || group == gvk.group)
-            && (version.is_empty() || version == gvk.version)
-    }
-}
 
 /// Kinds with a pod in them, and where it stands.
 const PODS: &[(&str, &str, &str)] = &[
@@ -245,10 +242,13 @@ const OTHERS: &[(Target, &[Place])] = &[
     ),
 ];
 
-/// The references by the kind that holds them.
-pub(super) static REFERENCES: LazyLock<HashMap<&'static str, Vec<Reference>>> = LazyLock::new(|| {
-    let mut found: HashMap<&'static str, Vec<Reference>> = HashMap::new();
-    let mut add = |target: Target, field: Field| found.entry(field.kind).or_default().push(Reference { target, field });
+/// The references, in the order in which they are followed.
+pub(super) static REFERENCES: LazyLock<Vec<Reference>> = LazyLock::new(|| {
+    let mut found = Vec::new();
+    let mut add = |(group, version, kind): Target, field: Field| {
+        let target = Gvk { group: group.to_owned(), version: version.to_owned(), kind: kind.to_owned() };
+        found.push(Reference { target, field });
+    };
     for (target, others) in OTHERS {
         let (pods, paths): (_, &[&str]) = match target.2 {
             "ConfigMap" => (PODS, CONFIG_MAP_IN_POD),
@@ -260,10 +260,56 @@ pub(super) static REFERENCES: LazyLock<HashMap<&'static str, Vec<Reference>>> = 
         };
         for (version, kind, pod) in pods {
             for path in paths {
-                add(*target, Field { base: pod, ..field("", version, kind, path) });
+                add(*target, Field { base: Cow::Borrowed(pod), ..field("", version, kind, path) });
             }
         }
         others.iter().for_each(|(group, kind, path)| add(*target, field(group, "", kind, path)));
     }
     found
 });
+
+/// Kinds with a pod template, and where the pod stands in it.
+const TEMPLATES: &[(&str, &str)] = &[
+    ("CronJob", "spec/jobTemplate/spec/template/spec"),
+    ("DaemonSet", "spec/template/spec"),
+    ("Deployment", "spec/template/spec"),
+    ("Job", "spec/template/spec"),
+    ("Pod", "spec"),
+    ("ReplicaSet", "spec/template/spec"),
+    ("StatefulSet", "spec/template/spec"),
+];
+
+const VARIABLES_IN_POD: &[&str] = &["args", "command", "env/value", "volumeMounts/mountPath"];
+
+/// Where `$(NAME)` is replaced, besides pods.
+const OTHER_VARIABLES: &[(&str, &str)] = &[
+    ("CronJob", "spec/jobTemplate/spec/template/volumes/nfs/server"),
+    ("DaemonSet", "spec/template/spec/volumes/nfs/server"),
+    ("Deployment", "spec/template/spec/volumes/nfs/server"),
+    ("Deployment", "spec/template/metadata/annotations"),
+    ("Ingress", "spec/rules/host"),
+    ("Ingress", "spec/tls/hosts"),
+    ("Ingress", "spec/tls/secretName"),
+    ("Job", "spec/template/spec/volumes/nfs/server"),
+    ("Pod", "spec/volumes/nfs/server"),
+    ("ReplicaSet", "spec/template/spec/volumes/nfs/server"),
+    ("Service", "spec/ports/port"),
+    ("Service", "spec/ports/targetPort"),
+    ("StatefulSet", "spec/volumeClaimTemplates/spec/nfs/server"),
+    ("PersistentVolume", "spec/nfs/server"),
+    ("", "metadata/labels"),
+    ("", "metadata/annotations"),
+];
+
+/// Where `$(NAME)` is replaced by a var.
+pub(super) fn variables() -> Vec<Field> {
+    let mut found = Vec::new();
+    for (kind, pod) in TEMPLATES {
+        for list in ["containers", "initContainers"] {
+            let paths = VARIABLES_IN_POD.iter().map(|path| Cow::Owned(format!("{pod}/{list}/{path}")));
+            found.extend(paths.map(|path| Field { path, ..field("", "", kind, "") }));
+        }
+    }
+    found.extend(OTHER_VARIABLES.iter().map(|(kind, path)| field("", "", kind, path)));
+    found
+}
