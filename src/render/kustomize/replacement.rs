@@ -8,7 +8,7 @@ use super::resource::{Gvk, Resource, scalar_text, text_node, weigh};
 use super::select::Selector;
 use super::shared::Changed;
 use super::spec::{self, Target};
-use super::transform::Failure;
+use super::transform::{Failure, is_text};
 use super::{config, structured};
 use crate::manifest::node::{Node, Span, Value};
 use crate::model::finding::Problem;
@@ -300,6 +300,11 @@ fn put(source: &mut Source<'_>, all: &mut [Resource], given: &Given, to: &To) ->
             copy(&mut resource.node, given, path, &to.part)
                 .or_else(|why| fail(&path.span, format!("`{}` of {who}: {why}", path.value)))?;
         }
+        // A name that was prefixed has no type of its own any more, and an object needs a name.
+        let (name, renamed) = (resource.name(), !(resource.prefixes.is_empty() && resource.suffixes.is_empty()));
+        if name.is_empty() || (renamed && !is_text(name)) {
+            return fail(&to.span, format!("this leaves {who} without a name that is text"));
+        }
     }
     Ok(())
 }
@@ -347,6 +352,8 @@ pub(super) fn set(field: &mut Node, fresh: bool, given: &Given, part: &Part) -> 
     let value = match (scalar, fresh) {
         (false, _) if part.delimiter.is_empty() => given.node.value.clone(),
         (false, _) => retyped(&given.node.value, &text)?,
+        // Nothing that is made stays empty text, and not null.
+        (true, true) if text.is_empty() => Value::String(text),
         (true, true) => reading::plain(&text)?,
         (true, false) => retyped(&field.value, &text)?,
     };
