@@ -14,6 +14,7 @@ mod order;
 mod patch;
 mod resource;
 mod select;
+mod shared;
 mod spec;
 mod tables;
 mod transform;

@@ -7,6 +7,7 @@ use super::json_patch;
 use super::merge;
 use super::resource::{Id, Resource, key, scalar_text, weigh};
 use super::select::Selector;
+use super::shared;
 use super::spec::{Patch, Spec};
 use crate::manifest::node::{Node, Span, Value};
 use crate::model::path::RepoPath;
@@ -349,7 +350,10 @@ fn lay(
         resource.remember();
     }
     match merge::merge(before.clone(), patch) {
-        Ok(Some(node)) => resource.node = node,
+        Ok(Some(node)) => {
+            resource.node = node;
+            shared::follow(&mut resource.node);
+        }
         Ok(None) => {
             all.remove(at);
             return;
@@ -408,6 +412,7 @@ fn json(source: &mut Source<'_>, operations: &Node, (selector, legacy): (&Select
             let message = format!("{}: {}", resource.original_id(), refusal.1);
             return source.wrong(&refusal.0, message, "");
         }
+        shared::part(&mut resource.node);
         let empty = |node: &Node| node.as_map().is_some_and(|map| map.is_empty());
         if noted
             && missing
