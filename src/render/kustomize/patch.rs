@@ -1,5 +1,6 @@
 //! Patches: read from files or inline text, found to be strategic or JSON, and applied to what they are for.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::form::Text;
@@ -54,7 +55,12 @@ pub(super) fn targeted(
 ) {
     let documents = match (&patch.path, &patch.inline) {
         (Some(path), _) => file(source, place, path),
-        (None, Some(text)) => inline(source, place, text),
+        (None, Some(text)) => {
+            // The original trims it: a block text at its end loses its line break.
+            let end = if legacy { text.value.len() } else { text.value.trim_end().len() };
+            let text = Text { value: text.value[..end].to_owned(), ..text.clone() };
+            inline(source, place, &text)
+        }
         (None, None) => None,
     };
     let Some(documents) = documents else { return };
@@ -334,6 +340,14 @@ fn selected(source: &mut Source<'_>, patch: &Node, (selector, entry): (&Selector
             return;
         }
         at += usize::from(all.len() == count);
+    }
+    // The original gathers the objects anew here.
+    let mut seen = HashSet::new();
+    for id in all.iter().map(Resource::id).filter(|_| entry.rename || entry.change_kind) {
+        if !seen.insert(id.clone()) {
+            let message = format!("after this patch two objects are called {id}");
+            return source.wrong(&patch.span, message, "Let `target` select one object only.");
+        }
     }
 }
 
