@@ -40,7 +40,7 @@ pub struct Node {
 }
 
 /// A step on a value's way: what set it, and what was there before.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Made {
     /// What set it: the field of a kustomization, such as `images`, or a patch.
     pub by: &'static str,

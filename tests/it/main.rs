@@ -16,6 +16,7 @@ mod queue;
 mod receiver;
 mod render_cases;
 mod render_corpus;
+mod render_random;
 mod sandbox;
 mod schema;
 mod stories;

@@ -1,5 +1,6 @@
 //! Patches: read from files or inline text, found to be strategic or JSON, and applied to what they are for.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::Place;
@@ -9,6 +10,7 @@ use super::merge;
 use super::merge_keys::Schema;
 use super::resource::{Id, Resource, key, scalar_text, weigh};
 use super::select::Selector;
+use super::shared;
 use super::spec::Patch;
 use crate::manifest::node::{Node, Span, Value};
 use crate::render::source::{Documents, Reading, Source};
@@ -59,7 +61,12 @@ pub(super) fn targeted(
 ) {
     let documents = match (&patch.path, &patch.inline) {
         (Some(path), _) => file(source, place, path),
-        (None, Some(text)) => inline(source, text, Reading::Kustomize),
+        (None, Some(text)) => {
+            // The original trims it: a block text at its end loses its line break.
+            let end = if legacy { text.value.len() } else { text.value.trim_end().len() };
+            let text = Text { value: text.value[..end].to_owned(), ..text.clone() };
+            inline(source, &text, Reading::Kustomize)
+        }
         (None, None) => None,
     };
     let Some(documents) = documents else { return };
@@ -357,6 +364,14 @@ fn selected(
         }
         at += usize::from(all.len() == count);
     }
+    // The original gathers the objects anew here.
+    let mut seen = HashSet::new();
+    for id in all.iter().map(Resource::id).filter(|_| entry.rename || entry.change_kind) {
+        if !seen.insert(id.clone()) {
+            let message = format!("after this patch two objects are called {id}");
+            return source.wrong(&patch.span, message, "Let `target` select one object only.");
+        }
+    }
 }
 
 /// Lays a patch over one object, which goes away when the patch deletes it. Kind, name and namespace stay unless allowed.
@@ -372,7 +387,10 @@ fn lay(
         resource.remember();
     }
     match merge::merge(before.clone(), patch, schema) {
-        Ok(Some(node)) => resource.node = node,
+        Ok(Some(node)) => {
+            resource.node = node;
+            shared::follow(&mut resource.node);
+        }
         Ok(None) => {
             all.remove(at);
             return;
@@ -431,6 +449,7 @@ fn json(source: &mut Source<'_>, operations: &Node, (selector, legacy): (&Select
             let message = format!("{}: {}", resource.original_id(), refusal.1);
             return source.wrong(&refusal.0, message, "");
         }
+        shared::part(&mut resource.node);
         let empty = |node: &Node| node.as_map().is_some_and(|map| map.is_empty());
         if noted
             && missing

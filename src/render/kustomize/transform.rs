@@ -8,6 +8,7 @@ use super::form::Text;
 use super::generate;
 use super::pattern::ImagePattern;
 use super::resource::{Gvk, Id, Resource, ensure_map, key, scalar_text, text_node};
+use super::shared;
 use super::spec::{Image, Labels, Replicas};
 use super::tables;
 use crate::manifest::node::{Map, Node, Span, Value};
@@ -253,22 +254,28 @@ fn pairs(all: &mut [Resource], pairs: &[(Text, Text)], fields: &[Field], by: &'s
     for resource in all {
         let gvk = Gvk::of(&resource.node);
         // One value in all its new places, as in the original: see `shared`.
-        let made: Vec<Node> = pairs.iter().map(|(_, value)| text_node(&value.value, &value.span).set_by(by)).collect();
+        let new: Vec<Node> = pairs.iter().map(|(_, value)| text_node(&value.value, &value.span).set_by(by)).collect();
         for field in fields.iter().filter(|field| field.applies(&gvk)) {
-            for ((name, value), made) in pairs.iter().zip(&made) {
+            for ((name, value), new) in pairs.iter().zip(&new) {
+                let mut changed = false;
                 let mut visit = |node: &mut Node| match node.as_map_mut() {
-                    Some(map) if map.get(&name.value).is_none() => {
-                        map.push_new(key(&name.value, &name.span), made.clone());
-                        Ok(())
-                    }
                     Some(map) => {
-                        map.set(key(&name.value, &name.span), text_node(&value.value, &value.span), by);
+                        let key = key(&name.value, &name.span);
+                        if map.get(&name.value).is_some() {
+                            map.set(key, text_node(&value.value, &value.span), by);
+                            changed = true;
+                        } else {
+                            map.push_new(key, new.clone());
+                        }
                         Ok(())
                     }
                     None => Err("a mapping was expected".to_owned()),
                 };
                 let mut walk = Walk { make: Make::Mapping, span: &name.span, visit: &mut visit };
                 walk.run(&mut resource.node, field, &gvk).or_else(|why| fail(&name.span, why))?;
+                if changed {
+                    shared::follow(&mut resource.node);
+                }
             }
         }
     }
