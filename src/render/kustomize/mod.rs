@@ -99,7 +99,7 @@ pub(super) fn build_list(
     }
     if let Some(flux) = flux.filter(|_| sound) {
         let mut spec = Spec::nothing(&Node::new(Value::Null, flux.span.clone()));
-        build.overlay(folder, &mut spec, flux)?;
+        overlay::write(build.source, folder, &mut spec, flux)?;
         build.stack.push(folder.clone());
         all = build.accumulate(folder, &spec, all, b"")?;
     }
@@ -178,7 +178,7 @@ impl Build<'_, '_> {
         let flux = self.flux.take();
         let (path, mut spec, text) = self.read(folder, asked, flux.is_some())?;
         if let Some(flux) = flux {
-            self.overlay(folder, &mut spec, flux)?;
+            overlay::write(self.source, folder, &mut spec, flux)?;
         }
         let here = Location { path: path.clone(), line: 1, column: 0 };
         if self.visits > MAX_VISITS || self.stack.len() >= MAX_DEPTH {
@@ -200,17 +200,6 @@ impl Build<'_, '_> {
         let all = self.accumulate(folder, &spec, seed, &text);
         self.stack.pop();
         Some((all?, spec))
-    }
-
-    /// Writes into a kustomization what Flux adds.
-    fn overlay(&mut self, folder: &RepoPath, spec: &mut Spec, flux: &Node) -> Option<()> {
-        let tree = self.source.tree;
-        let exists = |text: &str| folder.join(text).is_ok_and(|path| tree.resolve(&path).is_ok());
-        let mut problems = Vec::new();
-        overlay::add(spec, flux, &exists, &mut problems);
-        let sound = problems.is_empty();
-        problems.into_iter().for_each(|problem| self.source.note(problem));
-        sound.then_some(())
     }
 
     fn read(
