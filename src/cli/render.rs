@@ -70,7 +70,7 @@ pub(super) fn run(args: &RenderArgs) -> Result<Verdict, Failure> {
         place.explain_root();
         return Ok(Verdict::Findings);
     }
-    for told in &rendered.notes {
+    for told in &rendered.readings {
         let place = told.location.as_ref().map_or_else(String::new, |place| format!("{place}: "));
         note(&format!("{place}{}", told.message));
     }

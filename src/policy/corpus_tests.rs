@@ -58,7 +58,7 @@ fn the_corpus_is_judged_as_a_maintainer_would() {
                 environment: &environment,
                 objects: &rendered.objects,
                 problems: &rendered.problems,
-                notes: &rendered.notes,
+                notes: &rendered.readings,
                 kustomizations: &kustomizations,
                 tree,
                 policies: &CompiledPolicies::default(),

@@ -47,6 +47,6 @@ impl Example {
 
     /// What is good to know of how the objects were read.
     pub(super) fn notes(&self) -> Vec<Problem> {
-        render(&self.tree(), &self.folder).notes
+        render(&self.tree(), &self.folder).readings
     }
 }

@@ -480,7 +480,7 @@ async fn a_variable_of_the_cluster_shows_where_it_lands() {
     files.push((CLUSTER, set("low").unwrap()));
     let mut world = World::with(&files).await;
     let number = pull(&mut world, "Raise the level", &[(CLUSTER, set("high"))]).await;
-    assert_eq!(world.check(number), "success: No findings in dev");
+    assert_eq!(world.check(number), "success: No new findings in dev (0 annotations)");
     let said = world.said(number);
     assert!(said.contains("-    level: low\n+    level: high"), "{said}");
     assert!(!said.contains("`prod`"), "{said}");

@@ -141,7 +141,7 @@ pub(super) fn build_list(
     sound &= config::merge(&mut gathered.config, &Config::built_in()).is_ok();
     if let Some(flux) = flux.filter(|_| sound) {
         let mut spec = Spec::nothing(&Node::new(Value::Null, flux.span.clone()));
-        build.overlay(folder, &mut spec, flux)?;
+        overlay::write(build.source, folder, &mut spec, flux)?;
         build.stack.push(folder.clone());
         let place = Place { folder, file: FILE_NAMES[0], schema: Schema::built_in() };
         gathered = build.accumulate(&place, &spec, gathered)?;
@@ -245,7 +245,7 @@ impl<'b, 's> Build<'b, 's> {
         let flux = self.flux.take();
         let (path, mut spec) = self.read(folder, asked, flux.is_some())?;
         if let Some(flux) = flux {
-            self.overlay(folder, &mut spec, flux)?;
+            overlay::write(self.source, folder, &mut spec, flux)?;
         }
         if self.lone && self.stack.is_empty() && spec.metadata.tracks() {
             self.origin = Some(String::new());
@@ -273,17 +273,6 @@ impl<'b, 's> Build<'b, 's> {
         let gathered = self.accumulate(&Place { folder, file: path.name(), schema: Schema::built_in() }, &spec, seed);
         self.stack.pop();
         Some((gathered?, spec))
-    }
-
-    /// Writes into a kustomization what Flux adds.
-    fn overlay(&mut self, folder: &RepoPath, spec: &mut Spec, flux: &Node) -> Option<()> {
-        let tree = self.source.tree;
-        let exists = |text: &str| folder.join(text).is_ok_and(|path| tree.resolve(&path).is_ok());
-        let mut problems = Vec::new();
-        overlay::add(spec, flux, &exists, &mut problems);
-        let sound = problems.is_empty();
-        problems.into_iter().for_each(|problem| self.source.add_problem(problem));
-        sound.then_some(())
     }
 
     fn read(&mut self, folder: &RepoPath, asked: Option<&Text>, may_be_empty: bool) -> Option<(RepoPath, Spec)> {

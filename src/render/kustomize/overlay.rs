@@ -4,12 +4,25 @@ use super::form::{Form, Text, note};
 use super::spec::{self, Image, Spec};
 use crate::manifest::node::Node;
 use crate::model::finding::Problem;
+use crate::model::path::RepoPath;
+use crate::render::source::Source;
+
+/// Writes into the kustomization of `folder` what Flux adds; nothing when something is wrong, which is noted.
+pub(super) fn write(source: &mut Source<'_>, folder: &RepoPath, spec: &mut Spec, flux: &Node) -> Option<()> {
+    let tree = source.tree;
+    let exists = |text: &str| folder.join(text).is_ok_and(|path| tree.resolve(&path).is_ok());
+    let mut problems = Vec::new();
+    add(spec, flux, &exists, &mut problems);
+    let sound = problems.is_empty();
+    problems.into_iter().for_each(|problem| source.add_problem(problem));
+    sound.then_some(())
+}
 
 /// Writes the fields of `flux`, the `spec` of a Flux Kustomization, into `spec`.
 ///
 /// Namespace, prefix and suffix take the place of the folder's own; patches and components come after them; images are merged by name.
 /// `exists` tells whether a component's folder is there.
-pub(super) fn add(spec: &mut Spec, flux: &Node, exists: &dyn Fn(&str) -> bool, problems: &mut Vec<Problem>) {
+fn add(spec: &mut Spec, flux: &Node, exists: &dyn Fn(&str) -> bool, problems: &mut Vec<Problem>) {
     let mut form = Form::new("spec", flux, problems);
     for (slot, name) in
         [(&mut spec.namespace, "targetNamespace"), (&mut spec.prefix, "namePrefix"), (&mut spec.suffix, "nameSuffix")]

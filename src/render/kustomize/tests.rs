@@ -175,7 +175,7 @@ fn what_reads_differently_is_noted_and_renders() {
     let all = rendered("resources: [f.yaml]\n", &[("env/f.yaml", text)]);
     assert!(all.ok);
     assert_eq!(all.objects[0].node.at(&["data", "rule"]).and_then(Node::as_str), Some("all(c,\n\n  c.ok\n)"));
-    insta::assert_snapshot!(told(&all.notes), @"
+    insta::assert_snapshot!(told(&all.readings), @"
     env/f.yaml:5:9: Flux applies this text with an empty line before its more-indented lines
       Write it with `|` instead of `>`; `kubectl apply` would read it without those lines.
     ");

@@ -135,7 +135,7 @@ fn what_a_reviewer_reads_of_each_kind_of_change() {
 
     </details>
 
-    <sub>Checked at [`aaaaaaa`](https://github.com/acme/environments/commit/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa). You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`aaaaaaa`](https://github.com/acme/environments/commit/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
 }
 
