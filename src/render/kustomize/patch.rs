@@ -99,6 +99,9 @@ pub(super) fn targeted(
         }
         (Some(Body::Strategic(patches)), None) => {
             for one in &patches {
+                // The options are notes among the patch's annotations, which become text by that.
+                let noted = patch.rename || patch.change_kind;
+                let one = if noted { &texts_in(one, &["annotations"]) } else { one };
                 named((source, &place.schema), one, (patch.rename, patch.change_kind), all);
             }
         }
@@ -316,10 +319,15 @@ fn named(
 
 /// A patch as the original copies it for a target: labels and annotations become text, a null among them the word `null`.
 fn texts_in_metadata(patch: &Node) -> Node {
+    texts_in(patch, &["labels", "annotations"])
+}
+
+/// A patch with the values of these fields of its metadata as text.
+fn texts_in(patch: &Node, fields: &[&str]) -> Node {
     let mut patch = patch.clone();
     let metadata = patch.as_map_mut().and_then(|map| map.get_mut("metadata")).and_then(Node::as_map_mut);
     let Some(metadata) = metadata else { return patch };
-    for field in ["labels", "annotations"] {
+    for field in fields {
         let Some(map) = metadata.get_mut(field).and_then(Node::as_map_mut) else { continue };
         for (_, value) in map.iter_mut().filter(|(_, value)| value.as_str().is_none()) {
             let word = if value.is_null() && value.span.end > value.span.start {
