@@ -277,6 +277,10 @@ fn inherit(made: &mut Resource, old: &Resource, behavior: Behavior) {
         for field in ["data", "binaryData"] {
             overlay(map, field, old.node.get(field), &here);
         }
+        // The original takes an empty mapping away here, which the hash of a Secret without any values shows.
+        if map.get("data").and_then(Node::as_map).is_some_and(Map::is_empty) {
+            map.remove("data");
+        }
         // What a Secret holds as plain text is encoded first, as the API server does.
         if let Some(plain) = old.node.get("stringData").and_then(Node::as_map)
             && old.kind() == "Secret"
