@@ -6,7 +6,7 @@ use super::form::{Form, Text, note};
 use super::path::{self, Leaf, Matcher, Regexes};
 use super::resource::{Gvk, Resource, scalar_text, text_node, weigh};
 use super::select::Selector;
-use super::shared::Changed;
+use super::shared;
 use super::spec::{self, Target};
 use super::transform::{Failure, is_text};
 use super::{config, structured};
@@ -309,23 +309,27 @@ fn put(source: &mut Source<'_>, all: &mut [Resource], given: &Given, to: &To) ->
     Ok(())
 }
 
+/// Where an object's labels stand.
+const LABELS: [&str; 2] = ["metadata", "labels"];
+
 fn copy(node: &mut Node, given: &Given, path: &Text, part: &Part) -> Result<(), String> {
     let parts = path::split(&path.value);
     // Text that is YAML or JSON itself comes first; what does not work out there is no fault.
     if structured::set(node, &parts, given, part)? {
         return Ok(());
     }
-    let mut changed = Changed::default();
     let mut visit = |field: &mut Node, fresh: bool| {
-        let old = field.made.clone();
         set(field, fresh, given, part)?;
-        changed.note(old.as_ref(), field);
+        // Whether the original prints null or the text depends on what else touches the labels later.
+        if fresh && field.is_null() && parts.starts_with(&LABELS.map(str::to_owned)) {
+            return Err("a new label with the value `null` is not supported: a label is text".to_owned());
+        }
         Ok(())
     };
     let create = part.create.then(|| Leaf::of(&given.node));
     let count = Matcher { create, span: &path.span, regexes: &given.work.regexes, visit: &mut visit }
         .run(node, &parts, false)?;
-    changed.spread(node);
+    shared::follow(node);
     match count {
         0 => Err("there is no such field; `options: {create: true}` would make it".to_owned()),
         _ => Ok(()),

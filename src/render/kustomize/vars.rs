@@ -7,7 +7,7 @@ use super::field::{Make, Walk};
 use super::form::{Form, Text, note};
 use super::path;
 use super::resource::{Gvk, Resource, scalar_text};
-use super::shared::Changed;
+use super::shared;
 use super::transform::Failure;
 use crate::manifest::node::{Node, Span, Value};
 use crate::render::source::Source;
@@ -127,13 +127,12 @@ pub(super) fn resolve(
         if !source.afford(values.len(), &here.location()) {
             return Ok(());
         }
-        let mut changed = Changed::default();
         for field in &config.variables {
-            let mut visit = |node: &mut Node| replace(node, &values, &mut changed);
+            let mut visit = |node: &mut Node| replace(node, &values);
             let mut walk = Walk { make: Make::Nothing, span: &here, visit: &mut visit };
             walk.run(&mut resource.node, field, &gvk).map_err(|why| Box::new((here.clone(), why)))?;
         }
-        changed.spread(&mut resource.node);
+        shared::follow(&mut resource.node);
     }
     Ok(())
 }
@@ -176,22 +175,21 @@ fn with_places(parts: Vec<String>) -> Vec<String> {
 
 type Values<'v> = BTreeMap<&'v str, (Node, String)>;
 
-fn replace(node: &mut Node, values: &Values<'_>, changed: &mut Changed) -> Result<(), String> {
+fn replace(node: &mut Node, values: &Values<'_>) -> Result<(), String> {
     match &mut node.value {
-        Value::String(_) => text(node, values, changed),
-        Value::Map(map) => map.iter_mut().try_for_each(|(_, value)| text(value, values, changed)),
+        Value::String(_) => text(node, values),
+        Value::Map(map) => map.iter_mut().try_for_each(|(_, value)| text(value, values)),
         Value::List(list) => list.iter_mut().try_for_each(|item| match item.value {
-            Value::String(_) => text(item, values, changed),
+            Value::String(_) => text(item, values),
             _ => Err("only text can hold `$(NAME)`, and the list has another item".to_owned()),
         }),
         _ => Ok(()),
     }
 }
 
-fn text(node: &mut Node, values: &Values<'_>, changed: &mut Changed) -> Result<(), String> {
+fn text(node: &mut Node, values: &Values<'_>) -> Result<(), String> {
     let Some(old) = node.as_str().filter(|text| text.contains('$')) else { return Ok(()) };
     let (new, whole, by) = expanded(old, values)?;
-    let made = node.made.clone();
     if let Some(value) = whole {
         // Alone in its text, a variable brings its type along.
         *node = Node::new(value.value.clone(), value.span.clone()).over(node, BY);
@@ -199,7 +197,6 @@ fn text(node: &mut Node, values: &Values<'_>, changed: &mut Changed) -> Result<(
         let span = by.unwrap_or_else(|| node.span.clone());
         *node = Node::new(Value::String(new), span).over(node, BY);
     }
-    changed.note(made.as_ref(), node);
     Ok(())
 }
 
