@@ -176,6 +176,11 @@ impl<'s> Source<'s> {
         false
     }
 
+    /// How many more values may be copied.
+    pub(super) fn room(&self) -> usize {
+        MAX_WEIGHT.saturating_sub(self.weight)
+    }
+
     /// Remembers that `path` was looked at, and through which symbolic links.
     pub(super) fn saw(&mut self, path: &RepoPath) {
         if self.reads.insert(path.clone())

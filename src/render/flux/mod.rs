@@ -20,6 +20,7 @@ use std::collections::BTreeSet;
 pub use self::applier::Applier;
 pub use self::fleet::Fleet;
 use self::origin::{Origin, is_kustomization};
+use super::kustomize::weigh;
 use super::source::Source;
 use super::{bare, kustomize};
 use crate::manifest::node::{Node, Object};
@@ -155,6 +156,10 @@ fn level(
     let holes = substitute::substitute(source, &mut objects, &applier.variables)?;
     notes.extend(holes_note(&applier, &holes));
     if let Some(common) = applier.spec("commonMetadata") {
+        let weight = weigh(common, source.room() + 1).saturating_mul(objects.len());
+        if !source.afford(weight, &applier.location) {
+            return None;
+        }
         for object in &mut objects {
             common_metadata(object, common);
         }

@@ -100,9 +100,10 @@ impl Origin {
         for generator in generators {
             for captures in captures(tree, generator) {
                 let filled = |text: &str| {
-                    captures
-                        .iter()
-                        .fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
+                    captures.iter().fold(text.to_owned(), |text, (name, value)| {
+                        // The names of folders can hold such words themselves: what is no path any more stays as it is.
+                        if text.len() > MAX_FILLED { text } else { text.replace(&format!("{{{name}}}"), value) }
+                    })
                 };
                 for made in generator.list_at(&["spec", "artifacts"]) {
                     if made.str_at(&["name"]).map(filled).as_deref() != Some(artifact.2.as_str()) {
@@ -138,6 +139,8 @@ fn copy(from: &str, to: &str, path: &RepoPath) -> Option<RepoPath> {
     path.is_within(&target).then(|| source.join(rest.trim_start_matches('/')).ok()).flatten()
 }
 
+/// Bytes of a text whose words in braces are still replaced: as long as a path can be, and each name has at most as many.
+const MAX_FILLED: usize = 4_096;
 /// Folders that a `pathPattern` is compared with: real ones match a few dozen.
 const MAX_MATCHED: usize = 1_000;
 
