@@ -89,6 +89,8 @@ pub(super) fn substitute(
             sound = false;
         }
     }
+    // Many folders are rendered in one environment, each with fuel of its own.
+    source.weight = source.weight.saturating_add(usize::try_from(fuel.burnt() / 64).unwrap_or(usize::MAX));
     sound.then_some(holes)
 }
 

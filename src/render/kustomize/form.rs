@@ -6,7 +6,7 @@ use crate::model::finding::Problem;
 /// Labels or annotations in one mapping: people write ten, and each is looked for in every object.
 const MAX_PAIRS: usize = 1_000;
 /// Bytes of a name: an object's has at most 253, an image's 255, and each is copied to many places.
-const MAX_NAME: usize = 300;
+pub(super) const MAX_NAME: usize = 300;
 
 /// A text and where it is written.
 #[derive(Debug, Clone)]
