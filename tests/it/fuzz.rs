@@ -178,6 +178,11 @@ proptest! {
     }
 
     #[test]
+    fn t11_t13_fleets(bytes in mutated(seeds("flux"))) {
+        soon(|| entries::flux(&bytes));
+    }
+
+    #[test]
     fn t14_configurations(bytes in mutated(seeds("configuration"))) {
         soon(|| entries::configuration(&bytes));
     }
