@@ -47,8 +47,7 @@ async fn busy(hours: u64) {
     }
     let count = print("at work", &world, since, heads);
     let each = |of: fn(&Count) -> usize| (of(&count) as f64 - of(&idle) as f64) / heads as f64;
-    let calls = world.calls.lock().unwrap();
-    let kinds = kinds(&calls[since..]);
+    let kinds = kinds(&world.calls.lock().unwrap()[since..]);
     let kind = |part: &str| kinds.iter().filter(|(kind, _)| kind.contains(part)).map(|(_, n)| n).sum::<usize>();
     let a_head = |count: usize| count as f64 / heads as f64;
     println!(
@@ -64,7 +63,6 @@ async fn busy(hours: u64) {
         a_head(count.content),
         each(|count| count.graphql),
     );
-    drop(calls);
     world.stop().await;
 }
 

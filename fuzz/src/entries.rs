@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -14,8 +15,9 @@ use trunkline::manifest::{Node, Span, Value, load, objects, yaml};
 use trunkline::model::id::{InstallationId, RepoId};
 use trunkline::model::path::{RepoPath, is_ref_name};
 use trunkline::model::tree::{EntryKind, MemoryObjects, Tree};
-use trunkline::render::render;
+use trunkline::render::flux::Fleet;
 use trunkline::render::versions::{NewVersion, version_edits, version_fields};
+use trunkline::render::{Memory, Rendered, render};
 use trunkline::transport::{HttpRequest, Transport};
 use trunkline::web::delivery::{Mapped, Us, wakes};
 use trunkline::{command, config};
@@ -24,9 +26,10 @@ use trunkline::{command, config};
 pub type Entry = fn(&[u8]);
 
 /// Every reader by name: the fuzz target's, and that of its folder of seeds.
-pub const ALL: [(&str, Entry); 7] = [
+pub const ALL: [(&str, Entry); 8] = [
     ("manifest", manifest),
     ("kustomization", kustomization),
+    ("flux", flux),
     ("configuration", configuration),
     ("comment", comment),
     ("delivery", delivery),
@@ -66,36 +69,50 @@ fn spans_fit(node: &Node, bytes: &[u8]) {
 /// A tree of files: `-- path --` begins a file, `-- path -> target --` is a link, `-- path / --` a submodule.
 /// The folder `env` is rendered, and the version of `app` in it is set.
 pub fn kustomization(bytes: &[u8]) {
-    let text = String::from_utf8_lossy(bytes);
-    let mut files: Vec<(RepoPath, EntryKind, Vec<u8>)> = Vec::new();
-    for line in text.split_inclusive('\n') {
-        let head = line.trim_end().strip_prefix("-- ").and_then(|line| line.strip_suffix(" --"));
-        match (head, files.last_mut()) {
-            (Some(head), _) => files.extend(file(head)),
-            (None, Some((_, EntryKind::File, bytes))) => bytes.extend(line.bytes()),
-            _ => {}
-        }
-    }
-    // A name is a file or a folder, and there once.
-    let mut taken = BTreeSet::new();
-    files.retain(|(path, _, _)| {
-        let free = !taken.iter().any(|other: &RepoPath| path.is_within(other) || other.is_within(path));
-        free && taken.insert(path.clone())
-    });
+    let files = files(bytes);
     let mut store = MemoryObjects::default();
     let root = store.add(files);
     let tree = Tree::new(root, &store);
     let env: RepoPath = "env".parse().expect("a plain name is a path");
     let rendered = render(&tree, &env);
-    assert_eq!(rendered.ok, rendered.problems.is_empty());
-    assert!(rendered.ok || rendered.objects.is_empty(), "a wrong object was given out");
-    let again = render(&tree, &env);
+    same(&rendered, &render(&tree, &env));
+    version(&tree, &env);
+}
+
+/// A tree of files, written as for [`kustomization`]: whoever applies the folders `env` and `clusters/prod` is found, and each is
+/// rendered as they do.
+pub fn flux(bytes: &[u8]) {
+    let mut store = MemoryObjects::default();
+    let root = store.add(files(bytes));
+    let folders: Vec<RepoPath> = ["env", "clusters/prod"].iter().filter_map(|path| path.parse().ok()).collect();
+    let (mut memory, mut other) = (Memory::new(&store), Memory::new(&store));
+    let (fleet, again) = (Fleet::find(&mut memory, root, &folders), Fleet::find(&mut other, root, &folders));
+    assert_eq!(fleet.is_used(), again.is_used());
+    for folder in &folders {
+        assert!(fleet.agrees(&again, folder), "{folder}");
+        for (way, known) in fleet.of(folder).into_iter().zip(again.of(folder)) {
+            let rendered = memory.render_as(root, folder, way, fleet.is_used());
+            same(&rendered, &other.render_as(root, folder, known, again.is_used()));
+            let remembered = memory.render_as(root, folder, way, fleet.is_used());
+            // What is wrong is not kept.
+            assert!(!rendered.ok || Arc::ptr_eq(&rendered, &remembered), "{folder} was rendered twice");
+            same(&rendered, &remembered);
+        }
+    }
+}
+
+/// A render is all or nothing, and the same each time.
+fn same(rendered: &Rendered, again: &Rendered) {
+    for one in [rendered, again] {
+        assert_eq!(one.ok, one.problems.is_empty(), "{:?}", one.problems);
+        assert!(one.ok || one.objects.is_empty(), "a wrong object was given out");
+    }
     assert_eq!(rendered.problems, again.problems);
+    assert_eq!((&rendered.notes, &rendered.readings), (&again.notes, &again.readings));
     assert_eq!(rendered.objects.len(), again.objects.len());
     for (one, other) in rendered.objects.iter().zip(&again.objects) {
         assert_eq!(one.node, other.node);
     }
-    version(&tree, &env);
 }
 
 /// After the edits, every field holds the new version.
@@ -112,6 +129,27 @@ fn version(tree: &Tree<'_>, env: &RepoPath) {
         assert!(fields.iter().any(|field| field.file == path), "{path} holds no field");
         assert!(String::from_utf8_lossy(&bytes).contains("v9.8"), "{path}");
     }
+}
+
+/// The files of a tree.
+fn files(bytes: &[u8]) -> Vec<(RepoPath, EntryKind, Vec<u8>)> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut files: Vec<(RepoPath, EntryKind, Vec<u8>)> = Vec::new();
+    for line in text.split_inclusive('\n') {
+        let head = line.trim_end().strip_prefix("-- ").and_then(|line| line.strip_suffix(" --"));
+        match (head, files.last_mut()) {
+            (Some(head), _) => files.extend(file(head)),
+            (None, Some((_, EntryKind::File, bytes))) => bytes.extend(line.bytes()),
+            _ => {}
+        }
+    }
+    // A name is a file or a folder, and there once.
+    let mut taken = BTreeSet::new();
+    files.retain(|(path, _, _)| {
+        let free = !taken.iter().any(|other: &RepoPath| path.is_within(other) || other.is_within(path));
+        free && taken.insert(path.clone())
+    });
+    files
 }
 
 fn file(head: &str) -> Option<(RepoPath, EntryKind, Vec<u8>)> {

@@ -151,10 +151,9 @@ fn flat(value: &Value) -> String {
 /// Text on one line, quoted only when needed: double quotes where the meaning would change, single where only the syntax
 /// would break, double again where an escape is needed.
 pub(crate) fn string(text: &str) -> String {
-    if !text.chars().all(printable) {
+    if !text.chars().all(printable) || !means_itself(text) {
+        // What begins like a date can hold quotes as well.
         double_quoted(text)
-    } else if !means_itself(text) {
-        format!("\"{text}\"")
     } else if !plain_syntax(text, false) {
         single_quoted(text)
     } else {

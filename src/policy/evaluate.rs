@@ -67,6 +67,10 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
             if ways.iter().all(|way| !way.differs && !reach.may_touch_as(&mut memory, &folder, way.is)) {
                 continue;
             }
+            if ways.len() > MAX_WAYS {
+                evaluation.findings.push(too_many_ways(&folder, ways.len()));
+                continue;
+            }
             progress(&format!("environment `{}`", environment.name));
             let info = EnvironmentInfo { name: environment.name.clone(), class: Class::of(environment.takes), folder };
             let folder = info.folder.clone();
@@ -86,6 +90,18 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
     evaluation.findings.extend(configuration(job, &changed));
     evaluation.findings.extend(policy_changes(job, &changed, policies, !evaluation.environments.is_empty()));
     evaluation
+}
+
+/// Ways to apply one folder that are compared, each a render of its own: fleets of 200 clusters apply one in a handful.
+const MAX_WAYS: usize = 100;
+
+fn too_many_ways(folder: &RepoPath, count: usize) -> Finding {
+    let problem = Problem {
+        location: None,
+        message: format!("`{folder}` is applied in {count} different ways, and no more than {MAX_WAYS} are compared"),
+        help: Some("Give the clusters overlays of their own, or the same settings.".to_owned()),
+    };
+    from_problem(LIMIT, &problem)
 }
 
 /// Who applies what, before and after.

@@ -46,7 +46,7 @@ impl Example {
     }
 
     /// What is good to know of how the objects were read.
-    pub(super) fn notes(&self) -> Vec<Problem> {
+    pub(super) fn readings(&self) -> Vec<Problem> {
         render(&self.tree(), &self.folder).readings
     }
 }

@@ -16,6 +16,8 @@ use crate::model::tree::{EntryKind, Tree, TreeError};
 const MAX_FILES: usize = 20_000;
 /// Values copied into objects and patches: 2,000 objects of 100 values, times ten. Keeps memory below the worker's limit.
 const MAX_WEIGHT: usize = 2_000_000;
+/// Bytes of files that take as long to read as a value takes to copy: 250 MB in all.
+const BYTES_A_VALUE: usize = 128;
 /// Problems shown: nobody reads more, and hostile input must not fill the memory.
 const MAX_PROBLEMS: usize = 100;
 
@@ -43,6 +45,8 @@ pub(super) struct File {
     pub(super) sound: bool,
     /// The values in it, for the bounds on what is kept.
     pub(super) values: usize,
+    /// Its size in bytes.
+    bytes: usize,
 }
 
 impl File {
@@ -82,7 +86,7 @@ impl File {
         }
         // A problem counts as a value, so that a file of nothing but faults is bounded too.
         values += problems.len() + notes.len() + 1;
-        Self { documents: documents.into(), sound: problems.is_empty(), problems, notes, values }
+        Self { documents: documents.into(), sound: problems.is_empty(), problems, notes, values, bytes: bytes.len() }
     }
 }
 
@@ -176,6 +180,11 @@ impl<'s> Source<'s> {
         false
     }
 
+    /// How many more values may be copied.
+    pub(super) fn room(&self) -> usize {
+        MAX_WEIGHT.saturating_sub(self.weight)
+    }
+
     /// Remembers that `path` was looked at, and through which symbolic links.
     pub(super) fn saw(&mut self, path: &RepoPath) {
         if self.reads.insert(path.clone())
@@ -213,7 +222,11 @@ impl<'s> Source<'s> {
         let (_, entry) = self.tree.resolve(path)?;
         let tree = self.tree;
         let file = self.parsed.read((entry.id, path, reading), || tree.read(path))?;
-        let documents = if self.loaded.len() >= MAX_FILES {
+        // A file of nothing but comments takes its time as well, and one file can stand in many places.
+        let here = Location { path: path.clone(), line: 1, column: 0 };
+        let documents = if !self.afford(file.bytes / BYTES_A_VALUE, &here) {
+            None
+        } else if self.loaded.len() >= MAX_FILES {
             let message = format!("this environment reads more than {MAX_FILES} files");
             self.problem(
                 Location { path: path.clone(), line: 1, column: 0 },

@@ -14,7 +14,7 @@ async fn at_rest_nothing_is_written_but_first_sight() {
     let world = World::example().await;
     insta::assert_snapshot!(world.brief(), @"
     acme/environments
-      refs/heads/main 066399003f
+      refs/heads/main 35e90a743c
       refs/heads/trunkline-ledger 0e61217bf3 signed
       ledger dev/shop.yaml
           first-sight:
@@ -42,9 +42,9 @@ async fn a_merge_to_trunk_reaches_dev() {
     merge_to_trunk(&mut world, "Sell more").await;
     insta::assert_snapshot!(world.brief(), @r#"
     acme/environments
-      refs/heads/main de5dd205dc signed
+      refs/heads/main d92f3b680d signed
       refs/heads/trunkline-ledger 0e61217bf3 signed
-      refs/heads/trunkline/dev/shop/1123e8d bbd2f545cc signed
+      refs/heads/trunkline/dev/shop/1123e8d 8c7fba9a73 signed
       ledger dev/shop.yaml
           first-sight:
             at: <time>
@@ -63,7 +63,7 @@ async fn a_merge_to_trunk_reaches_dev() {
         merged by trunkline[bot]
         body:
         comment by trunkline[bot]
-      check bbd2f545cc trunkline/trunkline: success "No new findings in dev"
+      check 8c7fba9a73 trunkline/trunkline: success "No new findings in dev"
     acme/shop
       refs/heads/main 1123e8de86
       refs/tags/v0.9 68113e662d
@@ -153,7 +153,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/e346acd2eff690249df1240332e8f5a25990755b/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/2696f13e7146f0e604c68e58a88cef69e38c5152/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -171,7 +171,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/e346acd2eff690249df1240332e8f5a25990755b/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/2696f13e7146f0e604c68e58a88cef69e38c5152/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -189,7 +189,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
 
     </details>
 
-    <sub>Checked at [`e346acd`](http://github.test/acme/environments/commit/e346acd2eff690249df1240332e8f5a25990755b); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`2696f13`](http://github.test/acme/environments/commit/2696f13e7146f0e604c68e58a88cef69e38c5152); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
     world.advance(HOUR).await;
     insta::assert_snapshot!(world.check(number), @"in_progress: Waits: 0 of 1 approval from acme/sre (0 annotations)");
@@ -235,7 +235,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/e346acd2eff690249df1240332e8f5a25990755b/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/2696f13e7146f0e604c68e58a88cef69e38c5152/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -253,7 +253,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/e346acd2eff690249df1240332e8f5a25990755b/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/2696f13e7146f0e604c68e58a88cef69e38c5152/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -271,7 +271,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
 
     </details>
 
-    <sub>Checked at [`e346acd`](http://github.test/acme/environments/commit/e346acd2eff690249df1240332e8f5a25990755b); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`2696f13`](http://github.test/acme/environments/commit/2696f13e7146f0e604c68e58a88cef69e38c5152); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
     assert!(world.check(number).contains("success"), "{}", world.check(number));
     // `merge: manual`: the button stays with a person.
@@ -417,7 +417,7 @@ async fn via_commit_goes_straight_to_the_branch() {
     merge_to_trunk(&mut world, "Sell more").await;
     insta::assert_snapshot!(world.brief(), @"
     acme/environments
-      refs/heads/main f7e022d735 signed
+      refs/heads/main ee764092cf signed
       refs/heads/trunkline-ledger 0e61217bf3 signed
       ledger dev/shop.yaml
           first-sight:
@@ -448,7 +448,7 @@ async fn observing_says_and_writes_no_promotion() {
     say(&mut world, "rob", number, "/trunkline plan").await;
     insta::assert_snapshot!(world.brief(), @r#"
     acme/environments
-      refs/heads/main eee7a94527
+      refs/heads/main d388b0cd7e
       issue #1 open: "Environments", by ann
         comment by rob eyes:trunkline[bot] rocket:trunkline[bot]
         comment by trunkline[bot]
@@ -495,8 +495,8 @@ async fn first_sight_of_an_old_repository_starts_nothing() {
     world.settle().await;
     insta::assert_snapshot!(world.brief(), @r#"
     acme/environments
-      refs/heads/main 066399003f
-      refs/heads/topic c1c8d8b7a5
+      refs/heads/main 35e90a743c
+      refs/heads/topic e672a982d4
       refs/heads/trunkline-ledger 454f7df53a signed
       ledger dev/shop.yaml
           first-sight:
@@ -535,7 +535,7 @@ async fn first_sight_of_an_old_repository_starts_nothing() {
       pull #1 open: "Old", by ben
         main <- topic
         comment by ben
-      check c1c8d8b7a5 trunkline/trunkline: success "Touches no environment"
+      check e672a982d4 trunkline/trunkline: success "Touches no environment"
     acme/shop
       refs/heads/main 68113e662d
       refs/tags/v0.9 68113e662d
@@ -602,7 +602,7 @@ async fn any_way_in_meets_the_same_gates() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/93c1c4fc3993ee7a07ce63bcdd169904ed9b5636/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/52daa06e984b7105a4fadd90f1d6ec8306882800/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -620,7 +620,7 @@ async fn any_way_in_meets_the_same_gates() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/93c1c4fc3993ee7a07ce63bcdd169904ed9b5636/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/52daa06e984b7105a4fadd90f1d6ec8306882800/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -638,7 +638,7 @@ async fn any_way_in_meets_the_same_gates() {
 
     </details>
 
-    <sub>Checked at [`93c1c4f`](http://github.test/acme/environments/commit/93c1c4fc3993ee7a07ce63bcdd169904ed9b5636); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`52daa06`](http://github.test/acme/environments/commit/52daa06e984b7105a4fadd90f1d6ec8306882800); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
 }
 

@@ -125,7 +125,7 @@ fn every_seed_of_every_fuzz_target_holds() {
     for (target, entry) in entries::ALL {
         for (path, bytes) in files(target) {
             // The name first: a panic in a reader says nothing of the file.
-            println!("{}", path.display());
+            eprintln!("{}", path.display());
             within(if target == "git" { SOON_ON_DISK } else { SOON }, || entry(&bytes));
         }
     }
@@ -175,6 +175,11 @@ proptest! {
     #[test]
     fn t11_t13_small_trees(bytes in mutated(seeds("kustomization"))) {
         soon(|| entries::kustomization(&bytes));
+    }
+
+    #[test]
+    fn t11_t13_fleets(bytes in mutated(seeds("flux"))) {
+        soon(|| entries::flux(&bytes));
     }
 
     #[test]

@@ -9,7 +9,7 @@ fn hits(id: &str, text: &str) -> Vec<String> {
     let rule = RULES.iter().find(|rule| rule.id == id).unwrap();
     let mut world = World::new(Class::Prod, &example.folder, &objects, example.tree());
     world.kustomizations = &kustomizations;
-    let notes = example.notes();
+    let notes = example.readings();
     world.notes = &notes;
     let shown = |hit: Hit| {
         let object = hit.object.map(|object| format!("{object}: ")).unwrap_or_default();

@@ -1,11 +1,12 @@
 //! A Flux `Kustomization`: the folder it applies, its settings, and the variables it sets.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::substitute::Variables;
 use crate::manifest::node::{Node, Object, Value};
 use crate::model::finding::{Location, Problem};
 use crate::model::path::RepoPath;
+use crate::render::kustomize::{long, weigh};
 
 /// The API group of Flux's `Kustomization`.
 pub(super) const GROUP: &str = "kustomize.toolkit.fluxcd.io";
@@ -22,6 +23,8 @@ const SETTINGS: [&str; 8] = [
 ];
 /// Variables of one Kustomization: people set twenty.
 const MAX_VARIABLES: usize = 1_000;
+/// ConfigMaps and Secrets one Kustomization takes variables from: people name three.
+const MAX_SOURCES: usize = 100;
 
 /// A Flux `Kustomization` that applies a folder of this repository, with all that is known of its variables.
 #[derive(Debug, Clone)]
@@ -41,6 +44,42 @@ pub struct Applier {
     pub(super) reads: BTreeSet<RepoPath>,
     /// What is wrong with its variables.
     pub(super) problems: Vec<Problem>,
+    /// The values that were copied to learn its variables.
+    pub(super) cost: usize,
+}
+
+/// Where variables may come from: the places of objects among others, by kind, namespace and name; the first one counts.
+#[derive(Default)]
+pub(super) struct Holders {
+    places: HashMap<(String, String, String), usize>,
+    count: usize,
+}
+
+impl Holders {
+    pub(super) fn of(objects: &[Object]) -> Self {
+        let mut holders = Self::default();
+        holders.learn(objects);
+        holders
+    }
+
+    /// Takes up the objects that come after those known already.
+    pub(super) fn learn(&mut self, objects: &[Object]) {
+        for (at, object) in objects.iter().enumerate() {
+            if object.api_version() == "v1" && matches!(object.kind(), "ConfigMap" | "Secret") {
+                let text = |name| object.node.str_at(&["metadata", name]).map(str::to_owned);
+                let id = (object.kind().to_owned(), text("namespace").unwrap_or_default(), text("name"));
+                if let (kind, namespace, Some(name)) = id {
+                    self.places.entry((kind, namespace, name)).or_insert(self.count + at);
+                }
+            }
+        }
+        self.count += objects.len();
+    }
+
+    fn find<'o>(&self, objects: &'o [Object], kind: &str, namespace: &str, name: &str) -> Option<&'o Object> {
+        let id = (kind.to_owned(), namespace.to_owned(), name.to_owned());
+        self.places.get(&id).and_then(|at| objects.get(*at))
+    }
 }
 
 impl Applier {
@@ -56,6 +95,7 @@ impl Applier {
             ignore: None,
             reads,
             problems: Vec::new(),
+            cost: 0,
         }
     }
 
@@ -100,25 +140,33 @@ impl Applier {
         !self.variables.unseen.is_empty() || !self.variables.optional.is_empty()
     }
 
+    /// Forgets variables that are too much to keep; what it applies cannot be known then.
+    pub(super) fn gives_up(&mut self) {
+        self.variables = Variables::default();
+        let message = "the Kustomizations of this repository set more variables than can be read".to_owned();
+        self.problems = vec![Problem { location: Some(self.location.clone()), message, help: None }];
+    }
+
     pub(super) fn namespace(&self) -> &str {
         self.node.str_at(&["metadata", "namespace"]).unwrap_or_default()
     }
 
     /// Learns its variables from `objects`; true when every source was found.
-    pub(super) fn learn(&mut self, objects: &[&[Object]]) -> bool {
+    pub(super) fn learn(&mut self, objects: &[Object], holders: &Holders) -> bool {
         let mut variables = Variables::default();
         let mut problems = Vec::new();
         let mut reads = BTreeSet::new();
-        for from in self.node.list_at(&["spec", "postBuild", "substituteFrom"]) {
+        let mut cost = 0;
+        let sources = self.node.list_at(&["spec", "postBuild", "substituteFrom"]);
+        if let Some(more) = sources.get(MAX_SOURCES) {
+            let message = format!("variables come from more than {MAX_SOURCES} sources");
+            problems.push(Problem { location: Some(more.span.location()), message, help: None });
+        }
+        for from in sources.iter().take(MAX_SOURCES) {
             let (kind, name) = (from.str_at(&["kind"]).unwrap_or_default(), from.str_at(&["name"]).unwrap_or_default());
-            let found = objects.iter().flat_map(|objects| objects.iter()).find(|object| {
-                object.kind() == kind
-                    && object.api_version() == "v1"
-                    && object.node.str_at(&["metadata", "name"]) == Some(name)
-                    && object.node.str_at(&["metadata", "namespace"]).unwrap_or_default() == self.namespace()
-            });
-            match found {
+            match holders.find(objects, kind, self.namespace(), name) {
                 Some(object) => {
+                    cost += weigh(&object.node, usize::MAX);
                     files(&object.node, &mut reads);
                     take(&mut variables, object, &mut problems);
                 }
@@ -131,13 +179,14 @@ impl Applier {
         }
         if let Some(node) = self.node.at(&["spec", "postBuild", "substitute"]) {
             pairs(node, &mut problems, &mut |name, value| {
+                cost += 1 + long(&value);
                 variables.secret.remove(name);
                 variables.values.insert(name.to_owned(), value);
             });
         }
         variables.always = self.node.str_at(&["spec", "postBuild", "substituteStrategy"]) == Some("Always");
         self.reads.extend(reads);
-        (self.variables, self.problems) = (variables, problems);
+        (self.variables, self.problems, self.cost) = (variables, problems, cost);
         !self.lacks()
     }
 }

@@ -322,6 +322,9 @@ impl Call {
     fn apply(&self, value: &str, fuel: &mut Fuel) -> Result<String, &'static str> {
         let first = self.arguments.first().map_or("", String::as_str);
         let second = self.arguments.get(1).map(String::as_str);
+        if self.operator.starts_with('/') {
+            fuel.search(value)?;
+        }
         Ok(match self.operator.as_str() {
             "#" if self.arguments.is_empty() => value.len().to_string(),
             "^" => first_letter(value, upper),

@@ -3,9 +3,9 @@
 //! A cluster begins where Flux was bootstrapped (`flux-system/gotk-sync.yaml`), or in a folder below one that is called `clusters` or
 //! the like. Only these are rendered, and folders they apply only as long as somebody is looked for.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
-use super::applier::Applier;
+use super::applier::{Applier, Holders};
 use super::origin::{Origin, is_kustomization};
 use super::{level, queue};
 use crate::manifest::load;
@@ -14,6 +14,7 @@ use crate::model::id::Oid;
 use crate::model::path::RepoPath;
 use crate::model::tree::{Entry, EntryKind, Tree};
 use crate::render::Memory;
+use crate::render::memory::Parsed;
 use crate::render::source::Source;
 
 /// Folders listed on the search for clusters: they stand near the root, and source code below it is not searched through.
@@ -24,6 +25,8 @@ const MAX_DEPTH: usize = 5;
 const MAX_CLUSTERS: usize = 500;
 /// Folders rendered to find who applies the others.
 const MAX_RENDERED: usize = 200;
+/// Kustomizations of one repository: its largest clusters have about 300.
+const MAX_APPLIERS: usize = 20_000;
 /// Folders that are called so hold clusters.
 const HOLDERS: [&str; 6] = ["clusters", "cluster", "flux", "fleet", "flux-clusters", "gitops"];
 /// Folders nobody keeps clusters in, and that may be large.
@@ -41,14 +44,14 @@ impl Fleet {
     /// Finds who applies the `wanted` folders.
     pub fn find(memory: &mut Memory<'_>, root: Oid, wanted: &[RepoPath]) -> Self {
         let tree = &Tree::new(root, memory.objects);
-        let parsed = &mut memory.parsed;
-        let read = |(folder, sync): Root| Cluster::read(&mut Source::new(tree, parsed), folder, &sync);
+        // All these renders together may cost what one environment may: what they find is kept.
+        let mut search = Search { tree, parsed: &mut memory.parsed, weight: 0, over: false };
+        let read = |(folder, sync): Root| search.step(|source| Cluster::read(source, folder, &sync)).flatten();
         let mut clusters: Vec<Cluster> = roots(tree).into_iter().filter_map(read).collect();
-        let parsed = &mut memory.parsed;
         let mut rendered = 0;
         for cluster in &mut clusters {
             // First those where variables of what is wanted are still missing, or where somebody may still be found.
-            while rendered < MAX_RENDERED && cluster.lacks(wanted) && cluster.go_on(&mut Source::new(tree, parsed)) {
+            while rendered < MAX_RENDERED && cluster.lacks(wanted) && search.goes_on(cluster) {
                 rendered += 1;
             }
         }
@@ -58,7 +61,7 @@ impl Fleet {
         let missing: Vec<&RepoPath> = wanted.iter().filter(|folder| !all(&clusters, folder)).collect();
         let mut lacking = missing.len();
         for at in 0..clusters.len() {
-            while rendered < MAX_RENDERED && lacking > 0 && clusters[at].go_on(&mut Source::new(tree, parsed)) {
+            while rendered < MAX_RENDERED && lacking > 0 && search.goes_on(&mut clusters[at]) {
                 rendered += 1;
                 lacking = missing.iter().filter(|folder| !all(&clusters, folder)).count();
             }
@@ -95,51 +98,92 @@ impl Fleet {
     }
 }
 
+/// The search for who applies folders.
+struct Search<'s> {
+    tree: &'s Tree<'s>,
+    parsed: &'s mut Parsed,
+    /// The values copied so far.
+    weight: usize,
+    /// Whether those were too many; then nothing more is read.
+    over: bool,
+}
+
+impl Search<'_> {
+    fn step<T>(&mut self, work: impl FnOnce(&mut Source<'_>) -> T) -> Option<T> {
+        if self.over {
+            return None;
+        }
+        let mut source = Source::new(self.tree, self.parsed);
+        source.weight = self.weight;
+        let done = work(&mut source);
+        (self.weight, self.over) = (source.weight, source.room() == 0);
+        Some(done)
+    }
+
+    /// Renders one more folder of a cluster; false when there is none left, or too much was rendered.
+    fn goes_on(&mut self, cluster: &mut Cluster) -> bool {
+        self.step(|source| cluster.go_on(source)).unwrap_or_default()
+    }
+}
+
 /// One cluster: what its root holds, and what that leads to.
+#[derive(Default)]
 struct Cluster {
     origin: Origin,
     /// All objects seen, for variables.
     objects: Vec<Object>,
+    holders: Holders,
     appliers: Vec<Applier>,
+    /// The names and folders of the appliers.
+    known: HashSet<(String, RepoPath)>,
     /// The appliers whose folders were not rendered yet, by place.
     open: VecDeque<usize>,
 }
 
 impl Cluster {
     fn read(source: &mut Source<'_>, folder: RepoPath, sync: &[Object]) -> Option<Self> {
-        let mut cluster =
-            Self { origin: Origin::default(), objects: Vec::new(), appliers: Vec::new(), open: VecDeque::new() };
+        let mut cluster = Self::default();
         cluster.origin.learn(sync);
         let own = sync.iter().find(|object| is_kustomization(object));
         let applier = own.map(|own| {
             cluster.origin.own_is(own);
             let mut applier = Applier::new(own, folder.clone());
             applier.ignore = cluster.origin.ignore(own);
-            applier.learn(&[]);
+            applier.learn(&[], &Holders::default());
             applier
         });
         let objects = level(source, &folder, applier.as_ref(), &mut Vec::new()).unwrap_or_default();
+        cluster.known.extend(applier.iter().map(|applier| (applier.name.clone(), applier.folder.clone())));
         cluster.appliers.extend(applier);
-        cluster.take(source.tree, objects, &folder);
+        cluster.take(source, objects, &folder);
         (!cluster.appliers.is_empty()).then_some(cluster)
     }
 
     /// Takes up the objects of a folder.
-    fn take(&mut self, tree: &Tree<'_>, objects: Vec<Object>, folder: &RepoPath) {
+    fn take(&mut self, source: &mut Source<'_>, objects: Vec<Object>, folder: &RepoPath) {
         self.origin.learn(&objects);
         let mut found = VecDeque::new();
-        queue(tree, &self.origin, &objects, &[], &mut found);
+        queue(source.tree, &self.origin, &objects, &[], &mut found);
+        self.holders.learn(&objects);
         self.objects.extend(objects);
+        let new = self.appliers.len();
         for next in found {
+            let known = (next.applier.name.clone(), next.applier.folder.clone());
             // Bootstrap's own Kustomization stands in the folder it applies.
-            let known = |known: &Applier| known.name == next.applier.name && known.folder == next.applier.folder;
-            if next.applier.folder != *folder && !self.appliers.iter().any(known) {
+            if next.applier.folder != *folder && self.appliers.len() < MAX_APPLIERS && self.known.insert(known) {
                 self.open.push_back(self.appliers.len());
                 self.appliers.push(next.applier);
             }
         }
-        for applier in &mut self.appliers {
-            applier.learn(&[&self.objects]);
+        for (at, applier) in self.appliers.iter_mut().enumerate() {
+            // What was found stays what was found first.
+            if at >= new || applier.lacks() {
+                applier.learn(&self.objects, &self.holders);
+                if !source.afford(applier.cost, &applier.location) {
+                    applier.gives_up();
+                    return;
+                }
+            }
         }
     }
 
@@ -153,7 +197,7 @@ impl Cluster {
         let Some(at) = self.open.pop_front() else { return false };
         let applier = self.appliers[at].clone();
         if let Some(objects) = level(source, &applier.folder, Some(&applier), &mut Vec::new()) {
-            self.take(source.tree, objects, &applier.folder);
+            self.take(source, objects, &applier.folder);
         }
         true
     }

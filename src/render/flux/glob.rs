@@ -14,6 +14,16 @@ impl Default for Fuel {
 }
 
 impl Fuel {
+    /// What was burnt so far.
+    pub(super) fn burnt(&self) -> u64 {
+        MAX_STEPS - self.0
+    }
+
+    /// Burns what it costs to search a text: one step for four bytes, which are looked at together.
+    pub(super) fn search(&mut self, text: &str) -> Result<(), &'static str> {
+        self.burn(text.len() / 4).map_err(|_| "this and the other expressions here take too long to replace")
+    }
+
     fn burn(&mut self, steps: usize) -> Result<(), Stop> {
         self.0 = self.0.checked_sub(u64::try_from(steps).unwrap_or(u64::MAX)).ok_or(Stop::Fuel)?;
         Ok(())

@@ -18,8 +18,10 @@ mod tests;
 use std::collections::BTreeSet;
 
 pub use self::applier::Applier;
+use self::applier::Holders;
 pub use self::fleet::Fleet;
 use self::origin::{Origin, is_kustomization};
+use super::kustomize::weigh;
 use super::source::Source;
 use super::{bare, kustomize};
 use crate::manifest::node::{Node, Object};
@@ -75,11 +77,15 @@ fn everything(
     }
     let mut all = level(source, folder, applier, notes)?;
     origin.learn(&all);
+    let mut holders = Holders::of(&all);
     let mut open = std::collections::VecDeque::new();
     queue(tree, &origin, &all, std::slice::from_ref(folder), &mut open);
     let mut count = 0;
     while let Some(mut next) = open.pop_front() {
-        let complete = next.applier.learn(&[&all]);
+        let complete = next.applier.learn(&all, &holders);
+        if !source.afford(next.applier.cost, &next.applier.location) {
+            return None;
+        }
         // What brings the variables may come later; the second time there is nothing more to wait for.
         if !complete && !next.waited {
             next.waited = true;
@@ -107,6 +113,7 @@ fn everything(
         source.ignore.clone_from(&next.applier.ignore);
         let more = level(source, &own, Some(&next.applier), notes)?;
         origin.learn(&more);
+        holders.learn(&more);
         next.above.push(own);
         queue(tree, &origin, &more, &next.above, &mut open);
         all.extend(more);
@@ -145,7 +152,7 @@ fn level(
     if applier.lacks() {
         let mut own = applier.clone();
         // A folder may bring its own variables; they are in the cluster from the second time on.
-        own.learn(&[&objects]);
+        own.learn(&objects, &Holders::of(&objects));
         applier.variables.merge(own.variables);
     }
     applier.problems.iter().for_each(|problem| source.add_problem(problem.clone()));
@@ -155,6 +162,10 @@ fn level(
     let holes = substitute::substitute(source, &mut objects, &applier.variables)?;
     notes.extend(holes_note(&applier, &holes));
     if let Some(common) = applier.spec("commonMetadata") {
+        let weight = weigh(common, source.room() + 1).saturating_mul(objects.len());
+        if !source.afford(weight, &applier.location) {
+            return None;
+        }
         for object in &mut objects {
             common_metadata(object, common);
         }

@@ -1,5 +1,7 @@
 //! Which repository a Flux Kustomization reads: this one, or another.
 
+use std::cell::Cell;
+
 use crate::manifest::node::{Node, Object};
 use crate::model::path::RepoPath;
 use crate::model::tree::{EntryKind, Tree};
@@ -18,6 +20,8 @@ pub(super) struct Origin {
     known: Vec<(SourceId, Option<String>, Option<String>)>,
     /// ArtifactGenerators, which copy folders of a source into artifacts.
     generators: Vec<Node>,
+    /// What was compared to find the folders of artifacts.
+    compared: Cell<usize>,
 }
 
 /// Whether an object is a Flux Kustomization.
@@ -98,14 +102,22 @@ impl Origin {
             .iter()
             .filter(|node| node.str_at(&["metadata", "namespace"]).unwrap_or_default() == artifact.1);
         for generator in generators {
+            let artifacts = generator.list_at(&["spec", "artifacts"]);
             for captures in captures(tree, generator) {
                 let filled = |text: &str| {
-                    captures
-                        .iter()
-                        .fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
+                    captures.iter().fold(text.to_owned(), |text, (name, value)| {
+                        // The names of folders can hold such words themselves: what is no path any more stays as it is.
+                        if text.len() > MAX_FILLED { text } else { text.replace(&format!("{{{name}}}"), value) }
+                    })
                 };
-                for made in generator.list_at(&["spec", "artifacts"]) {
-                    if made.str_at(&["name"]).map(filled).as_deref() != Some(artifact.2.as_str()) {
+                for made in artifacts {
+                    let name = made.str_at(&["name"]);
+                    let compared = self.compared.get() + 1 + name.map_or(0, str::len) / 64;
+                    self.compared.set(compared);
+                    if compared > MAX_COMPARED {
+                        return None;
+                    }
+                    if name.map(filled).as_deref() != Some(artifact.2.as_str()) {
                         continue;
                     }
                     let copies = made.list_at(&["copy"]).iter();
@@ -138,6 +150,10 @@ fn copy(from: &str, to: &str, path: &RepoPath) -> Option<RepoPath> {
     path.is_within(&target).then(|| source.join(rest.trim_start_matches('/')).ok()).flatten()
 }
 
+/// Names compared to find the folders of artifacts: 300 Kustomizations, with ten artifacts for each of 1,000 folders.
+const MAX_COMPARED: usize = 3_000_000;
+/// Bytes of a text whose words in braces are still replaced: as long as a path can be, and each name has at most as many.
+const MAX_FILLED: usize = 4_096;
 /// Folders that a `pathPattern` is compared with: real ones match a few dozen.
 const MAX_MATCHED: usize = 1_000;
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use super::super::kustomize::{long, weigh};
 use super::super::reading::as_json;
 use super::super::source::Source;
 use super::envsubst::{Known, expand};
@@ -77,6 +78,8 @@ pub(super) fn substitute(
                     object.node = node;
                     holes.extend(more);
                 }
+                // With nothing left to spend, every further object would be refused as well.
+                None if source.room() == 0 => return None,
                 None => sound = false,
             }
         }
@@ -86,6 +89,8 @@ pub(super) fn substitute(
             sound = false;
         }
     }
+    // Many folders are rendered in one environment, each with fuel of its own.
+    source.weight = source.weight.saturating_add(usize::try_from(fuel.burnt() / 64).unwrap_or(usize::MAX));
     sound.then_some(holes)
 }
 
@@ -119,6 +124,9 @@ fn one(source: &mut Source<'_>, node: &Node, variables: &Variables, fuel: &mut F
     if expanded.text == text.text {
         return Some((node.clone(), expanded.holes));
     }
+    if !source.afford(long(&expanded.text), &node.span.location()) {
+        return None;
+    }
     let loaded = load(&node.span.file, expanded.text.as_bytes());
     if let Some(problem) = loaded.problems.first() {
         let line = problem.location.as_ref().map_or(0, |location| location.line);
@@ -134,6 +142,10 @@ fn one(source: &mut Source<'_>, node: &Node, variables: &Variables, fuel: &mut F
         return None;
     };
     let made = place(node, as_json(document.node));
+    // Text can become many values.
+    if !source.afford(weigh(&made, source.room() + 1), &node.span.location()) {
+        return None;
+    }
     for path in [&["apiVersion"][..], &["kind"], &["metadata", "name"]] {
         if made.str_at(path).is_none_or(str::is_empty) {
             let span = made.at(path).unwrap_or(&made).span.clone();

@@ -100,6 +100,8 @@ fn hostile_expressions_end() {
     assert!(ask("${big//x/${big//x/${big}}}").is_err());
     assert!(ask(&"${big}".repeat(100)).is_err());
     assert!(ask("${big##${p}}").is_err());
+    // What takes long and makes nothing.
+    assert!(ask(&"${big//a/}".repeat(2_000)).is_err());
     assert_eq!(ask("${big:5}").unwrap(), 99_995);
 }
 

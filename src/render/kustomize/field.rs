@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::resource::{Gvk, key};
+use super::resource::{Gvk, key, too_deep};
 use crate::manifest::node::{Map, Node, Span, Value};
 
 /// A text of the built-in tables, or one that somebody wrote.
@@ -101,6 +101,7 @@ impl Walk<'_> {
         let make = if field.create { self.make } else { Make::Nothing };
         let mut parts = if field.base.is_empty() { Vec::new() } else { split(&field.base) };
         parts.extend(split(&field.path));
+        too_deep(parts.len(), 1)?;
         self.step(node, &parts, make).map_err(|why| format!("`{}` of {}: {why}", field.path, gvk.kind))
     }
 

@@ -5,6 +5,8 @@ use crate::model::finding::Problem;
 
 /// Labels or annotations in one mapping: people write ten, and each is looked for in every object.
 const MAX_PAIRS: usize = 1_000;
+/// Bytes of a name: an object's has at most 253, an image's 255, and each is copied to many places.
+pub(super) const MAX_NAME: usize = 300;
 
 /// A text and where it is written.
 #[derive(Debug, Clone)]
@@ -94,6 +96,17 @@ impl<'f> Form<'f> {
                 None
             }
         }
+    }
+
+    /// A text that is a name or a part of one.
+    pub(super) fn name(&mut self, name: &str) -> Option<Text> {
+        let text = self.text(name)?;
+        if text.value.len() > MAX_NAME {
+            let message = format!("`{name}` of `{}` has more than {MAX_NAME} bytes", self.what);
+            note(self.problems, &text.span, message, "No cluster takes such a name.");
+            return None;
+        }
+        Some(text)
     }
 
     pub(super) fn flag(&mut self, name: &str) -> bool {

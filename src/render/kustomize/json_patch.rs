@@ -1,6 +1,6 @@
 //! JSON patches (RFC 6902): add, remove, replace, move, copy, test.
 
-use super::resource::{key, scalar_text};
+use super::resource::{depth, key, scalar_text, too_deep, weigh};
 use crate::manifest::node::{Node, Span, Value};
 
 /// An operation that cannot be done, and where it is written.
@@ -13,15 +13,16 @@ fn refuse<T>(at: &Node, why: impl Into<String>) -> Result<T, Refusal> {
 /// What a value says set it.
 const BY: &str = "JSON patch";
 
-/// Applies a list of operations to an object, in order.
-pub(super) fn apply(object: &mut Node, operations: &Node) -> Result<(), Refusal> {
+/// Applies a list of operations to an object, in order. They copy at most as many values as are `left`: a mapping copied into itself
+/// doubles each time.
+pub(super) fn apply(object: &mut Node, operations: &Node, left: &mut usize) -> Result<(), Refusal> {
     let Some(list) = operations.as_list() else {
         return refuse(operations, "a JSON patch is a list of operations");
     };
-    list.iter().try_for_each(|operation| run(object, operation))
+    list.iter().try_for_each(|operation| run(object, operation, left))
 }
 
-fn run(object: &mut Node, operation: &Node) -> Result<(), Refusal> {
+fn run(object: &mut Node, operation: &Node, left: &mut usize) -> Result<(), Refusal> {
     let Some(word) = operation.str_at(&["op"]) else {
         return refuse(operation, "this operation has no `op`");
     };
@@ -29,17 +30,28 @@ fn run(object: &mut Node, operation: &Node) -> Result<(), Refusal> {
     // Left out it is null, as for the original.
     let value = || operation.get("value").cloned().unwrap_or_else(|| null(operation));
     let place = || operation.get("path").unwrap_or(operation);
+    let mut afford = |object: &mut Node, path: &[String]| {
+        *left = left.saturating_sub(cost(object, path, *left));
+        if *left > 0 { Ok(()) } else { refuse(operation, "the operations of this patch copy too much") }
+    };
+    afford(object, &path)?;
+    let value = || {
+        let value = value();
+        too_deep(path.len(), depth(&value)).or_else(|why| refuse(operation, why)).map(|()| value)
+    };
     match word {
-        "add" => add(object, &path, value()).or_else(|why| refuse(place(), why)),
-        "replace" => replace(object, &path, value()).or_else(|why| refuse(place(), why)),
+        "add" => add(object, &path, value()?).or_else(|why| refuse(place(), why)),
+        "replace" => replace(object, &path, value()?).or_else(|why| refuse(place(), why)),
         "remove" => remove(object, &path).map(drop).or_else(|why| refuse(place(), why)),
         "move" | "copy" => {
             let from = pointer(operation, "from")?;
             let at = || operation.get("from").unwrap_or(operation);
+            afford(object, &from)?;
             let value = match word {
                 "move" => remove(object, &from).or_else(|why| refuse(at(), why))?,
                 _ => get(object, &from).or_else(|why| refuse(at(), why))?.unwrap_or_else(|| null(operation)),
             };
+            too_deep(path.len(), depth(&value)).or_else(|why| refuse(operation, why))?;
             add(object, &path, value).or_else(|why| refuse(place(), why))
         }
         "test" => test(object, &path, operation.get("value")).or_else(|why| refuse(operation, why)),
@@ -48,6 +60,18 @@ fn run(object: &mut Node, operation: &Node) -> Result<(), Refusal> {
             refuse(at, format!("`{other}` is no operation: add, remove, replace, move, copy or test"))
         }
     }
+}
+
+/// What it costs to look at, copy or move what stands at a path: its values, and its neighbours in a list.
+fn cost(object: &mut Node, path: &[String], limit: usize) -> usize {
+    let Ok((node, last)) = parent(object, path) else { return 1 };
+    let here = match &node.value {
+        Value::Map(map) => map.get(last),
+        Value::List(list) => index(last, list.len(), list.len()).ok().and_then(|at| list.get(at)),
+        _ => None,
+    };
+    let neighbours = node.as_list().map_or(0, |list| list.len() / 16);
+    here.map_or(1, |here| weigh(here, limit)) + neighbours
 }
 
 fn pointer(operation: &Node, field: &str) -> Result<Vec<String>, Refusal> {
@@ -167,7 +191,7 @@ mod tests {
 
     fn patched(object: &str, patch: &str) -> Result<String, String> {
         let mut object = node(object);
-        apply(&mut object, &node(patch)).map_err(|refusal| refusal.1)?;
+        apply(&mut object, &node(patch), &mut 10_000).map_err(|refusal| refusal.1)?;
         Ok(object.to_json().to_string())
     }
 
@@ -199,6 +223,18 @@ mod tests {
         ] {
             assert_eq!(patched(object, patch).unwrap(), expected, "{patch}");
         }
+    }
+
+    #[test]
+    fn a_mapping_copied_into_itself_comes_to_an_end() {
+        let patch = |place: &dyn Fn(u32) -> String| {
+            let operation = |at| format!("{{op: copy, from: /a, path: {}}}", place(at));
+            format!("[{}]", (0..40).map(operation).collect::<Vec<_>>().join(", "))
+        };
+        let wide = patched("{a: {b: 1}}", &patch(&|at| format!("/a/x{at}")));
+        assert_eq!(wide.unwrap_err(), "the operations of this patch copy too much");
+        let deep = patched("{a: {b: 1}}", &patch(&|at| format!("/a{}", "/x".repeat((1 << at.min(12)) as usize))));
+        assert_eq!(deep.unwrap_err(), "this makes more than 128 values inside each other");
     }
 
     #[test]

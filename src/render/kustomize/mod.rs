@@ -48,7 +48,7 @@ use crate::model::finding::Location;
 use crate::model::path::RepoPath;
 use crate::model::tree::{EntryKind, TreeError};
 
-pub(super) use self::resource::{ensure_map, key};
+pub(super) use self::resource::{ensure_map, key, long, weigh};
 pub(super) use self::transform::split as split_image;
 
 /// The names a kustomization may have.

@@ -453,7 +453,11 @@ fn json(source: &mut Source<'_>, operations: &Node, (selector, legacy): (&Select
         if !legacy {
             resource.remember();
         }
-        if let Err(refusal) = json_patch::apply(&mut resource.node, operations) {
+        let mut left = source.room();
+        let before = left;
+        let done = json_patch::apply(&mut resource.node, operations, &mut left);
+        source.weight += before - left;
+        if let Err(refusal) = done {
             let message = format!("{}: {}", resource.original_id(), refusal.1);
             return source.wrong(&refusal.0, message, "");
         }

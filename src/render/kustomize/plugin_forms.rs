@@ -25,7 +25,7 @@ pub(super) fn generator(form: &mut Form<'_>, node: &Node) -> Generator {
 /// The namespace of a `NamespaceTransformer`, which is its own, and the subjects it is for.
 pub(super) fn namespace(form: &mut Form<'_>) -> Option<(Text, Subjects)> {
     let node = form.get("metadata")?;
-    let name = Form::new("metadata", node, form.problems).text("namespace")?;
+    let name = Form::new("metadata", node, form.problems).name("namespace")?;
     let word = form.text("setRoleBindingSubjects");
     let subjects = match word.as_ref().map(|word| word.value.as_str()) {
         None | Some("defaultOnly") => Subjects::Default,
@@ -43,7 +43,7 @@ pub(super) fn namespace(form: &mut Form<'_>) -> Option<(Text, Subjects)> {
 
 /// A prefix or suffix; an empty one counts, too.
 pub(super) fn affix(form: &mut Form<'_>, name: &str) -> Text {
-    form.text(name).unwrap_or_else(|| Text { value: String::new(), span: form.span().clone() })
+    form.name(name).unwrap_or_else(|| Text { value: String::new(), span: form.span().clone() })
 }
 
 /// The image of an `ImageTagTransformer`.

@@ -6,7 +6,7 @@ use super::form::{Form, Text, note};
 use super::generate::{self, Kind};
 use super::origin::{self, By};
 use super::plugin_forms as forms;
-use super::resource::{Behavior, Resource, key, text_node};
+use super::resource::{Behavior, Resource, key, text_node, weigh};
 use super::spec::Spec;
 use super::transform::{self, End, Failure};
 use super::{Build, Gathered, Place, patch, replacement};
@@ -137,7 +137,9 @@ impl Build<'_, '_> {
         let mut problems = Vec::new();
         let mut form = Form::new(config.kind(), &config.node, &mut problems).lenient();
         let fields = form.list("fieldSpecs").len() + form.list("targets").len() + 1;
-        if !self.source.afford(fields.saturating_mul(all.len()), &config.node.span.location()) {
+        // What it sets stands in it.
+        let texts = 1 + weigh(&config.node, self.source.room()) / 16;
+        if !self.source.afford(fields.saturating_mul(texts).saturating_mul(all.len()), &config.node.span.location()) {
             return false;
         }
         let done = match kind {

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use super::form::{Form, Text, note};
 use super::path::{self, Leaf, Matcher, Regexes};
-use super::resource::{Gvk, Resource, scalar_text, text_node, weigh};
+use super::resource::{Gvk, Resource, depth, scalar_text, text_node, too_deep, weigh};
 use super::select::Selector;
 use super::shared;
 use super::spec::{self, Target};
@@ -22,9 +22,6 @@ const BY: &str = "replacements";
 const NAME: &str = "metadata.name";
 /// Targets and paths of one replacement: each is looked for in every object.
 const MAX_TARGETS: usize = 1_000;
-
-/// Weighing a value stops here: one this large is refused by the budget soon enough.
-const MAX_WEIGHT: usize = 10_000;
 
 /// One replacement: where the value comes from, and where it goes.
 #[derive(Debug, Clone)]
@@ -169,6 +166,9 @@ pub(super) struct Given {
 pub(super) struct Work {
     pub(super) regexes: Regexes,
     bytes: Cell<usize>,
+    /// The values that are copied each time, and how many of them stand inside each other.
+    weight: usize,
+    depth: usize,
 }
 
 impl Work {
@@ -188,7 +188,7 @@ pub(super) fn apply(source: &mut Source<'_>, all: &mut [Resource], entries: &[Re
         let (Some(to), true) = (&entry.to, entry.from.is_some() || entry.value.is_some()) else {
             return fail(&entry.span, "a replacement needs a `source` (or a `sourceValue`) and `targets`");
         };
-        let given = match (&entry.from, &entry.value) {
+        let mut given = match (&entry.from, &entry.value) {
             (Some(_), Some(value)) => return fail(&value.span, "`source` and `sourceValue` exclude each other"),
             (Some(from), None) => take(source, all, from)?,
             (None, Some(value)) => {
@@ -201,6 +201,7 @@ pub(super) fn apply(source: &mut Source<'_>, all: &mut [Resource], entries: &[Re
             // Seen to above.
             (None, None) => continue,
         };
+        (given.work.weight, given.work.depth) = (weigh(&given.node, source.room()), depth(&given.node));
         for to in to {
             put(source, all, &given, to)?;
         }
@@ -291,12 +292,12 @@ fn put(source: &mut Source<'_>, all: &mut [Resource], given: &Given, to: &To) ->
             continue;
         }
         let who = resource.id();
-        // A value takes about as long to copy as 64 bytes take to parse.
-        let parsed = given.work.bytes.take() / 64;
-        if !source.afford(parsed + paths.len() * weigh(&given.node, MAX_WEIGHT), &to.span.location()) {
-            return Ok(());
-        }
         for path in paths {
+            // A value takes about as long to copy as 64 bytes take to parse.
+            let parsed = given.work.bytes.take() / 64;
+            if !source.afford(parsed + 1 + given.work.weight, &to.span.location()) {
+                return Ok(());
+            }
             copy(&mut resource.node, given, path, &to.part)
                 .or_else(|why| fail(&path.span, format!("`{}` of {who}: {why}", path.value)))?;
         }
@@ -314,6 +315,7 @@ const LABELS: [&str; 2] = ["metadata", "labels"];
 
 fn copy(node: &mut Node, given: &Given, path: &Text, part: &Part) -> Result<(), String> {
     let parts = path::split(&path.value);
+    too_deep(parts.len(), given.work.depth)?;
     // Text that is YAML or JSON itself comes first; what does not work out there is no fault.
     if structured::set(node, &parts, given, part)? {
         return Ok(());
@@ -345,6 +347,8 @@ pub(super) fn set(field: &mut Node, fresh: bool, given: &Given, part: &Part) -> 
             return Err("`delimiter` splits plain text, and there is a list or a mapping".to_owned());
         }
         let old = if fresh { String::new() } else { scalar_text(field).unwrap_or_default() };
+        // Splitting and joining take several times as long as reading.
+        given.work.spend(old.len().saturating_mul(8));
         let mut pieces: Vec<&str> = old.split(&part.delimiter).collect();
         match usize::try_from(part.index) {
             Err(_) => pieces.insert(0, &given.text),

@@ -257,21 +257,55 @@ pub(in crate::render) fn ensure_map<'n>(node: &'n mut Node, path: &[&str], span:
 }
 
 /// How many values a node holds, itself included; stops counting at `limit`.
-pub(super) fn weigh(node: &Node, limit: usize) -> usize {
+pub(in crate::render) fn weigh(node: &Node, limit: usize) -> usize {
     let mut count = 0;
     let mut open = vec![node];
     while let Some(node) = open.pop() {
         count += 1;
+        if let Value::String(text) = &node.value {
+            count += long(text);
+        }
         if count >= limit {
             break;
         }
         match &node.value {
             Value::List(list) => open.extend(list),
-            Value::Map(map) => open.extend(map.iter().map(|(_, value)| value)),
+            Value::Map(map) => {
+                for (key, value) in map.iter() {
+                    count += long(&key.text);
+                    open.push(value);
+                }
+            }
             _ => {}
         }
     }
     count
+}
+
+/// What a text costs beside its place: a value takes about as long to copy as 64 bytes, and about as much memory as two times that.
+pub(in crate::render) fn long(text: &str) -> usize {
+    text.len() / 64
+}
+
+/// Values inside each other that may be made: the reader allows 64, and what is put into them may be as deep. Whatever recurses
+/// into a value relies on it.
+pub(super) const MAX_DEPTH: usize = 128;
+
+/// Why a value cannot stand below `above` others, if it cannot.
+pub(super) fn too_deep(above: usize, depth: usize) -> Result<(), String> {
+    match above.saturating_add(depth) {
+        all if all > MAX_DEPTH => Err(format!("this makes more than {MAX_DEPTH} values inside each other")),
+        _ => Ok(()),
+    }
+}
+
+/// How many values stand inside each other. Recursion is bounded by [`MAX_DEPTH`].
+pub(super) fn depth(node: &Node) -> usize {
+    1 + match &node.value {
+        Value::List(list) => list.iter().map(depth).max().unwrap_or_default(),
+        Value::Map(map) => map.iter().map(|(_, value)| depth(value)).max().unwrap_or_default(),
+        _ => 0,
+    }
 }
 
 /// Why a node is no Kubernetes object, if it is none.

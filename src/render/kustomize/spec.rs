@@ -212,7 +212,7 @@ pub(super) fn read(node: &Node, problems: &mut Vec<Problem>) -> Spec {
     let mut resources = form.texts("resources");
     resources.extend(form.texts("bases"));
     let (components, strategic) = (form.texts("components"), form.texts("patchesStrategicMerge"));
-    let (namespace, prefix, suffix) = (form.text("namespace"), form.text("namePrefix"), form.text("nameSuffix"));
+    let (namespace, prefix, suffix) = (form.name("namespace"), form.name("namePrefix"), form.name("nameSuffix"));
     let annotations = form.pairs("commonAnnotations");
     let labels: Vec<Labels> = each(&mut form, "labels", read_labels);
     let common_labels = form.pairs("commonLabels");
@@ -419,10 +419,10 @@ pub(super) fn image(form: &mut Form<'_>, node: &Node) -> Option<Image> {
     }
     Some(Image {
         name: name?,
-        new_name: form.text("newName"),
-        new_tag: form.text("newTag"),
-        tag_suffix: form.text("tagSuffix"),
-        digest: form.text("digest"),
+        new_name: form.name("newName"),
+        new_tag: form.name("newTag"),
+        tag_suffix: form.name("tagSuffix"),
+        digest: form.name("digest"),
         span: node.span.clone(),
     })
 }

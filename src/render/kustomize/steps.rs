@@ -2,8 +2,9 @@
 //! replicas, images, replacements, then the transformers and validators that are configured in files.
 
 use super::config::Config;
+use super::form::Text;
 use super::origin::{self, By};
-use super::resource::Resource;
+use super::resource::{Resource, long};
 use super::spec::Spec;
 use super::transform::{self, End, Failure, Namespace};
 use super::{Build, FILE_NAMES, Gathered, Place, patch, replacement};
@@ -121,9 +122,14 @@ impl Build<'_, '_> {
 
     /// Counts the work before it is done.
     fn affordable(&mut self, place: &Place<'_>, spec: &Spec, gathered: &Gathered) -> bool {
-        let pairs = spec.labels.iter().map(|labels| labels.pairs.len() * (1 + labels.fields.len())).sum::<usize>()
-            + spec.common_labels.len()
-            + spec.annotations.len();
+        let cost = |pairs: &[(Text, Text)]| {
+            // A text goes to the object, what it selects and its templates.
+            let texts = pairs.iter().map(|(name, value)| 4 * (long(&name.value) + long(&value.value)));
+            pairs.len() + texts.sum::<usize>()
+        };
+        let pairs = spec.labels.iter().map(|labels| cost(&labels.pairs) * (1 + labels.fields.len())).sum::<usize>()
+            + cost(&spec.common_labels)
+            + cost(&spec.annotations);
         let entries = spec.images.len() + spec.replicas.len() + spec.patches.len() + spec.json_patches.len();
         let here = Location { path: place.folder.child(FILE_NAMES[0]), line: 1, column: 0 };
         // Places beyond the built-in ones cost each object something with each entry.

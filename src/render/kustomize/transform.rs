@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::config::Config;
 use super::field::{self, Field, Make, Walk};
-use super::form::Text;
+use super::form::{MAX_NAME, Text};
 use super::generate;
 use super::pattern::ImagePattern;
 use super::resource::{Gvk, Id, Resource, ensure_map, key, scalar_text, text_node};
@@ -176,6 +176,10 @@ pub(super) fn rename(all: &mut [Resource], text: &Text, end: End, fields: &[Fiel
                     End::Prefix => format!("{}{old}", text.value),
                     End::Suffix => format!("{old}{}", text.value),
                 };
+                // Every name an object ever had is kept.
+                if new.len() > MAX_NAME {
+                    return Err(format!("this makes a name of more than {MAX_NAME} bytes"));
+                }
                 if !is_text(&new) {
                     return Err(format!(
                         "Kustomize would write `{new}` without quotes, so that it is no text any more"

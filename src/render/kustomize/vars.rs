@@ -1,12 +1,13 @@
 //! `vars`: `$(NAME)` in the places that know it, replaced by a field of an object.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use super::config::Config;
 use super::field::{Make, Walk};
 use super::form::{Form, Text, note};
 use super::path;
-use super::resource::{Gvk, Resource, scalar_text};
+use super::resource::{Gvk, Resource, long, scalar_text, weigh};
 use super::shared;
 use super::transform::Failure;
 use crate::manifest::node::{Node, Span, Value};
@@ -122,9 +123,11 @@ pub(super) fn resolve(
     for var in vars {
         values.insert(var.name.value.as_str(), value(source, all, var)?);
     }
+    let count = values.len();
+    let values = Values { known: values, left: Cell::new(source.room()) };
     for resource in all.iter_mut() {
         let (gvk, here) = (Gvk::of(&resource.node), resource.node.span.clone());
-        if !source.afford(values.len(), &here.location()) {
+        if !source.afford(count, &here.location()) {
             return Ok(());
         }
         for field in &config.variables {
@@ -173,7 +176,26 @@ fn with_places(parts: Vec<String>) -> Vec<String> {
     found
 }
 
-type Values<'v> = BTreeMap<&'v str, (Node, String)>;
+type Known<'v> = BTreeMap<&'v str, (Node, String)>;
+
+/// The values of all vars.
+struct Values<'v> {
+    known: Known<'v>,
+    /// How many more values they may make.
+    left: Cell<usize>,
+}
+
+impl Values<'_> {
+    fn spend(&self, weight: usize) -> Result<(), String> {
+        match self.left.get().checked_sub(weight) {
+            Some(left) => {
+                self.left.set(left);
+                Ok(())
+            }
+            None => Err("the vars make more of this environment than can be rendered".to_owned()),
+        }
+    }
+}
 
 fn replace(node: &mut Node, values: &Values<'_>) -> Result<(), String> {
     match &mut node.value {
@@ -189,7 +211,8 @@ fn replace(node: &mut Node, values: &Values<'_>) -> Result<(), String> {
 
 fn text(node: &mut Node, values: &Values<'_>) -> Result<(), String> {
     let Some(old) = node.as_str().filter(|text| text.contains('$')) else { return Ok(()) };
-    let (new, whole, by) = expanded(old, values)?;
+    let (new, whole, by) = expanded(old, &values.known)?;
+    values.spend(whole.map_or(1 + long(&new), |value| weigh(value, values.left.get() + 1)))?;
     if let Some(value) = whole {
         // Alone in its text, a variable brings its type along.
         *node = Node::new(value.value.clone(), value.span.clone()).over(node, BY);
@@ -201,7 +224,7 @@ fn text(node: &mut Node, values: &Values<'_>) -> Result<(), String> {
 }
 
 /// A text with its variables replaced; the value itself when the text is nothing but one; and where the first one came from.
-fn expanded<'v>(text: &str, values: &'v Values<'_>) -> Result<(String, Option<&'v Node>, Option<Span>), String> {
+fn expanded<'v>(text: &str, values: &'v Known<'_>) -> Result<(String, Option<&'v Node>, Option<Span>), String> {
     let (mut new, mut rest, mut by) = (String::with_capacity(text.len()), text, None);
     while let Some(at) = rest.find('$') {
         new.push_str(&rest[..at]);
@@ -260,7 +283,7 @@ mod tests {
     #[test]
     fn variables_are_replaced_as_the_original_does() {
         let here = path::read("x").unwrap().span;
-        let mut values = Values::new();
+        let mut values = Known::new();
         values.insert("A", (text_node("a", &here), "a".to_owned()));
         values.insert("N", (Node::new(Value::Int(5), here.clone()), "5".to_owned()));
         values.insert("M", (path::read("{x: 1}").unwrap(), String::new()));
