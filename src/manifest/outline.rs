@@ -42,21 +42,12 @@ impl Outline {
         self.steps.len() - 1
     }
 
-    /// Recursion is bounded by the reader's depth limit.
     fn map(&mut self, map: &Map, here: usize) {
         for (key, value) in map.iter() {
             self.lines.extend(std::iter::repeat_n(here, 1 + usize::from(has_long_key(key))));
             let name = || key_name(&key.text);
-            match &value.value {
-                Value::Map(map) if !map.is_empty() => {
-                    let step = self.step(here, name());
-                    self.map(map, step);
-                }
-                Value::List(list) if !list.is_empty() => {
-                    let step = self.step(here, name());
-                    self.list(list, step);
-                }
-                value => self.text(value, here, name),
+            if !self.collection(value, here, name) {
+                self.text(&value.value, here, name);
             }
         }
     }
@@ -64,21 +55,27 @@ impl Outline {
     fn list(&mut self, list: &[Node], here: usize) {
         for (at, item) in list.iter().enumerate() {
             let name = || item_name(item).unwrap_or_else(|| format!("[{at}]"));
-            match &item.value {
-                Value::Map(map) if !map.is_empty() => {
-                    let step = self.step(here, name());
-                    self.map(map, step);
-                }
-                Value::List(list) if !list.is_empty() => {
-                    let step = self.step(here, name());
-                    self.list(list, step);
-                }
-                value => {
-                    self.lines.push(here);
-                    self.text(value, here, name);
-                }
+            if !self.collection(item, here, name) {
+                self.lines.push(here);
+                self.text(&item.value, here, name);
             }
         }
+    }
+
+    /// The lines of a mapping or list that has any; false for all else. Recursion is bounded by the reader's depth limit.
+    fn collection(&mut self, node: &Node, inside: usize, name: impl Fn() -> String) -> bool {
+        match &node.value {
+            Value::Map(map) if !map.is_empty() => {
+                let step = self.step(inside, name());
+                self.map(map, step);
+            }
+            Value::List(list) if !list.is_empty() => {
+                let step = self.step(inside, name());
+                self.list(list, step);
+            }
+            _ => return false,
+        }
+        true
     }
 
     /// The lines of a text block after its first.

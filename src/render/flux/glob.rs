@@ -50,9 +50,8 @@ pub(super) fn without_start<'v>(
     longest: bool,
     fuel: &mut Fuel,
 ) -> Result<&'v [u8], &'static str> {
-    let mut ends: Vec<usize> = (1..=value.len()).rev().collect();
     let mut found = None;
-    for end in ends.drain(..) {
+    for end in (1..=value.len()).rev() {
         match matched(pattern, &value[..end], fuel) {
             Err(Stop::Fuel) => return Err("this pattern takes too long to match"),
             Err(Stop::Pattern) => return Ok(value),

@@ -47,10 +47,6 @@ pub(super) fn applied(
         false => level(source, folder, applier, notes),
     };
     notes.extend(objects.as_deref().and_then(charts));
-    if let Some(applier) = applier {
-        source.reads.extend(applier.reads.iter().cloned());
-        source.reads.extend(applier.components());
-    }
     objects
 }
 
@@ -109,8 +105,6 @@ fn everything(
             source.problem(next.applier.location, message, "Split the environment.");
             return None;
         }
-        source.reads.extend(next.applier.reads.iter().cloned());
-        source.ignore.clone_from(&next.applier.ignore);
         let more = level(source, &own, Some(&next.applier), notes)?;
         origin.learn(&more);
         holders.learn(&more);
@@ -147,6 +141,9 @@ fn level(
 ) -> Option<Vec<Object>> {
     source.ignore = applier.and_then(|applier| applier.ignore.clone());
     let Some(applier) = applier else { return bare(source, folder, None) };
+    source.reads.extend(applier.reads.iter().cloned());
+    // Also those that are not there: `ignoreMissingComponents` makes their coming a change.
+    source.reads.extend(applier.components());
     let mut objects = bare(source, folder, applier.node.get("spec"))?;
     let mut applier = applier.clone();
     if applier.lacks() {

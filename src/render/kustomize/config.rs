@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use super::field::{self, Field};
 use super::form::{Form, Text, note};
 use super::resource::Gvk;
-use super::{spec, tables};
+use super::{order, spec, tables};
 use crate::manifest::node::Node;
 use crate::model::finding::Problem;
 use crate::model::path::RepoPath;
@@ -156,12 +156,7 @@ impl Config {
     /// kinds takes its place when lists are merged anew.
     fn sort(&mut self) {
         let rank = |group: &str, version: &str, kind: &str| {
-            let first =
-                spec::FIRST.iter().position(|word| *word == kind).map(|at| at as i64 - spec::FIRST.len() as i64);
-            let last = spec::LAST.iter().position(|word| *word == kind).map(|at| at as i64 + 1);
-            let known = |text: &str, unknown: &str| if text.is_empty() { unknown.to_owned() } else { text.to_owned() };
-            let text = format!("{}_{}_{}", known(group, "~G"), known(version, "~V"), known(kind, "~K"));
-            (first.or(last).unwrap_or_default(), text)
+            (order::rank(kind, spec::FIRST, spec::LAST), order::type_key(group, version, kind))
         };
         for (_, list) in self.lists() {
             list.sort_by_cached_key(|field| rank(&field.group, &field.version, &field.kind));

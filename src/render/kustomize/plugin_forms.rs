@@ -2,7 +2,6 @@
 
 use super::config;
 use super::form::{Form, Text, note};
-
 use super::resource::{Resource, ensure_map, key, scalar_text, text_node};
 use super::select::Selector;
 use super::spec::{self, Generator, Image, Patch, Replicas, Target};
@@ -48,22 +47,24 @@ pub(super) fn affix(form: &mut Form<'_>, name: &str) -> Text {
 
 /// The image of an `ImageTagTransformer`.
 pub(super) fn image(form: &mut Form<'_>) -> Option<Image> {
-    let Some(node) = form.get("imageTag") else {
-        let span = form.span().clone();
-        note(form.problems, &span, format!("`{}` needs an `imageTag`", form.what), "");
-        return None;
-    };
+    let node = needed(form, "imageTag")?;
     spec::image(&mut Form::new("imageTag", node, form.problems), node)
 }
 
 /// The count of a `ReplicaCountTransformer`.
 pub(super) fn replicas(form: &mut Form<'_>) -> Option<Replicas> {
-    let Some(node) = form.get("replica") else {
-        let span = form.span().clone();
-        note(form.problems, &span, format!("`{}` needs a `replica`", form.what), "");
-        return None;
-    };
+    let node = needed(form, "replica")?;
     spec::replicas(&mut Form::new("replica", node, form.problems), node)
+}
+
+/// A field that must be there.
+fn needed<'f>(form: &mut Form<'f>, name: &str) -> Option<&'f Node> {
+    let found = form.get(name);
+    if found.is_none() {
+        let span = form.span().clone();
+        note(form.problems, &span, format!("`{}` has no `{name}`", form.what), "");
+    }
+    found
 }
 
 /// The patch of a `PatchTransformer`, or of a `PatchJson6902Transformer` when `legacy`.

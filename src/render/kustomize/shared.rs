@@ -1,8 +1,7 @@
-//! One value in several places: when the original adds a label to several fields of an object, it puts the very same value into
-//! all of them, and what later changes one of them in place changes all. What is applied is what it makes, so this does too.
+//! One value in several places. When the original adds a label or annotation that is new to an object, it puts the very same value into
+//! all its places, and what later sets it at one sets it at all: a patch of a base's label also changes the selector.
 //!
-//! Annotations likewise, until the original writes its notes among an object's own. A label that is new to an object is one node in all the places a transformer adds it to: what later sets it at one place sets
-//! it at all. So a patch of a base's label also changes the selector. Measured on kustomize v5.8; JSON patches end it.
+//! What is applied is what the original makes, so this does too. Measured on kustomize v5.8; JSON patches end it.
 
 use std::sync::Arc;
 

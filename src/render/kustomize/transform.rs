@@ -291,8 +291,7 @@ pub(super) fn replicas(all: &mut [Resource], replicas: &Replicas, fields: &[Fiel
     let (count, span) = &replicas.count;
     let mut found = false;
     for resource in all {
-        let mut ids = resource.earlier_ids();
-        ids.push(resource.id());
+        let ids = resource.all_ids();
         let gvk = Gvk::of(&resource.node);
         for field in fields {
             if !ids.iter().any(|id| id.name == replicas.name.value && field.applies(&id.gvk)) {

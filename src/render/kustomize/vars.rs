@@ -155,10 +155,10 @@ fn value(source: &mut Source<'_>, all: &[Resource], var: &Var) -> Result<(Node, 
         return fail(&var.path.span, format!("{} has no `{}`", resource.id(), var.path.value));
     };
     let text = match node.value {
+        Value::Int(number) => number.to_string(),
         Value::Float(number) => number.to_string(),
         _ => crate::render::reading::text(source, node).or_else(|why| fail(&var.path.span, why))?,
     };
-    let text = if let Value::Int(number) = node.value { number.to_string() } else { text };
     Ok((node.clone(), text))
 }
 
