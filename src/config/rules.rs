@@ -157,6 +157,12 @@ fn contradictions(environment: &Environment, node: &Node, problems: &mut Vec<Pro
         let message = format!("`{at}.merge` is `manual`, but `via: commit` leaves nothing to merge");
         problems.push(problem(merge.span.location(), message, "use `via: pull-request`, or drop `merge`"));
     }
+    for of in node.list_at(&["checks"]).iter().filter_map(|check| check.get("of")) {
+        if of.as_str() == Some("promotion") {
+            let message = format!("`{at}.checks` waits for one on the promotion, but `via: commit` opens none");
+            problems.push(problem(of.span.location(), message, "use `of: source`, or `via: pull-request`"));
+        }
+    }
 }
 
 fn durations(environment: &Environment, node: &Node, problems: &mut Vec<Problem>) {

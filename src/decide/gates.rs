@@ -51,7 +51,7 @@ pub(super) fn all(entering: &Entering<'_>, pull: Option<&Pull>, needs: &mut Vec<
     if entering.candidate.is_rollback() {
         gates.push(Verdict::yes(
             "rollback",
-            "a rollback to a version that passed here before skips order, soak and four eyes",
+            "a rollback to a version that passed here before skips order, soak, windows and four eyes",
         ));
     } else if let Some(why) = entering.candidate.forced() {
         gates.push(Verdict::yes("forced", format!("order, ships, soak and windows are passed over: {why}")));
@@ -63,10 +63,8 @@ pub(super) fn all(entering: &Entering<'_>, pull: Option<&Pull>, needs: &mut Vec<
         gates.extend(entering.environment.windows.iter().map(|windows| windows::gate(windows, entering.now())));
         gates.extend(holds(entering));
     }
-    if !entering.candidate.is_rollback() {
-        let checks = entering.environment.checks.iter();
-        gates.extend(checks.map(|wanted| named_check(entering, wanted, pull, needs)));
-    }
+    let checks = entering.environment.checks.iter();
+    gates.extend(checks.map(|wanted| named_check(entering, wanted, pull, needs)));
     if let Some(approvals) = &entering.environment.approvals {
         gates.push(approved(entering, approvals, pull, needs));
     }

@@ -21,11 +21,11 @@ pub(super) fn gate(windows: &Windows, now: Timestamp) -> Verdict {
     if calendar.closure(&here).is_none()
         && let Some(end) = calendar.open(&here)
     {
-        let text = end.map_or_else(
-            || "no closure applies".to_owned(),
-            |end| format!("the window is open until {}", calendar.shown(end)),
-        );
-        return Verdict::yes("window", text);
+        return match end {
+            // What was green must not stay so when the window closes.
+            Some(end) => Verdict::yes("window", format!("the window is open until {}", calendar.shown(end))).until(end),
+            None => Verdict::yes("window", "no closure applies"),
+        };
     }
     let why = match calendar.closure(&here) {
         Some((reason, _)) if !reason.is_empty() => format!("closed for {reason}"),
@@ -128,7 +128,7 @@ mod tests {
         // Monday, 10:00 in Berlin in winter; 08:59 and 16:00 are outside.
         let at = ["2026-11-23T09:00:00Z", "2026-11-23T07:59:00Z", "2026-11-23T15:00:00Z", "2026-11-26T16:00:00Z"];
         insta::assert_snapshot!(at.map(|at| told(&office, at)).join("\n"), @"
-        Yes: the window is open until Mon 2026-11-23 16:00 Europe/Berlin
+        Yes until 2026-11-23T15:00:00Z: the window is open until Mon 2026-11-23 16:00 Europe/Berlin
         Wait until 2026-11-23T08:00:00Z: outside of its windows; opens Mon 2026-11-23 09:00 Europe/Berlin
         Wait until 2026-11-24T08:00:00Z: outside of its windows; opens Tue 2026-11-24 09:00 Europe/Berlin
         Wait until 2026-11-30T08:00:00Z: outside of its windows; opens Mon 2026-11-30 09:00 Europe/Berlin
@@ -143,7 +143,7 @@ mod tests {
         );
         let at = ["2026-12-18T10:00:00Z", "2026-12-21T10:00:00Z", "2027-01-04T10:00:00Z", "2026-12-18T16:00:00Z"];
         insta::assert_snapshot!(at.map(|at| told(&office, at)).join("\n"), @"
-        Yes: the window is open until Fri 2026-12-18 16:00 Europe/Berlin
+        Yes until 2026-12-18T15:00:00Z: the window is open until Fri 2026-12-18 16:00 Europe/Berlin
         Wait until 2027-01-05T08:00:00Z: closed for the holidays; opens Tue 2027-01-05 09:00 Europe/Berlin
         Wait until 2027-01-05T08:00:00Z: closed by date; opens Tue 2027-01-05 09:00 Europe/Berlin
         Wait until 2027-01-05T08:00:00Z: outside of its windows; opens Tue 2027-01-05 09:00 Europe/Berlin
@@ -169,9 +169,9 @@ mod tests {
         ];
         insta::assert_snapshot!(at.map(|at| told(&night, at)).join("\n"), @"
         Wait until 2027-03-28T01:00:00Z: outside of its windows; opens Sun 2027-03-28 03:00 Europe/Berlin
-        Yes: the window is open until Sun 2027-03-28 05:00 Europe/Berlin
+        Yes until 2027-03-28T03:00:00Z: the window is open until Sun 2027-03-28 05:00 Europe/Berlin
         Wait until 2026-10-25T00:30:00Z: outside of its windows; opens Sun 2026-10-25 02:30 Europe/Berlin
-        Yes: the window is open until Sun 2026-10-25 03:30 Europe/Berlin
+        Yes until 2026-10-25T02:30:00Z: the window is open until Sun 2026-10-25 03:30 Europe/Berlin
         Wait until 2026-10-26T01:30:00Z: outside of its windows; opens Mon 2026-10-26 02:30 Europe/Berlin
         ");
     }

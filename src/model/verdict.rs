@@ -26,7 +26,7 @@ pub struct Verdict {
     pub text: String,
     /// Who may do what next, when somebody can.
     pub next: Option<String>,
-    /// When a wait is expected to end by itself.
+    /// When it is expected to change by itself: a wait ends, an opening closes.
     pub until: Option<Timestamp>,
     /// The reasons below this one.
     pub because: Vec<Verdict>,
@@ -60,7 +60,7 @@ impl Verdict {
         self
     }
 
-    /// Adds when the wait is expected to end.
+    /// Adds when it is expected to change by itself.
     #[must_use]
     pub fn until(mut self, until: Timestamp) -> Self {
         self.until = Some(until);

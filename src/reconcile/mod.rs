@@ -13,7 +13,7 @@ mod trouble;
 mod way;
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
@@ -86,8 +86,8 @@ pub struct Reconciler {
     directory: Directory,
     expectations: Expectations,
     caches: way::Caches,
-    /// When this process began, by the clock and by the time that passed since.
-    started: (Timestamp, Instant),
+    /// Until when nothing is created: reads may be stale right after a start.
+    quiet_until: Mutex<Timestamp>,
 }
 
 impl Reconciler {
@@ -97,14 +97,14 @@ impl Reconciler {
     /// When GitHub refuses the App's key, or the queue fails.
     pub async fn start(parts: Parts) -> Result<Arc<Self>, Trouble> {
         let bot = parts.github.app().await?;
-        let started = (parts.clock.now(), Instant::now());
+        let quiet_until = Mutex::new(parts.clock.now() + QUIET_AFTER_START);
         let this = Arc::new(Self {
             parts,
             bot,
             directory: Directory::default(),
             expectations: Expectations::default(),
             caches: way::Caches::default(),
-            started,
+            quiet_until,
         });
         this.sweep().await?;
         Ok(this)
@@ -268,13 +268,10 @@ impl Reconciler {
 
     /// Whether reads may be trusted enough to create something.
     fn is_quiet_over(&self, now: Timestamp) -> Result<(), Trouble> {
-        let (started, since) = self.started;
-        let until = if now >= started {
-            started + QUIET_AFTER_START
-        } else {
-            // The clock stepped back: what really passed since counts.
-            now + QUIET_AFTER_START.saturating_sub(since.elapsed())
-        };
+        let mut until = self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner);
+        // Never further away than it was at first, should the clock step back.
+        *until = (*until).min(now + QUIET_AFTER_START);
+        let until = *until;
         if now < until { Err(Trouble::later(until, "just started; reads may be stale")) } else { Ok(()) }
     }
 

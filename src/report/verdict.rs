@@ -1,5 +1,7 @@
 //! A tree of reasons, as a nested list and as plain text.
 
+use jiff::Timestamp;
+
 use super::markdown::{code, line, prose};
 use super::words::time;
 use crate::model::verdict::{Answer, Verdict};
@@ -25,6 +27,11 @@ fn word(answer: Answer) -> &'static str {
     }
 }
 
+/// When a wait is expected to end; how long a yes lasts stands in its own words.
+fn awaited(verdict: &Verdict) -> Option<Timestamp> {
+    verdict.until.filter(|_| verdict.answer != Answer::Yes)
+}
+
 /// The tree as a nested Markdown list, the reason code behind each sentence that is not a yes.
 pub fn markdown(verdict: &Verdict) -> String {
     let mut lines = Vec::new();
@@ -33,7 +40,7 @@ pub fn markdown(verdict: &Verdict) -> String {
         if verdict.answer != Answer::Yes {
             text.push_str(&format!(" ({})", code(&verdict.code)));
         }
-        if let Some(until) = verdict.until {
+        if let Some(until) = awaited(verdict) {
             text.push_str(&format!(", until {}", time(until)));
         }
         if let Some(next) = &verdict.next {
@@ -49,7 +56,7 @@ pub fn plain(verdict: &Verdict) -> String {
     let mut lines = Vec::new();
     walk(verdict, 0, &mut lines, &|verdict| {
         let mut text = format!("{:<4} {}: {}", word(verdict.answer), line(&verdict.code, 60), line(&verdict.text, 500));
-        if let Some(until) = verdict.until {
+        if let Some(until) = awaited(verdict) {
             text.push_str(&format!(" (until {})", time(until)));
         }
         if let Some(next) = &verdict.next {

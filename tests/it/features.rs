@@ -819,7 +819,7 @@ async fn e24_a_rollback_goes_back_and_holds() {
     let back = world.newest_pull();
     insta::assert_snapshot!(world.body(back), @r"
     body:
-    <!-- trunkline:v1 promotion a040c6dbd09e34e3 -->
+    <!-- trunkline:v1 promotion 038925ab9d174c72 -->
     Takes `shop` in `prod` from `v1.0` ([`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc)) back to **`v0.9` ([`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a))**, which passed here before, and holds it there. sam asked to go back: http://github.test/acme/environments/issues/4\#issuecomment-110
 
     | Images |
@@ -831,7 +831,7 @@ async fn e24_a_rollback_goes_back_and_holds() {
     - ⏳ v0.9 into prod (`entering`)
       - ✅ v0.9 is commit 68113e6
       - ✅ the checks on 68113e6 have passed
-      - ✅ a rollback to a version that passed here before skips order, soak and four eyes
+      - ✅ a rollback to a version that passed here before skips order, soak, windows and four eyes
       - ⏳ needs 1 approval from acme/sre (`approvals`)
 
     ---

@@ -1,0 +1,60 @@
+//! A person's stop on one environment, and its end.
+
+use super::{Outcome, Run, Target};
+use crate::command::Right as Act;
+use crate::model::ledger::Hold;
+use crate::model::pipeline::Pipeline;
+use crate::model::verdict::Verdict;
+
+impl Run<'_, '_> {
+    pub(super) fn hold(&mut self, pipeline: &Pipeline, target: Target<'_>, reason: Option<&str>) -> Outcome {
+        let (app, environment) = match self.target(pipeline, target) {
+            Ok(target) => target,
+            Err(outcome) => return outcome,
+        };
+        if let Err(outcome) = self.right(Act::Triage, Some(environment)) {
+            return outcome;
+        }
+        let hold = self.held(reason.unwrap_or_default());
+        let why = format!("{} holds {} in {}", self.comment.author.login, app.name, environment.name);
+        self.record(pipeline, app, environment, why, |entry| entry.holds.push(hold))
+    }
+
+    pub(super) fn unhold(&mut self, pipeline: &Pipeline, target: Target<'_>) -> Outcome {
+        let (app, environment) = match self.target(pipeline, target) {
+            Ok(target) => target,
+            Err(outcome) => return outcome,
+        };
+        let entry = self.snapshot.common.ledger.entry(&app.name, &environment.name);
+        if entry.has_decision(self.comment.id) {
+            return self.recorded_before(app);
+        }
+        if entry.holds.is_empty() {
+            return Outcome::Refused(Verdict::no(
+                "not-held",
+                format!("nothing holds {} in {}", app.name, environment.name),
+            ));
+        }
+        let me = self.comment.author.login.clone();
+        let mine = entry.holds.iter().any(|hold| hold.by.eq_ignore_ascii_case(&me));
+        let everything = match self.right(Act::Rollback, Some(environment)) {
+            Ok(()) => true,
+            Err(Outcome::Unknown) => return Outcome::Unknown,
+            Err(_) if mine => false,
+            Err(outcome) => return outcome,
+        };
+        let why = format!("{me} lifts the hold on {} in {}", app.name, environment.name);
+        self.record(pipeline, app, environment, why, move |entry| {
+            entry.holds.retain(|hold| !everything && !hold.by.eq_ignore_ascii_case(&me));
+        })
+    }
+
+    pub(super) fn held(&self, reason: &str) -> Hold {
+        Hold {
+            by: self.comment.author.login.clone(),
+            at: self.comment.at,
+            reason: reason.to_owned(),
+            link: self.comment.url.clone(),
+        }
+    }
+}

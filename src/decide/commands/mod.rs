@@ -1,0 +1,229 @@
+//! Slash-commands: from a comment to a decision in the ledger or an answer, acknowledged last.
+
+mod ask;
+mod hold;
+mod promote;
+
+use jiff::SignedDuration;
+
+use super::draft::Draft;
+use super::rights::{self, Right};
+use super::texts;
+use crate::command::{self, Command, Parsed, Right as Act};
+use crate::model::id::Key;
+use crate::model::ledger::Entry;
+use crate::model::pipeline::{App, Environment, Mode, Pipeline};
+use crate::model::plan::{Effect, Need, Plan};
+use crate::model::snapshot::{Comment, Configuration, PipelineFacts, PullSubject, Reaction, Snapshot};
+use crate::model::verdict::Verdict;
+
+/// Comments older than this start nothing: whoever wrote them no longer waits for an answer.
+const FRESH: SignedDuration = SignedDuration::from_hours(1);
+
+/// Plans what the comments ask for, oldest first, one decision a pass so that each is judged on the ledger the one before it left.
+pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, plan: &mut Plan) {
+    if snapshot.common.config == Configuration::Missing {
+        return;
+    }
+    for comment in &subject.comments {
+        if !is_open(snapshot, comment) {
+            continue;
+        }
+        let parsed = command::parse(&comment.body);
+        if parsed.is_empty() {
+            continue;
+        }
+        let mut run = Run { snapshot, subject, comment, plan, answers: Vec::new(), refused: false, recorded: false };
+        if !run.comment(parsed) {
+            // The next comment is judged on the ledger this one leaves, in a pass of its own.
+            if run.recorded {
+                plan.effects.push(Effect::Wake(Key::Pull(snapshot.common.repo.id, subject.number)));
+            }
+            return;
+        }
+    }
+}
+
+/// Whether a comment may still hold an unanswered command.
+fn is_open(snapshot: &Snapshot, comment: &Comment) -> bool {
+    let answered = comment.reactions.iter().any(|r| matches!(r, Reaction::Rocket | Reaction::Confused));
+    let fresh = snapshot.common.now.duration_since(comment.at) <= FRESH || comment.reactions.contains(&Reaction::Eyes);
+    !answered && fresh && !comment.edited && !comment.author.bot
+}
+
+/// The environment and, where there are several, the application a command names.
+type Target<'a> = (&'a str, Option<&'a str>);
+
+/// What one command comes to.
+enum Outcome {
+    /// Done, with something to say or not.
+    Done(Option<String>),
+    /// Not allowed or not possible, and why.
+    Refused(Verdict),
+    /// Something must be known first.
+    Unknown,
+}
+
+struct Run<'a, 'p> {
+    snapshot: &'a Snapshot,
+    subject: &'a PullSubject,
+    comment: &'a Comment,
+    plan: &'p mut Plan,
+    answers: Vec<String>,
+    refused: bool,
+    recorded: bool,
+}
+
+impl Run<'_, '_> {
+    /// Runs every command of one comment; `false` when the pass must end here.
+    fn comment(&mut self, parsed: Vec<Parsed>) -> bool {
+        let seen = self.comment.reactions.contains(&Reaction::Eyes);
+        if !seen {
+            self.plan.effects.push(Effect::React { comment: self.comment.id, reaction: Reaction::Eyes });
+        }
+        for parsed in parsed {
+            let command::Outcome::Run(request) = &parsed.outcome else {
+                self.refused = true;
+                self.answers.push(texts::misread(&parsed));
+                continue;
+            };
+            match self.command(request) {
+                Outcome::Unknown => return false,
+                Outcome::Done(answer) => self.answers.extend(answer),
+                Outcome::Refused(why) => {
+                    self.refused = true;
+                    self.answers.push(texts::refused(&parsed, &why));
+                }
+            }
+        }
+        if !self.answers.is_empty() && !self.is_replied() {
+            let body = texts::reply(self.comment, &self.answers);
+            self.plan.effects.push(Effect::Reply { number: self.subject.number, to: self.comment.id, body });
+        }
+        let reaction = if self.refused { Reaction::Confused } else { Reaction::Rocket };
+        self.plan.effects.push(Effect::React { comment: self.comment.id, reaction });
+        !self.recorded
+    }
+
+    fn is_replied(&self) -> bool {
+        let bot = &self.snapshot.common.bot;
+        self.subject.comments.iter().any(|c| bot.is(&c.author) && texts::replies_to(&c.body) == Some(self.comment.id))
+    }
+
+    fn command(&mut self, request: &command::Request) -> Outcome {
+        let pipeline = match &self.snapshot.common.config {
+            Configuration::Valid(pipeline) => pipeline,
+            _ => return Outcome::Refused(texts::no_configuration()),
+        };
+        if let Some(moved) = self.moved(request.sha.as_deref()) {
+            return Outcome::Refused(moved);
+        }
+        let app = request.app.as_deref();
+        match &request.command {
+            Command::Help { verb } => self.help(*verb),
+            Command::Status { environment } => self.status(pipeline, environment.as_deref(), app, false),
+            Command::Plan { environment } => self.status(pipeline, environment.as_deref(), app, true),
+            Command::Retry => self.retry(pipeline),
+            Command::Promote { environment, version, force } => {
+                self.promote(pipeline, (environment, app), version.as_deref(), force.as_deref())
+            }
+            Command::Rollback { environment, version } => {
+                self.rollback(pipeline, (environment, app), version.as_deref())
+            }
+            Command::Hold { environment, reason } => self.hold(pipeline, (environment, app), reason.as_deref()),
+            Command::Unhold { environment } => self.unhold(pipeline, (environment, app)),
+        }
+    }
+
+    /// A command that names a commit is about that commit and no other.
+    fn moved(&self, sha: Option<&str>) -> Option<Verdict> {
+        let (sha, pull) = (sha?, self.subject.pull.as_ref()?);
+        let head = pull.brief.head;
+        (!head.to_string().starts_with(sha)).then(|| {
+            Verdict::no("head-moved", format!("this pull request is at {} now, not at {sha}", head.short()))
+                .next("look again, then repeat the command")
+        })
+    }
+
+    fn right(&mut self, act: Act, environment: Option<&Environment>) -> Result<(), Outcome> {
+        match rights::may(self.snapshot, &self.comment.author.login, act, environment, &mut self.plan.needs) {
+            Right::Granted => Ok(()),
+            Right::Denied(why) => Err(Outcome::Refused(Verdict::no("not-allowed", why))),
+            Right::Unknown => Err(Outcome::Unknown),
+        }
+    }
+
+    fn facts(&mut self, app: &App) -> Result<&PipelineFacts, Outcome> {
+        let need = Need::Pipeline(app.name.clone());
+        if let Some(facts) = self.snapshot.facts.pipelines.get(&app.name) {
+            return Ok(facts);
+        }
+        Err(match self.snapshot.facts.unmet.get(&need) {
+            Some(why) => {
+                Outcome::Refused(Verdict::no("pipeline", format!("the versions of {} cannot be read: {why}", app.name)))
+            }
+            None => {
+                self.plan.needs.push(need);
+                Outcome::Unknown
+            }
+        })
+    }
+
+    /// The application and environment a command is about.
+    fn target<'b>(
+        &self,
+        pipeline: &'b Pipeline,
+        (environment, app): Target<'_>,
+    ) -> Result<(&'b App, &'b Environment), Outcome> {
+        let environment = pipeline
+            .environment(environment)
+            .ok_or_else(|| Outcome::Refused(texts::unknown_environment(pipeline, environment)))?;
+        let app = match (app, pipeline.apps.as_slice()) {
+            (Some(name), _) => {
+                pipeline.app(name).ok_or_else(|| Outcome::Refused(texts::unknown_app(pipeline, name)))?
+            }
+            (None, [only]) => only,
+            (None, _) => return Err(Outcome::Refused(texts::which_app(pipeline))),
+        };
+        Ok((app, environment))
+    }
+
+    /// A pass that was cut short after it wrote this has woken nobody. Only who acts on it is woken now: the repository would wake
+    /// this very key, again and again while a read does not show the acknowledgement.
+    fn recorded_before(&mut self, app: &App) -> Outcome {
+        self.plan.effects.push(Effect::Wake(Key::Pipeline(self.snapshot.common.repo.id, app.name.clone())));
+        Outcome::Done(None)
+    }
+
+    /// Writes a decision into the ledger, unless it is in there already.
+    fn record(
+        &mut self,
+        pipeline: &Pipeline,
+        app: &App,
+        environment: &Environment,
+        why: String,
+        change: impl FnOnce(&mut Entry),
+    ) -> Outcome {
+        if pipeline.mode == Mode::Observe {
+            return Outcome::Refused(texts::observing());
+        }
+        let ledger = &self.snapshot.common.ledger;
+        if ledger.entry(&app.name, &environment.name).has_decision(self.comment.id) {
+            return self.recorded_before(app);
+        }
+        if let Some(problem) = ledger.problems.get(&(app.name.clone(), environment.name.clone())) {
+            return Outcome::Refused(Verdict::no("ledger-broken", format!("the ledger cannot be read: {problem}")));
+        }
+        let mut draft = Draft::new(ledger);
+        let message = format!("{why}\n\n{}", self.comment.url);
+        draft.change(&app.name, &environment.name, message, |entry| {
+            change(entry);
+            entry.decided(self.comment.id);
+        });
+        self.plan.effects.extend(draft.effect());
+        // Pipelines act on it, and open promotions say it: their comments and checks show the same gates.
+        self.plan.effects.push(Effect::Wake(Key::Repo(self.snapshot.common.repo.id)));
+        self.recorded = true;
+        Outcome::Done(None)
+    }
+}
