@@ -6,6 +6,7 @@ mod days;
 mod faults;
 mod features;
 mod fuzz;
+mod gates;
 mod git;
 mod github;
 mod kill;
