@@ -11,6 +11,7 @@ mod git;
 mod github;
 mod kill;
 mod manifest;
+mod month;
 mod own_source;
 mod pulls;
 mod queue;
