@@ -6,6 +6,7 @@
 mod apply;
 mod directory;
 mod expect;
+mod ledgers;
 mod lookup;
 mod observe;
 mod reads;
@@ -88,6 +89,7 @@ pub struct Reconciler {
     expectations: Expectations,
     caches: way::Caches,
     reads: reads::Reads,
+    ledgers: ledgers::Turns,
     /// Until when nothing is created: reads may be stale right after a start.
     quiet_until: Mutex<Timestamp>,
 }
@@ -107,6 +109,7 @@ impl Reconciler {
             expectations: Expectations::default(),
             caches: way::Caches::default(),
             reads: reads::Reads::default(),
+            ledgers: ledgers::Turns::default(),
             quiet_until,
         });
         this.sweep().await?;
