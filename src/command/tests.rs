@@ -86,8 +86,8 @@ fn what_is_written_wrongly_says_how() {
 fn other_peoples_slashes_are_nothing() {
     for body in [
         "",
-        "/freeze prod",
         "/hold",
+        "/override IMG-001 x",
         "/status",
         "/lgtm",
         "/etc/hosts",
@@ -169,9 +169,9 @@ fn the_table_stands_in_the_order_of_the_verbs() {
         assert_eq!(info.verb.info(), info);
         assert!(info.usage.starts_with(info.name));
     }
-    let rows = help(None, |right| right <= Right::Promote);
-    assert_eq!(rows.iter().filter(|row| row.allowed).count(), 6);
-    assert_eq!(help(Some(Verb::Hold), |_| true).len(), 1);
+    let rows = help(None, |right| if right <= Right::Promote { You::Yes } else { You::No });
+    assert_eq!(rows.iter().filter(|row| row.you == You::Yes).count(), 6);
+    assert_eq!(help(Some(Verb::Hold), |_| You::Yes).len(), 1);
 }
 
 #[test]

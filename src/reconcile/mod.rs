@@ -8,6 +8,7 @@ mod directory;
 mod expect;
 mod lookup;
 mod observe;
+mod people;
 mod routes;
 mod trouble;
 mod way;
@@ -86,6 +87,7 @@ pub struct Reconciler {
     directory: Directory,
     expectations: Expectations,
     caches: way::Caches,
+    people: people::People,
     /// Until when nothing is created: reads may be stale right after a start.
     quiet_until: Mutex<Timestamp>,
 }
@@ -104,6 +106,7 @@ impl Reconciler {
             directory: Directory::default(),
             expectations: Expectations::default(),
             caches: way::Caches::default(),
+            people: people::People::default(),
             quiet_until,
         });
         this.sweep().await?;

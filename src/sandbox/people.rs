@@ -382,6 +382,11 @@ impl Sandbox {
         self.by("label", user, repo, |cx, id| talk::label(cx, id, number, &[label]));
     }
 
+    /// Takes a label off a pull request or issue.
+    pub fn remove_label(&self, repo: &str, user: &str, number: u64, label: &str) {
+        self.by("take a label off", user, repo, |cx, id| talk::unlabel(cx, id, number, label));
+    }
+
     /// Another App (a CI, say `github-actions`) reports a concluded check; an empty conclusion leaves it under way.
     pub fn add_check(&self, repo: &str, sha: impl Display, app: &str, name: &str, conclusion: &str) -> u64 {
         let sha = sha.to_string();

@@ -444,7 +444,11 @@ fn answers_to_commands() {
       - ⏳ it has been in `stage` for 3 hours of 24 (`soak`), until 2026-12-20 09:00 UTC
       - ⏳ 0 of 1 approvals (`approvals`). **Next:** a member of `acme/sre` who is not the tagger approves
     "#);
-    insta::assert_snapshot!(reply::help(&command::help(None, |right| right <= command::Right::Triage)), @r#"
+    insta::assert_snapshot!(reply::help(&command::help(None, |right| match right {
+        command::Right::Read | command::Right::Triage => command::You::Yes,
+        command::Right::Promote => command::You::In(vec!["dev".into(), "stage".into()]),
+        _ => command::You::No,
+    })), @r#"
     | Command | What it does | Who may | You |
     |:--|:--|:--|:--|
     | `/trunkline help [verb]` | lists the commands | readers | yes |
