@@ -123,8 +123,8 @@ pub const VERBS: [VerbInfo; 12] = [
         Verb::Freeze,
         "freeze",
         "freeze <env|all> [for 4h | until 2026-12-01T08:00] \"reason\" [--except label=name]",
-        "lets nothing into an environment until then (UTC) or until somebody lifts it, except for rollbacks and, where a label is \
-         named, pull requests on which one of those teams set it",
+        "lets nothing into an environment until then (UTC) or until somebody lifts it; rollbacks pass, and so does a pull request \
+         on which one of those teams set the label",
         Right::Freeze,
     ),
     verb(Verb::Unfreeze, "unfreeze", "unfreeze <env|all>", "lifts every freeze of an environment", Right::Freeze),

@@ -351,6 +351,14 @@ impl Sandbox {
         })
     }
 
+    /// Presses "Update branch": the base is merged into a pull request's branch.
+    pub fn update_branch(&self, repo: &str, user: &str, number: u64) {
+        self.by("update a branch", user, repo, |cx, id| {
+            cx.allow(id, "contents", Level::Write)?;
+            pulls::update_branch(cx, id, number, None)
+        });
+    }
+
     /// Reviews: `APPROVED`, `CHANGES_REQUESTED` or `COMMENTED`.
     pub fn review(&self, repo: &str, user: &str, number: u64, state: &str) -> u64 {
         self.by("review", user, repo, |cx, id| {
