@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use trunkline::sandbox::seed::{ENVIRONMENTS, ORG, SHOP};
+use trunkline::sandbox::seed::{ENVIRONMENTS, ORG};
 
+use crate::faults::{act, hold};
 use crate::stories::{desk, example, example_with, in_prod, in_stage, merge_to_trunk, pull, say, tag, text};
 use crate::world::World;
 
@@ -11,12 +12,13 @@ const HOUR: Duration = Duration::from_secs(3600);
 const CONFIG: &str = ".github/trunkline.yaml";
 const RIGHTS: &str = "rights: { rollback: [acme/sre], freeze: [acme/sre], bypass: [acme/leads] }";
 
-/// The example, with freezes for Sam and Sue, and exceptions for Sam alone.
+/// The example, with freezes for Sam and Sue, and exceptions for Sam alone; dev knows no rollbacks.
 async fn world() -> World {
     let mut files = example_with(CONFIG, "rights: { rollback: [acme/sre] }", RIGHTS);
     let config = files.iter_mut().find(|(path, _)| *path == CONFIG).unwrap();
     let dev = "takes: trunk\n    merge: auto\n";
-    config.1 = String::from_utf8(config.1.clone()).unwrap().replace(dev, &format!("{dev}    {RIGHTS}\n")).into_bytes();
+    let rights = RIGHTS.replace("rollback: [acme/sre], ", "");
+    config.1 = String::from_utf8(config.1.clone()).unwrap().replace(dev, &format!("{dev}    {rights}\n")).into_bytes();
     let mut world = World::with(&files).await;
     world.github.create_team(ORG, "leads", &["sam"]);
     world.settle().await;
@@ -83,10 +85,10 @@ async fn a_freeze_stops_merges_but_not_promotions_and_lifting_it_lets_them_go() 
     let desk = desk(&mut world).await;
     say(&mut world, "ben", desk, "/freeze dev \"mine now\"").await;
     insta::assert_snapshot!(world.said(desk), @r#"
-    <!-- trunkline:v1 reply-26 e1e06414c154760c -->
+    <!-- trunkline:v1 reply-26 8f05eaab4fc6a16a -->
     > `/freeze dev "mine now"`
 
-    - ⛔ for dev, it needs a member of acme/sre (`not-allowed`)
+    - ⛔ it needs a member of acme/sre (`not-allowed`)
     "#);
     say(&mut world, "sue", desk, "/freeze dev \"database migration\"").await;
     insta::assert_snapshot!(world.said(desk), @"
@@ -176,7 +178,7 @@ async fn e52_e65_a_label_exempts_only_when_somebody_with_the_right_set_it() {
     insta::assert_snapshot!(world.check(number), @"in_progress: Waits: frozen by sue since 2026-11-02 10:00 UTC: the fair is on (the label hotfix does not count: the bot deploys set it) (0 annotations)");
     world.github.remove_label(ENVIRONMENTS, "ben", number, "hotfix");
     world.settle().await;
-    insta::assert_snapshot!(world.check(number), @"in_progress: Waits: frozen by sue since 2026-11-02 10:00 UTC: the fair is on (the label hotfix does not count: the bot deploys set it) (0 annotations)");
+    insta::assert_snapshot!(world.check(number), @"in_progress: Waits: frozen by sue since 2026-11-02 10:00 UTC: the fair is on (0 annotations)");
 }
 
 #[tokio::test]
@@ -455,9 +457,16 @@ async fn a_soak_is_skipped_for_one_version_only() {
     let newer = world.newest_pull();
     assert!(world.check(newer).contains("soaks for 1h"), "{}", world.check(newer));
     // What the comment is about is no longer what wants in.
+    say(&mut world, "sam", number, "/trunkline skip-soak prod \"x\"").await;
+    insta::assert_snapshot!(world.said(number), @r#"
+    <!-- trunkline:v1 reply-171 97ceca1252bdf476 -->
+    > `/trunkline skip-soak prod "x"`
+
+    - ⛔ v1.1 wants into prod by now (`superseded`). **Next:** look at that version, then repeat the command
+    "#);
     say(&mut world, "sam", number, "/trunkline skip-soak dev \"x\"").await;
     insta::assert_snapshot!(world.said(number), @r#"
-    <!-- trunkline:v1 reply-171 20a019eb30b5051a -->
+    <!-- trunkline:v1 reply-177 20a019eb30b5051a -->
     > `/trunkline skip-soak dev "x"`
 
     - ⛔ dev has no soak to skip (`no-soak`)
@@ -467,7 +476,10 @@ async fn a_soak_is_skipped_for_one_version_only() {
 /// A pull request that brings a forbidden tag to production.
 async fn forbidden(world: &mut World) -> u64 {
     let path = "environments/prod/kustomization.yaml";
-    pull(world, "Newest", &[(path, example(path, "newTag: v0.9", "newTag: latest"))]).await
+    let number = pull(world, "Newest", &[(path, example(path, "newTag: v0.9", "newTag: latest"))]).await;
+    // Somebody looks at it.
+    world.advance(Duration::from_secs(5)).await;
+    number
 }
 
 #[tokio::test]
@@ -477,10 +489,10 @@ async fn an_override_accepts_a_rule_and_the_gates_on_one_head_and_ends_with_a_ne
     insta::assert_snapshot!(world.check(number), @"failure: 2 new errors in prod (2 annotations)");
     say(&mut world, "sue", number, "/trunkline override IMG-001 \"the vendor has no other tag\"").await;
     insta::assert_snapshot!(world.said(number), @r#"
-    <!-- trunkline:v1 reply-37 7f9beda1774bd62e -->
+    <!-- trunkline:v1 reply-37 81bb8de500e21cdc -->
     > `/trunkline override IMG-001 "the vendor has no other tag"`
 
-    - ⛔ nobody can tell whether you saw 98d26a1, which is as new as your comment (`which-commit`). **Next:** look at it, then repeat the command: `/trunkline override IMG-001 "reason" --sha 98d26a1dbb1b`
+    - ⛔ it needs a member of acme/leads (`not-allowed`)
     "#);
     say(&mut world, "sam", number, "/trunkline override img-001 \"the vendor has no other tag\"").await;
     insta::assert_snapshot!(world.check(number), @"failure: Latest, latest names no version of shop we know (2 annotations)");
@@ -505,14 +517,14 @@ async fn an_override_accepts_a_rule_and_the_gates_on_one_head_and_ends_with_a_ne
 
     #### New findings
 
-    - **error** `IMG-001` · `Deployment shop-prod/frontend` · `prod` · [`environments/prod/kustomization.yaml:10`](http://github.test/acme/environments/blob/98d26a1dbb1bc676869bb2573d4ccf0cdd58736b/environments/prod/kustomization.yaml#L10)<br>image `ghcr.io/acme/shop-frontend:latest` of container `frontend` is tagged `latest`<br>**Overridden by sam: the vendor has no other tag**<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
-    - **error** `IMG-001` · `Deployment shop-prod/backend` · `prod` · [`environments/prod/kustomization.yaml:12`](http://github.test/acme/environments/blob/98d26a1dbb1bc676869bb2573d4ccf0cdd58736b/environments/prod/kustomization.yaml#L12)<br>image `ghcr.io/acme/shop-backend:latest` of container `backend` is tagged `latest`<br>**Overridden by sam: the vendor has no other tag**<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
+    - **error** `IMG-001` · `Deployment shop-prod/frontend` · `prod` · [`environments/prod/kustomization.yaml:10`](http://github.test/acme/environments/blob/c40ec1bcb0a4c2954229aa51d8cf1a04cd16a595/environments/prod/kustomization.yaml#L10)<br>image `ghcr.io/acme/shop-frontend:latest` of container `frontend` is tagged `latest`<br>**Overridden by sam: the vendor has no other tag**<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
+    - **error** `IMG-001` · `Deployment shop-prod/backend` · `prod` · [`environments/prod/kustomization.yaml:12`](http://github.test/acme/environments/blob/c40ec1bcb0a4c2954229aa51d8cf1a04cd16a595/environments/prod/kustomization.yaml#L12)<br>image `ghcr.io/acme/shop-backend:latest` of container `backend` is tagged `latest`<br>**Overridden by sam: the vendor has no other tag**<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
 
     <details><summary><code>prod</code>: 2 changed objects</summary>
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/98d26a1dbb1bc676869bb2573d4ccf0cdd58736b/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/c40ec1bcb0a4c2954229aa51d8cf1a04cd16a595/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -530,7 +542,7 @@ async fn an_override_accepts_a_rule_and_the_gates_on_one_head_and_ends_with_a_ne
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/98d26a1dbb1bc676869bb2573d4ccf0cdd58736b/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/c40ec1bcb0a4c2954229aa51d8cf1a04cd16a595/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -548,16 +560,16 @@ async fn an_override_accepts_a_rule_and_the_gates_on_one_head_and_ends_with_a_ne
 
     </details>
 
-    <sub>Checked at [`98d26a1`](http://github.test/acme/environments/commit/98d26a1dbb1bc676869bb2573d4ccf0cdd58736b); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`c40ec1b`](http://github.test/acme/environments/commit/c40ec1bcb0a4c2954229aa51d8cf1a04cd16a595); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
 
     comment by sue confused:trunkline[bot] eyes:trunkline[bot]
     /trunkline override IMG-001 "the vendor has no other tag"
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-37 7f9beda1774bd62e -->
+    <!-- trunkline:v1 reply-37 81bb8de500e21cdc -->
     > `/trunkline override IMG-001 "the vendor has no other tag"`
 
-    - ⛔ nobody can tell whether you saw 98d26a1, which is as new as your comment (`which-commit`). **Next:** look at it, then repeat the command: `/trunkline override IMG-001 "reason" --sha 98d26a1dbb1b`
+    - ⛔ it needs a member of acme/leads (`not-allowed`)
 
 
     comment by sam eyes:trunkline[bot] rocket:trunkline[bot]
@@ -569,16 +581,16 @@ async fn an_override_accepts_a_rule_and_the_gates_on_one_head_and_ends_with_a_ne
     insta::assert_snapshot!(ledger(&world, "overrides.yaml"), @"
     overrides:
     - pull: 1
-      head: 98d26a1dbb1bc676869bb2573d4ccf0cdd58736b
+      head: c40ec1bcb0a4c2954229aa51d8cf1a04cd16a595
       rule: IMG-001
       environments:
       - prod
       by: sam
       at: <time>
       reason: the vendor has no other tag
-      link: http://github.test/acme/environments/pull/1#issuecomment-43
+      link: http://github.test/acme/environments/pull/1#issuecomment-44
     - pull: 1
-      head: 98d26a1dbb1bc676869bb2573d4ccf0cdd58736b
+      head: c40ec1bcb0a4c2954229aa51d8cf1a04cd16a595
       rule: gates
       environments:
       - prod
@@ -587,7 +599,7 @@ async fn an_override_accepts_a_rule_and_the_gates_on_one_head_and_ends_with_a_ne
       reason: as said
       link: http://github.test/acme/environments/pull/1#issuecomment-56
     decisions:
-    - 43
+    - 44
     - 56
     ");
     let path = "environments/prod/kustomization.yaml";
@@ -607,19 +619,19 @@ async fn an_override_is_taken_back_and_never_covers_a_freeze() {
     insta::assert_snapshot!(world.check(number), @"in_progress: Waits: frozen by sam since 2026-11-02 09:00 UTC: incident (2 annotations)");
     say(&mut world, "ann", number, "/trunkline override cancel IMG-001").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-62 cef9905f075a4246 -->
+    <!-- trunkline:v1 reply-62 c1817b4a890fb6ca -->
     > `/trunkline override cancel IMG-001`
 
-    - ⛔ for prod, it needs a member of acme/leads (`not-allowed`)
+    - ⛔ it needs a member of acme/leads (`not-allowed`)
     ");
     say(&mut world, "sam", number, "/trunkline override cancel IMG-001").await;
     insta::assert_snapshot!(world.check(number), @"failure: 2 new errors in prod (2 annotations)");
     say(&mut world, "sam", number, "/trunkline override cancel IMG-001").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-79 cc8abd2a952c96d4 -->
+    <!-- trunkline:v1 reply-79 065daa8af1f96fce -->
     > `/trunkline override cancel IMG-001`
 
-    - ⛔ nobody overrides IMG-001 at 98d26a1 (`not-overridden`)
+    - ⛔ nobody overrides IMG-001 at c40ec1b (`not-overridden`)
     ");
 }
 
@@ -635,10 +647,10 @@ async fn t20_e61_an_override_is_about_the_commit_its_author_saw() {
     world.settle().await;
     let short = &head[..7];
     insta::assert_snapshot!(world.said(number).replace(&head[..12], "<twelve>").replace(short, "<seven>"), @r#"
-    <!-- trunkline:v1 reply-31 577e5b0251240527 -->
+    <!-- trunkline:v1 reply-31 3d01a1c88c7d9801 -->
     > `/trunkline override IMG-001 "once"`
 
-    - ⛔ nobody can tell whether you saw 98d26a1, which is as new as your comment (`which-commit`). **Next:** look at it, then repeat the command: `/trunkline override IMG-001 "reason" --sha 98d26a1dbb1b`
+    - ⛔ nobody can tell whether you saw c40ec1b, which is as new as your comment (`which-commit`). **Next:** look at it, then repeat the command: `/trunkline override IMG-001 "reason" --sha c40ec1bcb0a4`
     "#);
     world.github.comment(
         ENVIRONMENTS,
@@ -679,12 +691,13 @@ async fn what_does_not_build_and_our_own_promotions_gates_are_not_overridden() {
     let path = "environments/prod/kustomization.yaml";
     let number = pull(&mut world, "Broken", &[(path, text("resources: [gone.yaml]\n"))]).await;
     insta::assert_snapshot!(world.check(number), @"failure: 1 new error in prod (1 annotations)");
+    world.advance(Duration::from_secs(5)).await;
     say(&mut world, "sam", number, "/trunkline override KUST-001 \"once\"").await;
     insta::assert_snapshot!(world.said(number), @r#"
-    <!-- trunkline:v1 reply-112 f5d59765c05083e2 -->
+    <!-- trunkline:v1 reply-112 6424cb6119a87c52 -->
     > `/trunkline override KUST-001 "once"`
 
-    - ⛔ nobody can tell whether you saw 5e263f0, which is as new as your comment (`which-commit`). **Next:** look at it, then repeat the command: `/trunkline override KUST-001 "reason" --sha 5e263f0ce76f`
+    - ⛔ KUST-001 says what could not be seen or relied on, which nobody can accept (`not-overridable`). **Next:** fix it as the finding says
     "#);
 }
 
@@ -717,7 +730,7 @@ async fn e35_an_approval_is_carried_over_when_the_branch_is_only_brought_up_to_d
       - ✅ stage has held this commit since 2026-11-02 09:00 UTC
       - ✅ commit 1123e8d was tested in stage
       - ✅ soaked for 1h
-      - ✅ approved by sue (on 1004f19, which renders the same)
+      - ✅ approved by sue (on 07a0a2f, which renders the same)
     ");
     insta::assert_snapshot!(world.check(number), @"success: No new findings in prod (0 annotations)");
     // What comes with the base is not the pull request's: it is approved where it came in.
@@ -748,7 +761,7 @@ async fn t22_an_approval_ends_with_a_push_that_renders_something_else() {
       - ✅ stage has held this commit since 2026-11-02 09:00 UTC
       - ✅ commit 1123e8d was tested in stage
       - ✅ soaked for 1h
-      - ✅ approved by sue (on 1004f19, which renders the same)
+      - ✅ approved by sue (on 07a0a2f, which renders the same)
     ");
     let other = [same, b"commonAnnotations: {a: b}\n".to_vec()].concat();
     world.github.push_files(ENVIRONMENTS, "topic", "ben", "Annotate", &[(path, Some(other))]);
@@ -784,7 +797,94 @@ async fn t26_help_says_what_you_may_do_and_where() {
     insta::assert_snapshot!(told.join("\n"), @"
     rob help: yes, status: yes, plan: yes, promote: no, hold: no, unhold: no, rollback: no, freeze: no, unfreeze: no, skip-soak: no, override: no, retry: no
     ben help: yes, status: yes, plan: yes, promote: yes, hold: yes, unhold: yes, rollback: no, freeze: no, unfreeze: no, skip-soak: no, override: no, retry: yes
-    sue help: yes, status: yes, plan: yes, promote: yes, hold: yes, unhold: yes, rollback: yes, freeze: yes, unfreeze: yes, skip-soak: no, override: no, retry: yes
-    sam help: yes, status: yes, plan: yes, promote: yes, hold: yes, unhold: yes, rollback: yes, freeze: yes, unfreeze: yes, skip-soak: yes, override: yes, retry: yes
+    sue help: yes, status: yes, plan: yes, promote: yes, hold: yes, unhold: yes, rollback: `stage` and `prod`, freeze: yes, unfreeze: yes, skip-soak: no, override: no, retry: yes
+    sam help: yes, status: yes, plan: yes, promote: yes, hold: yes, unhold: yes, rollback: `stage` and `prod`, freeze: yes, unfreeze: yes, skip-soak: yes, override: yes, retry: yes
     ");
+}
+
+/// One pull request into dev, and the desk; each act below is one step, because a step that was not seen is made up for later.
+async fn into_dev() -> World {
+    let mut world = world().await;
+    let path = "environments/dev/kustomization.yaml";
+    pull(&mut world, "Older", &[(path, example(path, "newTag: v0.9", "newTag: v0.8"))]).await;
+    desk(&mut world).await;
+    world
+}
+
+#[tokio::test]
+async fn freezes_survive_every_fault() {
+    let start = into_dev().await;
+    let act = act!(world, {
+        world.github.comment(
+            ENVIRONMENTS,
+            "sue",
+            2,
+            "/freeze all for 1d \"the fair is on\"\n/freeze dev \"load test\"",
+        );
+        world.settle().await;
+    });
+    hold(&start, act).await;
+}
+
+#[tokio::test]
+async fn exemptions_and_the_end_of_freezes_survive_every_fault() {
+    let mut start = into_dev().await;
+    say(&mut start, "sue", 2, "/freeze all for 1d \"the fair is on\" --except label=hotfix").await;
+    start.advance(Duration::from_secs(150)).await;
+    let act = act!(world, {
+        world.github.add_label(ENVIRONMENTS, "sam", 1, "hotfix");
+        world.settle().await;
+    });
+    hold(&start, act).await;
+    let act = act!(world, {
+        world.github.comment(ENVIRONMENTS, "sam", 2, "/unfreeze dev");
+        world.settle().await;
+    });
+    hold(&start, act).await;
+}
+
+#[tokio::test]
+async fn skipped_soaks_survive_every_fault() {
+    let mut start = world().await;
+    let sha = in_stage(&mut start).await;
+    tag(&mut start, "v1.0", &sha).await;
+    let act = act!(world, {
+        let number = world.newest_pull();
+        world.github.comment(ENVIRONMENTS, "sam", number, "/trunkline skip-soak prod \"tested by hand\"");
+        world.settle().await;
+    });
+    hold(&start, act).await;
+}
+
+#[tokio::test]
+async fn overrides_survive_every_fault() {
+    let mut start = world().await;
+    forbidden(&mut start).await;
+    let act = act!(world, {
+        let both = "/trunkline override IMG-001 \"no other tag\"\n/trunkline override gates \"as said\"";
+        world.github.comment(ENVIRONMENTS, "sam", 1, both);
+        world.settle().await;
+    });
+    hold(&start, act).await;
+    say(&mut start, "sam", 1, "/trunkline override IMG-001 \"no other tag\"").await;
+    start.advance(Duration::from_secs(150)).await;
+    let act = act!(world, {
+        world.github.comment(ENVIRONMENTS, "sam", 1, "/trunkline override cancel IMG-001");
+        world.settle().await;
+    });
+    hold(&start, act).await;
+}
+
+#[tokio::test]
+async fn carried_approvals_survive_every_fault() {
+    let mut start = world().await;
+    by_hand(&mut start).await;
+    start.github.push_files(ENVIRONMENTS, "main", "ben", "Docs", &[("docs.md", text("x"))]);
+    start.settle().await;
+    let act = act!(world, {
+        let number = world.newest_pull();
+        world.github.update_branch(ENVIRONMENTS, "ben", number);
+        world.settle().await;
+    });
+    hold(&start, act).await;
 }

@@ -184,7 +184,10 @@ impl<'a, 'p> Run<'a, 'p> {
         for environment in environments {
             match self.right(act, Some(environment)) {
                 Ok(()) => {}
-                Err(Outcome::Refused(why)) => denied.push(format!("for {}, {}", environment.name, why.text)),
+                Err(Outcome::Refused(why)) => match environments {
+                    [_] => denied.push(why.text),
+                    _ => denied.push(format!("{}: {}", environment.name, why.text)),
+                },
                 Err(_) => unknown = true,
             }
         }

@@ -5,7 +5,7 @@ use crate::command::Right as Act;
 use crate::decide::{texts, versions};
 use crate::model::ledger::Skip;
 use crate::model::pipeline::{App, Environment, Pipeline};
-use crate::model::snapshot::{Holdings, PipelineFacts, PullState};
+use crate::model::snapshot::{Holdings, PipelineFacts};
 use crate::model::verdict::{Answer, Verdict};
 use crate::report::markdown::code;
 use versions::Candidate;
@@ -36,7 +36,8 @@ impl Run<'_, '_> {
             self.recorded_before(app);
             return Outcome::Done(answer);
         }
-        let wanted = self.facts(app).map(|facts| facts.clone()).map(|facts| self.wanted(app, environment, &facts));
+        let facts = self.facts(app).cloned();
+        let wanted = facts.map(|facts| self.wanted(app, environment, &facts));
         let candidate = match wanted {
             Ok(Ok(candidate)) => candidate,
             Ok(Err(why)) => return Outcome::Refused(Verdict { answer: Answer::No, ..why }),
@@ -68,10 +69,12 @@ impl Run<'_, '_> {
         let holdings = facts.environments.get(&environment.name).unwrap_or(&nothing);
         let entry = self.snapshot.common.ledger.entry(&app.name, &environment.name);
         let candidate = versions::wanted(app, environment, source, holdings, &entry)?;
-        let open = self.subject.pull.as_ref().filter(|pull| pull.brief.state == PullState::Open);
-        let promotes = open.and_then(|pull| versions::read_branch(&pull.brief.branch)).map(|(into, of, _)| (into, of));
-        let other = promotes == Some((&environment.name, &app.name))
-            && open.is_some_and(|pull| pull.brief.branch != candidate.branch(&app.name, &environment.name));
+        let mine = candidate.branch(&app.name, &environment.name);
+        let other = self.subject.pull.as_ref().is_some_and(|pull| {
+            let promotes = versions::read_branch(&pull.brief.branch);
+            promotes.is_some_and(|(into, of, _)| into == environment.name && of == app.name)
+                && pull.brief.branch != mine
+        });
         let pinned = candidate.tag.as_ref().and_then(|tag| entry.tags.get(&tag.name));
         if other || pinned.is_some_and(|pin| pin.at > self.comment.at) {
             let text = format!("{} wants into {} by now", candidate.version, environment.name);

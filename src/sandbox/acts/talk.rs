@@ -100,6 +100,7 @@ pub(crate) fn label(cx: &mut Cx<'_>, repo: u64, number: u64, names: &[&str]) -> 
         let issue = found.issues.get_mut(&number).ok_or_else(Refusal::not_found)?;
         if issue.labels.insert(key.clone()) {
             issue.labelings.push(Labeling { label: key.clone(), set: true, by: by.clone(), at });
+            issue.updated_at = at;
             tell_label(cx, repo, number, &key, "labeled")?;
         }
     }
@@ -115,6 +116,7 @@ pub(crate) fn unlabel(cx: &mut Cx<'_>, repo: u64, number: u64, name: &str) -> Re
         return Err(Refusal::new(404, "Label does not exist"));
     }
     issue.labelings.push(Labeling { label: key.clone(), set: false, by, at });
+    issue.updated_at = at;
     tell_label(cx, repo, number, &key, "unlabeled")
 }
 
