@@ -12,6 +12,7 @@ mod client;
 mod commits;
 mod error;
 mod hooks;
+mod labels;
 mod observe;
 mod pace;
 mod people;

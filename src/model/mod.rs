@@ -10,3 +10,4 @@ pub mod snapshot;
 pub mod tree;
 pub mod verdict;
 pub mod version;
+pub mod wide;

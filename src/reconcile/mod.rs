@@ -9,6 +9,7 @@ mod expect;
 mod ledgers;
 mod lookup;
 mod observe;
+mod people;
 mod reads;
 mod routes;
 mod trouble;
@@ -90,6 +91,7 @@ pub struct Reconciler {
     caches: way::Caches,
     reads: reads::Reads,
     ledgers: ledgers::Turns,
+    people: people::People,
     /// Until when nothing is created: reads may be stale right after a start.
     quiet_until: Mutex<Timestamp>,
 }
@@ -110,6 +112,7 @@ impl Reconciler {
             caches: way::Caches::default(),
             reads: reads::Reads::default(),
             ledgers: ledgers::Turns::default(),
+            people: people::People::default(),
             quiet_until,
         });
         this.sweep().await?;

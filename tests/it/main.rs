@@ -5,6 +5,7 @@ mod contract;
 mod days;
 mod faults;
 mod features;
+mod freeze;
 mod fuzz;
 mod gates;
 mod git;

@@ -165,7 +165,7 @@ impl GitHub {
                 Subject::Head(HeadSubject { head: *head, checks, pulls: open.map(|pull| self.pull(pull)).collect() })
             }
             Key::Pull(_, DESK) => {
-                Subject::Pull(PullSubject { number: DESK, pull: None, comments: self.desk.clone(), checked_at: None })
+                Subject::Pull(PullSubject { number: DESK, pull: None, comments: self.desk.clone(), checked_at: None, check_since: None })
             }
             Key::Pull(_, number) => {
                 let pull = self.pulls.iter().find(|pull| pull.brief.number == *number)?;
@@ -176,6 +176,7 @@ impl GitHub {
                     pull: Some(self.pull(pull)),
                     comments: pull.comments.clone(),
                     checked_at: checked.and_then(|check| check.completed_at),
+                    check_since: pull.checks.iter().filter_map(|check| check.started_at).min(),
                 })
             }
         };
@@ -298,6 +299,9 @@ impl GitHub {
                 let changelog = Changelog { changes: changes.collect(), total: end - begin };
                 facts.changelogs.insert((app.clone(), *from, *to), changelog);
             }
+            other @ Need::Labelled { .. } => {
+                facts.unmet.insert(other.clone(), "nobody looks that up here".into());
+            }
             Need::Pipeline(app) => {
                 facts.pipelines.insert(app.clone(), self.facts(Self::app_of(app), pushers));
             }
@@ -327,6 +331,7 @@ impl GitHub {
             findings: Vec::new(),
             objects: 1,
             rendered: true,
+            digest: format!("{:?}", pull.to),
         };
         Ok(Evaluation { environments: vec![touched], ..Evaluation::default() })
     }
