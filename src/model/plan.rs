@@ -69,6 +69,8 @@ pub enum Need {
     },
     /// What is known of an application's way.
     Pipeline(String),
+    /// How a commit reached the default branch.
+    Arrival(Oid),
 }
 
 /// A write: conditional, idempotent, with a natural key.

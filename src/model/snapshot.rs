@@ -300,8 +300,34 @@ pub struct PipelineFacts {
     pub environments: BTreeMap<String, Holdings>,
     /// Our open promotion pull requests for this application.
     pub promotions: Vec<PullBrief>,
+    /// How each environment fares in its cluster; `None` while no cluster is connected.
+    pub health: Option<BTreeMap<String, Health>>,
     /// What could not be seen.
     pub problems: Vec<Problem>,
+}
+
+/// How an application fares in an environment, as its cluster says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// How it fares.
+    pub state: HealthState,
+    /// Since when.
+    pub since: Timestamp,
+    /// The cluster's own words.
+    pub message: String,
+}
+
+/// How an application fares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HealthState {
+    /// It runs as it should.
+    Healthy,
+    /// It is on its way.
+    Progressing,
+    /// It does not run.
+    Failed,
+    /// Nobody can tell.
+    Unknown,
 }
 
 /// The repository with trunk and tags.
@@ -309,8 +335,10 @@ pub struct PipelineFacts {
 pub struct Source {
     /// The repository.
     pub repo: Repo,
-    /// The tip of trunk.
+    /// The newest commit of trunk that counts for the application.
     pub trunk: Option<Commit>,
+    /// Those that count before it, newest first; bounded.
+    pub earlier: Vec<Commit>,
     /// Its tags that match the pattern, with what they name.
     pub tags: Vec<Tag>,
     /// Ancestry among the commits that matter: descendants by ancestor.
@@ -389,6 +417,19 @@ pub enum CheckState {
     Failed,
 }
 
+/// How a commit reached the default branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrival {
+    /// Who wrote it or, of a pull request, merged it, as far as GitHub knows.
+    pub by: Option<Actor>,
+    /// Whether GitHub signed it for us: we wrote it straight to the branch.
+    pub ours: bool,
+    /// The merged pull request that brought it.
+    pub pull: Option<PullBrief>,
+    /// How our newest concluded check on that pull request's head ended: whether nothing stood in the way.
+    pub green: bool,
+}
+
 /// What a person may do in a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Permission {
@@ -443,6 +484,8 @@ pub struct Facts {
     pub permissions: BTreeMap<String, Permission>,
     /// Membership of (team, login).
     pub members: BTreeMap<(String, String), bool>,
+    /// How commits reached the default branch of the key's repository.
+    pub arrivals: BTreeMap<Oid, Arrival>,
     /// Changelogs by application, from, to.
     pub changelogs: BTreeMap<(String, Option<Oid>, Oid), Changelog>,
     /// Pipelines by application.
