@@ -5,8 +5,8 @@
 use jiff::Timestamp;
 
 use super::gates::{Entering, date, passed};
+use crate::model::facts::{Health, HealthState};
 use crate::model::pipeline::{Health as Wanted, Unknown};
-use crate::model::snapshot::{Health, HealthState};
 use crate::model::verdict::Verdict;
 
 /// One gate for each upstream environment; none where the configuration asks for none, or while no cluster is connected.

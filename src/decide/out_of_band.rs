@@ -11,10 +11,11 @@ use jiff::SignedDuration;
 use super::gates::Entering;
 use super::versions::{Candidate, Cause, is_or_follows};
 use super::{ask, ways_in};
+use crate::model::facts::Arrival;
 use crate::model::ledger::Entry;
 use crate::model::pipeline::{App, Environment};
 use crate::model::plan::{Need, Plan};
-use crate::model::snapshot::{Arrival, Holding, PipelineFacts, Pull, Snapshot};
+use crate::model::snapshot::{Holding, PipelineFacts, Pull, Snapshot};
 use crate::model::verdict::Verdict;
 use crate::model::version::Version;
 
@@ -41,7 +42,7 @@ pub(super) fn gate(entering: &Entering<'_>, pull: Option<&Pull>, needs: &mut Vec
     if candidate.is_rollback() {
         return None;
     }
-    let text = match came(snapshot, entering.environment, (now, &entering.entry()), needs) {
+    let text = match came(snapshot, entering.environment, (history, &entering.entry()), needs) {
         Came::Well => return None,
         Came::Unknown(verdict) => return Some(verdict),
         Came::Past(how) => told(entering.environment, history, &how),
@@ -67,7 +68,7 @@ pub(super) fn report(
 ) -> Option<Verdict> {
     let history = &facts.environments.get(&environment.name)?.history;
     let entry = snapshot.common.ledger.entry(&app.name, &environment.name);
-    match came(snapshot, environment, (history.first()?, &entry), needs) {
+    match came(snapshot, environment, (history, &entry), needs) {
         Came::Well => None,
         Came::Unknown(verdict) => Some(verdict),
         Came::Past(how) => Some(Verdict::wait(CODE, told(environment, history, &how)).next(format!(
@@ -80,14 +81,16 @@ pub(super) fn report(
 fn came(
     snapshot: &Snapshot,
     environment: &Environment,
-    (now, entry): (&Holding, &Entry),
+    (history, entry): (&[Holding], &Entry),
     needs: &mut Vec<Need>,
 ) -> Came {
+    let Some(now) = history.first() else { return Came::Well };
     let Some(first) = entry.first_sight.as_ref().filter(|_| ways_in::gated(environment)) else { return Came::Well };
     // A commit's time is whatever its author's clock said, so the version decides where it is known.
+    let before = now.since <= first.at;
     let met = match &first.holds {
-        Some(holds) => now.version.as_ref() == Some(holds),
-        None => now.since <= first.at,
+        Some(holds) => now.version.as_ref() == Some(holds) && (before || !went_back(history)),
+        None => before,
     };
     if met {
         return Came::Well;

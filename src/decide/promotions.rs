@@ -192,13 +192,18 @@ impl Pass<'_> {
                 older.map(|other| Effect::Close { number: other.number, comment: texts::superseded(pull, &candidate) }),
             );
             let known = candidate.tag.as_ref().filter(|tag| tag.pusher.is_some());
-            if self.pipeline.mode == Mode::Enforce && self.pin(known, draft) {
-                // Four eyes look different now.
-                let repo = self.snapshot.common.repo.id;
-                effects.extend([Key::Pull(repo, pull.number), Key::Head(repo, pull.head)].map(Effect::Wake));
+            if self.pipeline.mode == Mode::Enforce {
+                self.pin(known, draft);
             }
             let gates = gates::all(&self.entering(&candidate), None, needs);
-            return Verdict::all("promoting", format!("{headline}, in #{}", pull.number), gates);
+            let verdict = Verdict::all("promoting", format!("{headline}, in #{}", pull.number), gates);
+            // GitHub tells of checks and tags where the source is; that the promotion's own check reads differently now is told here.
+            let pusher = known.and_then(|tag| tag.pusher.as_deref()).unwrap_or_default();
+            let news = format!("{pusher}\n{}", crate::report::verdict::plain(&verdict));
+            let repo = self.snapshot.common.repo.id;
+            let keys = [Key::Pull(repo, pull.number), Key::Head(repo, pull.head)];
+            effects.extend(keys.map(|key| Effect::Tell { key, news: news.clone() }));
+            return verdict;
         }
         let mut before =
             vec![gates::pinned(&self.entering(&candidate)), gates::built(&self.entering(&candidate), needs)];

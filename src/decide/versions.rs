@@ -311,9 +311,12 @@ pub(super) fn is_or_follows(descendants: &BTreeMap<Oid, Vec<Oid>>, ancestor: Oid
 }
 
 impl crate::model::ledger::FirstSight {
-    /// Whether a tag stood before Trunkline came: it is listed, or sorts below what was listed when the list was cut.
+    /// Whether a tag stood before Trunkline came: it is listed, is no higher than what was held then, or sorts below what was listed
+    /// when the list was cut.
     fn is_earlier(&self, app: &App, tag: &str) -> bool {
-        self.earlier.iter().any(|name| name == tag)
+        let holds = self.holds.as_deref().and_then(Version::parse);
+        holds.is_some_and(|holds| app.tags.version(tag).is_some_and(|version| version <= holds))
+            || self.earlier.iter().any(|name| name == tag)
             || self.earlier.len() >= super::first_sight::MAX_EARLIER_TAGS
                 && self.earlier.last().and_then(|name| app.tags.version(name)) > app.tags.version(tag)
     }

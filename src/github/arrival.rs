@@ -8,8 +8,9 @@ use super::error::{ApiError, Kind, Scope};
 use super::observe::{IdNode, same};
 use super::wire::{BriefNode, LoginNode, Nodes, OidNode};
 use super::{GitHub, RepoAt};
+use crate::model::facts::Arrival;
 use crate::model::id::{Oid, RepoId};
-use crate::model::snapshot::{Actor, Arrival, Bot};
+use crate::model::snapshot::{Actor, Bot};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::facts::{Arrival, Health};
 use super::finding::{Evaluation, Problem};
 use super::id::{InstallationId, Oid, RepoId, RepoName};
 use super::ledger::Ledger;
@@ -306,30 +307,6 @@ pub struct PipelineFacts {
     pub problems: Vec<Problem>,
 }
 
-/// How an application fares in an environment, as its cluster says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Health {
-    /// How it fares.
-    pub state: HealthState,
-    /// Since when.
-    pub since: Timestamp,
-    /// The cluster's own words.
-    pub message: String,
-}
-
-/// How an application fares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HealthState {
-    /// It runs as it should.
-    Healthy,
-    /// It is on its way.
-    Progressing,
-    /// It does not run.
-    Failed,
-    /// Nobody can tell.
-    Unknown,
-}
-
 /// The repository with trunk and tags.
 #[derive(Debug, Clone)]
 pub struct Source {
@@ -415,19 +392,6 @@ pub enum CheckState {
     Pending,
     /// Failed.
     Failed,
-}
-
-/// How a commit reached the default branch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Arrival {
-    /// Who wrote it or, of a pull request, merged it, as far as GitHub knows.
-    pub by: Option<Actor>,
-    /// Whether GitHub signed it for us: we wrote it straight to the branch.
-    pub ours: bool,
-    /// The merged pull request that brought it.
-    pub pull: Option<PullBrief>,
-    /// How our newest concluded check on that pull request's head ended: whether nothing stood in the way.
-    pub green: bool,
 }
 
 /// What a person may do in a repository.

@@ -8,13 +8,14 @@ use super::observe::Fetched;
 use super::{Reconciler, Trouble};
 use crate::decide::holdings;
 use crate::git::Scope;
+use crate::model::facts::Arrival;
 use crate::model::finding::Problem;
-use crate::model::id::Oid;
+use crate::model::id::{Key, Oid};
 use crate::model::ledger::Ledger;
 use crate::model::path::RepoPath;
 use crate::model::pipeline::{App, Pipeline};
 use crate::model::snapshot::{
-    Arrival, Commit, Common, Configuration, Holding, Holdings, PipelineFacts, PullBrief, Repo, Source, Tag,
+    Commit, Common, Configuration, Holding, Holdings, PipelineFacts, PullBrief, Repo, Source, Tag,
 };
 use crate::model::tree::Tree;
 use crate::queue::Note;
@@ -280,6 +281,13 @@ fn scope(common: &Common, source: &Repo, app: &App, pipeline: &Pipeline) -> Scop
     Scope { within: app.paths.clone(), without }
 }
 
+fn hash(text: &str) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// `release/*` against a branch: one star at the end.
 fn glob(pattern: &str, text: &str) -> bool {
     match pattern.strip_suffix('*') {
@@ -296,6 +304,8 @@ pub(super) struct Caches {
     configurations: std::sync::Mutex<Vec<(Oid, Configuration)>>,
     /// Commits that came as they should; the others are few, and asked about again.
     arrivals: std::sync::Mutex<BTreeMap<ArrivalKey, Arrival>>,
+    /// What keys were told last, as a hash: whoever is told again after a start only looks once more.
+    told: std::sync::Mutex<BTreeMap<Key, u64>>,
 }
 
 type ArrivalKey = (crate::model::id::RepoId, Oid);
@@ -306,6 +316,8 @@ type AncestorsKey = (crate::model::id::RepoId, Vec<Oid>);
 const MAX_ANCESTRIES: usize = 64;
 /// Configurations kept; the largest takes a megabyte or two.
 const MAX_CONFIGURATIONS: usize = 32;
+/// Keys that are remembered to have been told something: two for each open promotion. Then it begins anew.
+const MAX_TOLD: usize = 20_000;
 /// Arrivals kept, some hundred bytes each: what 1,000 applications hold in a dozen gated environments. Then it begins anew.
 const MAX_ARRIVALS: usize = 12_000;
 
@@ -326,6 +338,21 @@ impl Caches {
             known.remove(0);
         }
         known.push((file, read));
+    }
+
+    /// Whether a key was told something else before, or nothing.
+    pub(super) fn is_news(&self, key: &Key, news: &str) -> bool {
+        let known = self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.get(key) != Some(&hash(news))
+    }
+
+    /// Remembers what a key was told.
+    pub(super) fn told(&self, key: Key, news: String) {
+        let mut known = self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if known.len() >= MAX_TOLD {
+            known.clear();
+        }
+        known.insert(key, hash(&news));
     }
 
     /// How a commit came, when that is settled.

@@ -77,12 +77,15 @@ async fn parallel_regions_go_their_own_ways_and_a_diamond_waits_for_both() {
     let sha = built(&mut world, SHOP, "Sell more", &[("CHANGES", text("x"))]).await;
     tag(&mut world, "v1.0-rc.1", &sha).await;
     tag(&mut world, "v1.0", &sha).await;
-    insta::assert_snapshot!(holds(&mut world, number).await, @"");
+    insta::assert_snapshot!(holds(&mut world, number).await, @"dev 4993ce1, stage-eu v1.0-rc.1, stage-us v0.9, prod-eu v1.0, prod-us v0.9, prod-world v0.9");
     say(&mut world, "rob", number, "/trunkline plan prod-world").await;
-    insta::assert_snapshot!(world.said(number).lines().filter(|line| line.contains("held")).collect::<Vec<_>>().join("\n"), @"");
+    insta::assert_snapshot!(world.said(number).lines().filter(|line| line.contains("held")).collect::<Vec<_>>().join("\n"), @"
+    - ✅ stage-eu has held this commit since 2026-11-02 09:00 UTC
+    - ⏳ stage-us has not held commit 4993ce1 yet (`after`). **Next:** promote it to stage-us first
+    ");
     say(&mut world, "ann", number, "/trunkline unhold stage-us").await;
     world.sweep().await;
-    insta::assert_snapshot!(holds(&mut world, number).await, @"");
+    insta::assert_snapshot!(holds(&mut world, number).await, @"dev 4993ce1, stage-eu v1.0-rc.1, stage-us v1.0-rc.1, prod-eu v1.0, prod-us v1.0, prod-world v1.0");
 }
 
 /// Applications side by side: one folder an application in each environment.
@@ -104,9 +107,27 @@ async fn e26_one_application_in_trouble_never_delays_another() {
     let number = desk(&mut world).await;
     let sha = built(&mut world, SHOP, "Sell more", &[("CHANGES", text("x"))]).await;
     tag(&mut world, "v1.0", &sha).await;
-    insta::assert_snapshot!(world.pulls().join("\n"), @"");
+    insta::assert_snapshot!(world.pulls().join("\n"), @r#"
+    #2 merged: "Promote shop 4993ce1 to dev", by trunkline[bot]
+    #3 merged: "Promote shop v1.0 to prod", by trunkline[bot]
+    "#);
     say(&mut world, "rob", number, "/trunkline status prod").await;
-    insta::assert_snapshot!(world.said(number), @"");
+    insta::assert_snapshot!(world.said(number), @"
+    <!-- trunkline:v1 reply-73 538c944f44fa0be3 -->
+    | Environment | Version | Since | Next |
+    |:--|:--|:--|:--|
+    | `prod` | nothing yet | unknown | ⛔ `source-unreachable` |
+
+    **`prod`**
+
+    - ⛔ the App is not installed on acme/api, the source of api (`source-unreachable`). **Next:** install the App on the source repository, or correct `source`
+
+
+
+    | Environment | Version | Since | Next |
+    |:--|:--|:--|:--|
+    | `prod` | `v1.0` [`4993ce1`](http://github.test/acme/shop/commit/4993ce1d5de83dac8bed3dd2c82df2f0abb7fcc3) | 2026-11-02 09:00 UTC | up to date |
+    ");
     // A hold on one is no hold on the other.
     say(&mut world, "ann", number, "/trunkline hold prod --app api").await;
     let sha = built(&mut world, SHOP, "Sell even more", &[("CHANGES", text("y"))]).await;
@@ -134,10 +155,13 @@ async fn e13_e14_in_a_monorepo_tags_have_prefixes_and_promotions_start_nothing()
     let sha = built(&mut world, ENVIRONMENTS, "Sell more", &[("services/shop/main.go", text("package shop\n"))]).await;
     // Without paths every commit is a new version of both; what their promotions write to trunk is none.
     world.sweep().await;
-    insta::assert_snapshot!(world.pulls().join("\n"), @"");
+    insta::assert_snapshot!(world.pulls().join("\n"), @r#"
+    #2 merged: "Promote api 48aa69b to dev", by trunkline[bot]
+    #3 merged: "Promote shop 48aa69b to dev", by trunkline[bot]
+    "#);
     world.github.create_tag(ENVIRONMENTS, "shop/v1.0", &sha, "ann", false);
     world.settle().await;
-    insta::assert_snapshot!(holds(&mut world, number).await, @"");
+    insta::assert_snapshot!(holds(&mut world, number).await, @"dev 48aa69b, prod v0.9, dev 48aa69b, prod v1.0");
 }
 
 #[tokio::test]
@@ -157,7 +181,13 @@ async fn e19_e20_only_commits_that_change_its_paths_are_versions_of_an_applicati
     let sha = world.github.merge_pull(ENVIRONMENTS, "ben", merge);
     world.github.add_check(ENVIRONMENTS, &sha, CI, "build", "success");
     world.settle().await;
-    insta::assert_snapshot!(world.pulls().join("\n"), @"");
+    insta::assert_snapshot!(world.pulls().join("\n"), @r#"
+    #1 merged: "Promote shop 26576c2 to dev", by trunkline[bot]
+    #2 merged: "Promote api 8177325 to dev", by trunkline[bot]
+    #3 merged: "For everybody", by ben
+    #4 merged: "Promote api e4d6afe to dev", by trunkline[bot]
+    #5 merged: "Promote shop e4d6afe to dev", by trunkline[bot]
+    "#);
 }
 
 #[tokio::test]
@@ -185,5 +215,35 @@ async fn commits_are_taken_in_turn_where_versions_of_trunk_queue() {
     assert_eq!(world.pulls().len(), 1, "{:?}", world.pulls());
     world.github.merge_pull(ENVIRONMENTS, "ben", first);
     world.settle().await;
+    insta::assert_snapshot!(world.pulls().join("\n"), @r#"
+    #1 merged: "Promote shop 83bfd13 to dev", by trunkline[bot]
+    #2 open: "Promote shop 35031d8 to dev", by trunkline[bot]
+    "#);
+}
+
+#[tokio::test]
+async fn e26_a_stage_rollback_of_one_team_does_not_stop_59_others() {
+    let mut config = "version: 1\napps:\n".to_owned();
+    let teams: Vec<String> = (1..=60).map(|n| format!("team-{n:02}")).collect();
+    for team in &teams {
+        config.push_str(&format!(
+            "  {team}: {{ source: acme/shop, tags: \"{team}/v*\", images: [ghcr.io/acme/{team}] }}\n"
+        ));
+    }
+    config.push_str("environments:\n  stage:\n    path: apps/{app}/stage\n    takes: prereleases\n    merge: auto\n    rights: { rollback: [acme/sre] }\npolicies: { packs: [minimal] }\n");
+    let folders: Vec<String> = teams.iter().map(|team| format!("apps/{team}/stage")).collect();
+    let folders: Vec<(&str, &str)> = folders.iter().map(String::as_str).zip(teams.iter().map(String::as_str)).collect();
+    let mut world = World::with(&files(&config, &folders)).await;
+    let number = desk(&mut world).await;
+    let sha = world.example.as_ref().unwrap().first.clone();
+    for version in ["team-07/v1.0-rc.1", "team-07/v1.0-rc.2"] {
+        tag(&mut world, version, &sha).await;
+    }
+    say(&mut world, "sue", number, "/rollback stage --app team-07").await;
+    tag(&mut world, "team-07/v1.0-rc.3", &sha).await;
+    for team in ["team-01", "team-33", "team-60"] {
+        tag(&mut world, &format!("{team}/v1.0-rc.1"), &sha).await;
+    }
     insta::assert_snapshot!(world.pulls().join("\n"), @"");
+    assert_eq!(world.sees().matches("      holds:\n").count(), 1, "one team is held, 59 are not");
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use trunkline::model::snapshot::{CheckState, Health, HealthState};
+use trunkline::model::facts::{Health, HealthState};
+use trunkline::model::snapshot::CheckState;
 
 use crate::properties::Little;
 

@@ -31,19 +31,22 @@ async fn what_is_pushed_past_the_gates_is_told_and_not_overwritten_until_somebod
     let number = desk(&mut world).await;
     push_to_prod(&mut world, "ben", "hotfix-7").await;
     say(&mut world, "rob", number, "/trunkline status prod").await;
-    insta::assert_snapshot!(lines(&world, number, "out-of-band"), @"");
+    insta::assert_snapshot!(lines(&world, number, "out-of-band"), @"
+    | `prod` | `hotfix-7` | 2026-11-02 09:00 UTC | `v0.9` in [pull request 2](http://github.test/acme/environments/pull/2): ⏳ `soak`, `approvals`, `out-of-band` |
+      - ⏳ hotfix-7 reached prod past its gates: commit fab296b by ben, pushed straight to the branch (`out-of-band`). **Next:** to replace it, comment `/promote prod v0.9`
+    ");
     let sha = in_stage(&mut world).await;
     tag(&mut world, "v1.0", &sha).await;
     world.advance(HOUR).await;
     let promotion = world.newest_pull();
     world.github.review(ENVIRONMENTS, "sue", promotion, "APPROVED");
     world.settle().await;
-    insta::assert_snapshot!(world.check(promotion), @"");
-    insta::assert_snapshot!(lines(&world, promotion, "out-of-band"), @"");
+    insta::assert_snapshot!(world.check(promotion), @"in_progress: Waits: hotfix-7 reached prod past its gates: commit 500fdab by ben, pushed straight to the branch (0 annotations)");
+    insta::assert_snapshot!(lines(&world, promotion, "out-of-band"), @"  - ⏳ hotfix-7 reached prod past its gates: commit fab296b by ben, pushed straight to the branch (`out-of-band`). **Next:** to replace it, comment `/promote prod v1.0`");
     say(&mut world, "ben", promotion, "/promote prod v1.0").await;
     world.sweep().await;
-    insta::assert_snapshot!(world.check(promotion), @"");
-    insta::assert_snapshot!(lines(&world, promotion, "past its gates"), @"");
+    insta::assert_snapshot!(world.check(promotion), @"success: No new findings in prod (0 annotations)");
+    insta::assert_snapshot!(lines(&world, promotion, "past its gates"), @"  - ✅ hotfix-7 reached prod past its gates: commit fab296b by ben, pushed straight to the branch; ben asked to replace it");
 }
 
 #[tokio::test]
@@ -54,11 +57,14 @@ async fn what_is_merged_before_its_gates_are_open_is_told() {
     world.settle().await;
     let bump = example(PROD, "newTag: v0.9", "newTag: v1.0.1");
     let number = pull(&mut world, "We cannot wait", &[(PROD, bump)]).await;
-    insta::assert_snapshot!(world.check(number), @"");
+    insta::assert_snapshot!(world.check(number), @"in_progress: Waits: soaks for 1h (and 1 more) (0 annotations)");
     world.github.merge_pull(ENVIRONMENTS, "ben", number);
     world.settle().await;
     say(&mut world, "rob", number, "/trunkline status prod").await;
-    insta::assert_snapshot!(lines(&world, number, "out-of-band"), @"");
+    insta::assert_snapshot!(lines(&world, number, "out-of-band"), @r"
+    | `prod` | `v1.0.1` [`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc) | 2026-11-02 09:00 UTC | ⏳ `out-of-band` |
+      - ⏳ v1.0.1 reached prod past its gates: ben merged \#4 before they were open (commit ed6d569) (`out-of-band`). **Next:** look at it; what does not follow it comes only when somebody comments `/promote prod`
+    ");
 }
 
 #[tokio::test]
@@ -71,8 +77,8 @@ async fn what_follows_a_pushed_version_and_passes_every_gate_takes_nothing_away(
     let number = world.newest_pull();
     world.github.review(ENVIRONMENTS, "sue", number, "APPROVED");
     world.settle().await;
-    insta::assert_snapshot!(world.check(number), @"");
-    insta::assert_snapshot!(lines(&world, number, "past its gates"), @"");
+    insta::assert_snapshot!(world.check(number), @"success: No new findings in prod (0 annotations)");
+    insta::assert_snapshot!(lines(&world, number, "past its gates"), @"  - ✅ v1.0-rc.1 reached prod past its gates: commit 2d2b346 by ben, pushed straight to the branch; v1.0 follows it");
 }
 
 #[tokio::test]
@@ -90,7 +96,7 @@ async fn e24_who_takes_production_back_by_hand_is_not_overruled() {
     let next = world.newest_pull();
     world.github.review(ENVIRONMENTS, "sue", next, "APPROVED");
     world.settle().await;
-    insta::assert_snapshot!(world.check(next), @"");
+    insta::assert_snapshot!(world.check(next), @"success: No new findings in prod (0 annotations)");
     say(&mut world, "rob", number, "/trunkline status prod").await;
     insta::assert_snapshot!(lines(&world, number, "out-of-band"), @"");
 }
@@ -121,19 +127,30 @@ async fn e23_where_versions_queue_the_next_waits_for_the_one_that_is_open() {
     }
     assert_eq!(world.newest_pull(), first);
     say(&mut world, "rob", first, "/trunkline plan prod").await;
-    insta::assert_snapshot!(lines(&world, first, "newer"), @"");
+    insta::assert_snapshot!(lines(&world, first, "newer"), @r"  - ✅ v1.0.2 is newer, and follows once \#3 is merged or closed");
     world.advance(HOUR).await;
     world.github.review(ENVIRONMENTS, "sue", first, "APPROVED");
     world.settle().await;
     assert!(world.check(first).starts_with("success"), "{}", world.check(first));
     world.github.merge_pull(ENVIRONMENTS, "ben", first);
     world.settle().await;
-    insta::assert_snapshot!(world.pulls().join("\n"), @"");
+    insta::assert_snapshot!(world.pulls().join("\n"), @r#"
+    #1 merged: "Promote shop 1123e8d to dev", by trunkline[bot]
+    #2 merged: "Promote shop v1.0-rc.1 to stage", by trunkline[bot]
+    #3 merged: "Promote shop v1.0 to prod", by trunkline[bot]
+    #4 open: "Promote shop v1.0.2 to prod", by trunkline[bot]
+    "#);
     // Closing one lets the next go, too.
     world.github.close_pull(ENVIRONMENTS, "ben", world.newest_pull());
     world.settle().await;
     tag(&mut world, "v1.0.3", &sha).await;
-    insta::assert_snapshot!(world.pulls().join("\n"), @"");
+    insta::assert_snapshot!(world.pulls().join("\n"), @r#"
+    #1 merged: "Promote shop 1123e8d to dev", by trunkline[bot]
+    #2 merged: "Promote shop v1.0-rc.1 to stage", by trunkline[bot]
+    #3 merged: "Promote shop v1.0 to prod", by trunkline[bot]
+    #4 closed: "Promote shop v1.0.2 to prod", by trunkline[bot]
+    #5 open: "Promote shop v1.0.3 to prod", by trunkline[bot]
+    "#);
 }
 
 #[tokio::test]
@@ -163,11 +180,17 @@ async fn a_commit_that_nothing_builds_is_told_once_and_the_one_before_it_counts(
     world.github.add_check(SHOP, &built, CI, "build", "success");
     world.settle().await;
     say(&mut world, "rob", number, "/trunkline status dev").await;
-    insta::assert_snapshot!(lines(&world, number, "not-built"), @"");
+    insta::assert_snapshot!(lines(&world, number, "not-built"), @"
+    | `dev` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC | ⏳ `not-built` |
+      - ⏳ no check has reported on 1a88110 yet (`not-built`), until 2026-11-02 09:30 UTC. **Next:** it goes on by itself once a build reports success
+    ");
     world.advance(31 * MINUTE).await;
-    insta::assert_snapshot!(world.pulls().join("\n"), @"");
+    insta::assert_snapshot!(world.pulls().join("\n"), @r#"#2 merged: "Promote shop 5d9a396 to dev", by trunkline[bot]"#);
     say(&mut world, "rob", number, "/trunkline status dev").await;
-    insta::assert_snapshot!(lines(&world, number, "not-built"), @"");
+    insta::assert_snapshot!(lines(&world, number, "not-built"), @"
+    | `dev` | [`5d9a396`](http://github.test/acme/shop/commit/5d9a3968ac81dc15e5b92dcb53db6968adce2c27) | 2026-11-02 09:31 UTC | ⏳ `not-built` |
+    - ⏳ no check has spoken of 1a88110 in 30m, so nothing builds it (`not-built`). **Next:** it goes on by itself with the next commit that is built
+    ");
     assert!(!world.sees().contains("failure"));
 }
 
@@ -185,10 +208,10 @@ async fn commit_statuses_count_like_checks() {
     assert_eq!(world.pulls().len(), 1, "the status of a build is a build");
     tag(&mut world, "v1.0-rc.1", &sha).await;
     let number = world.newest_pull();
-    insta::assert_snapshot!(world.check(number), @"");
+    insta::assert_snapshot!(world.check(number), @"in_progress: Waits: ci/e2e has not reported on dd14da4 yet (0 annotations)");
     world.github.set_status(SHOP, "ann", &sha, "ci/e2e", "failure");
     world.settle().await;
-    insta::assert_snapshot!(world.check(number), @"");
+    insta::assert_snapshot!(world.check(number), @"failure: Ci/e2e failed on dd14da4 (and 1 more) (0 annotations)");
     world.github.set_status(SHOP, "ann", &sha, "ci/e2e", "success");
     world.settle().await;
     assert!(world.pulls().iter().all(|pull| pull.contains("merged")), "{:?}", world.pulls());
@@ -215,19 +238,23 @@ async fn e10_a_hotfix_from_a_release_branch_passes_a_stage_that_runs_something_n
     world.github.add_check(SHOP, &fix, CI, "build", "success");
     world.settle().await;
     let hotfix = world.newest_pull();
-    insta::assert_snapshot!(lines(&world, hotfix, "`after`"), @"");
+    insta::assert_snapshot!(lines(&world, hotfix, "`after`"), @r#"  - ⏳ stage has not held commit d304ef8 yet (`after`). **Next:** promote it to stage first; in an emergency acme/sre may `/promote prod v1.0.1 --force "reason"`"#);
     say(&mut world, "ann", number, "/promote prod v1.0.1 --force \"orders are lost\"").await;
-    insta::assert_snapshot!(lines(&world, number, "not-allowed"), @"");
+    insta::assert_snapshot!(lines(&world, number, "not-allowed"), @"- ⛔ it needs a member of acme/sre (`not-allowed`)");
     say(&mut world, "sam", number, "/promote prod v1.0.1 --force \"orders are lost\"").await;
     world.github.review(ENVIRONMENTS, "sue", hotfix, "APPROVED");
     world.settle().await;
-    insta::assert_snapshot!(lines(&world, hotfix, "passed over"), @"");
+    insta::assert_snapshot!(lines(&world, hotfix, "passed over"), @"  - ✅ order, ships, soak and windows are passed over: orders are lost");
     assert!(world.check(hotfix).starts_with("success"), "{}", world.check(hotfix));
     world.github.merge_pull(ENVIRONMENTS, "sam", hotfix);
     world.settle().await;
     // Stage keeps what it had.
     say(&mut world, "rob", number, "/trunkline status").await;
-    insta::assert_snapshot!(lines(&world, number, "| `"), @"");
+    insta::assert_snapshot!(lines(&world, number, "| `"), @"
+    | `dev` | [`0e07224`](http://github.test/acme/shop/commit/0e0722420ab77cbad194f8816ed2146b981828a3) | 2026-11-02 10:00 UTC | up to date |
+    | `stage` | `v1.1-rc.1` [`0e07224`](http://github.test/acme/shop/commit/0e0722420ab77cbad194f8816ed2146b981828a3) | 2026-11-02 10:00 UTC | up to date |
+    | `prod` | `v1.0.1` [`d304ef8`](http://github.test/acme/shop/commit/d304ef899cfb08617ed9480206c4523f0c1159f7) | 2026-11-02 10:00 UTC | up to date |
+    ");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod cli;
 mod contract;
 mod days;
+mod edges;
 mod faults;
 mod features;
 mod fuzz;

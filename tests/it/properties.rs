@@ -6,15 +6,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use trunkline::decide::decide;
+use trunkline::model::facts::{Arrival, Health};
 use trunkline::model::finding::{EnvironmentEvaluation, Evaluation, VersionChange};
 use trunkline::model::id::{InstallationId, Oid, RepoId};
 use trunkline::model::ledger::{Hold, Ledger, Request};
 use trunkline::model::pipeline::Pipeline;
 use trunkline::model::plan::{Effect, Need, Plan};
 use trunkline::model::snapshot::{
-    Actor, Arrival, Bot, Change, Changelog, CheckState, Comment, Commit, CommitCheck, Common, Configuration, Facts,
-    Health, Holding, Holdings, MergeMethod, Permission, PipelineFacts, PipelineSubject, Pull, PullBrief, PullState,
-    PullSubject, Repo, Review, ReviewState, Snapshot, Source, Subject, Tag,
+    Actor, Bot, Change, Changelog, CheckState, Comment, Commit, CommitCheck, Common, Configuration, Facts, Holding,
+    Holdings, MergeMethod, Permission, PipelineFacts, PipelineSubject, Pull, PullBrief, PullState, PullSubject, Repo,
+    Review, ReviewState, Snapshot, Source, Subject, Tag,
 };
 use trunkline::model::version::Version;
 use trunkline::report::verdict;
@@ -81,7 +82,9 @@ pub(crate) struct Little {
     by_hand: BTreeSet<Oid>,
     promotions: Vec<Promotion>,
     pub(crate) health: Option<BTreeMap<String, Health>>,
-    writes: usize,
+    /// Writes to the default branch, to the ledger.
+    main: usize,
+    records: usize,
 }
 
 impl Little {
@@ -100,7 +103,8 @@ impl Little {
             by_hand: BTreeSet::new(),
             promotions: Vec::new(),
             health: None,
-            writes: 0,
+            main: 0,
+            records: 0,
         };
         for environment in little.names() {
             little.enters(&environment, "v0.9");
@@ -118,8 +122,8 @@ impl Little {
     }
 
     fn enters(&mut self, environment: &str, version: &str) -> Oid {
-        self.writes += 1;
-        let by = id(2, self.writes);
+        self.main += 1;
+        let by = id(2, self.main);
         let place = self.place(version);
         let holding = Holding {
             tags: BTreeMap::from([(IMAGE.to_owned(), version.to_owned())]),
@@ -172,7 +176,7 @@ impl Little {
             url: format!("https://github.test/{name}"),
             private: false,
             default_branch: "main".into(),
-            tip: Some(id(2, self.writes)),
+            tip: Some(id(2, self.main)),
             merge_methods: vec![MergeMethod::Squash],
         }
     }
@@ -321,7 +325,7 @@ impl Little {
             brief: promotion.brief.clone(),
             body: String::new(),
             draft: false,
-            base_tip: id(2, self.writes),
+            base_tip: id(2, self.main),
             mergeable: Some(true),
             reviews: promotion.approved_by.iter().map(review).collect(),
             requested: Vec::new(),
@@ -353,7 +357,7 @@ impl Little {
         let plan = self.plan(subject);
         let mut wrote = false;
         for effect in plan.effects {
-            wrote |= !matches!(effect, Effect::Wake(_) | Effect::RequestReviews { .. });
+            wrote |= !matches!(effect, Effect::Wake(_) | Effect::Tell { .. } | Effect::RequestReviews { .. });
             self.apply(effect)?;
         }
         Ok(wrote)
@@ -363,12 +367,12 @@ impl Little {
         match effect {
             Effect::Record { files, expected, .. } => {
                 prop_assert_eq!(expected, self.ledger.head);
-                self.writes += 1;
+                self.records += 1;
                 files.iter().for_each(|(path, text)| self.ledger.read(path, text));
-                self.ledger.head = Some(id(3, self.writes));
+                self.ledger.head = Some(id(3, self.records));
             }
             Effect::Promote(promotion) => {
-                prop_assert_eq!(promotion.base, id(2, self.writes_to_main()));
+                prop_assert_eq!(promotion.base, id(2, self.main));
                 prop_assert!(self.open().all(|open| open.brief.branch != promotion.branch), "two of one version");
                 let number = self.promotions.len() as u64 + 1;
                 let environment = promotion.branch.split('/').nth(1).unwrap().to_owned();
@@ -404,14 +408,10 @@ impl Little {
                 let version = promotion.tags[IMAGE].clone();
                 self.enters(&promotion.environment, &version);
             }
-            Effect::Wake(_) | Effect::RequestReviews { .. } => {}
+            Effect::Wake(_) | Effect::Tell { .. } | Effect::RequestReviews { .. } => {}
             other => prop_assert!(false, "nobody asked for {other:?}"),
         }
         Ok(())
-    }
-
-    fn writes_to_main(&self) -> usize {
-        self.writes
     }
 
     fn end(&mut self, number: u64, state: PullState, who: Actor) {
@@ -442,6 +442,10 @@ impl Little {
             prop_assert!(promotion.approved_by.iter().any(|who| who != "ann"), "only who wrote it approved");
         }
         let history = &self.held[environment];
+        let parsed = |text: &str| Version::parse(text).filter(|_| environment != "dev");
+        if let (Some(held), Some(new)) = (history[0].version.as_deref().and_then(parsed), parsed(version)) {
+            prop_assert!(new > held, "{} goes back from {}", version, held);
+        }
         let asked = entry.requests.last().is_some_and(|request| request.version == *version);
         if self.by_hand.contains(&history[0].by) && !configured.after.is_empty() && !asked {
             let back = history[1..].iter().any(|old| old.tags == history[0].tags);
@@ -540,8 +544,8 @@ impl Little {
     fn decided(&mut self, at: usize, change: impl FnOnce(&mut trunkline::model::ledger::Entry)) {
         let environment = self.names()[at % 3].clone();
         change(self.ledger.entries.entry(("shop".to_owned(), environment)).or_default());
-        self.writes += 1;
-        self.ledger.head = Some(id(3, self.writes));
+        self.records += 1;
+        self.ledger.head = Some(id(3, self.records));
     }
 }
 
@@ -599,9 +603,9 @@ proptest! {
             }
         }
         little.settle(1)?;
-        let (writes, pulls) = (little.writes, little.promotions.len());
+        let before = (little.main, little.records, little.promotions.len());
         little.settle(2)?;
-        prop_assert_eq!((little.writes, little.promotions.len()), (writes, pulls), "a second look writes");
+        prop_assert_eq!((little.main, little.records, little.promotions.len()), before, "a second look writes");
     }
 
     /// Whatever stands there when we come, we only write it down.

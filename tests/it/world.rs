@@ -304,7 +304,8 @@ impl World {
         let Some(bot) = &self.bot else { return false };
         let (reconciler, queue) = (Arc::clone(&bot.reconciler), bot.queue.clone());
         let second = self.second.as_ref().map(|bot| (Arc::clone(&bot.reconciler), bot.queue.clone()));
-        let both = async {
+        // On the heap: what two passes hold at once is more than a test's stack.
+        let both = Box::pin(async {
             match &second {
                 None => reconciler.step().await.unwrap(),
                 Some((other, _)) => {
@@ -312,7 +313,7 @@ impl World {
                     first.unwrap() + second.unwrap()
                 }
             }
-        };
+        });
         let stepped = tokio::select! {
             stepped = both => Some(stepped),
             () = self.faults.crashed.notified() => None,
