@@ -187,7 +187,9 @@ fn remembered(mut candidate: Candidate, entry: &Entry) -> Candidate {
 /// what happened in the same second counts as before.
 fn open_request<'a>(request: Option<&'a Request>, now: Option<&Holding>) -> Option<&'a Request> {
     let holds = |now: &Holding, request: &Request| {
-        now.commit.is_some() && now.commit == request.commit
+        // Several versions may name one commit; only what was asked for as a commit is known by it.
+        let as_commit = request.commit.filter(|commit| commit.to_string().starts_with(&request.version));
+        as_commit.is_some() && now.commit == as_commit
             || now.version.as_deref().is_some_and(|version| version == request.version)
     };
     request.filter(|request| now.is_none_or(|now| now.since <= request.at && !holds(now, request)))

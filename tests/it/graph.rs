@@ -244,6 +244,12 @@ async fn e26_a_stage_rollback_of_one_team_does_not_stop_59_others() {
     for team in ["team-01", "team-33", "team-60"] {
         tag(&mut world, &format!("{team}/v1.0-rc.1"), &sha).await;
     }
-    insta::assert_snapshot!(world.pulls().join("\n"), @"");
+    insta::assert_snapshot!(world.pulls().join("\n"), @r#"
+    #2 merged: "Promote team-07 v1.0-rc.1 to stage", by trunkline[bot]
+    #3 merged: "Promote team-07 v1.0-rc.2 to stage", by trunkline[bot]
+    #4 merged: "Promote team-01 v1.0-rc.1 to stage", by trunkline[bot]
+    #5 merged: "Promote team-33 v1.0-rc.1 to stage", by trunkline[bot]
+    #6 merged: "Promote team-60 v1.0-rc.1 to stage", by trunkline[bot]
+    "#);
     assert_eq!(world.sees().matches("      holds:\n").count(), 1, "one team is held, 59 are not");
 }

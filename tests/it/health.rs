@@ -49,7 +49,7 @@ fn gates(little: &Little) -> String {
 #[test]
 fn without_a_cluster_nobody_asks_for_health() {
     let mut little = asking(CONFIG);
-    insta::assert_snapshot!(gates(&little), @"");
+    insta::assert_snapshot!(gates(&little), @"wait soak: soaks for 1h (until 2026-11-02 10:00 UTC)");
     little.pass(60 * MINUTE);
     little.settle(0).unwrap();
     assert_eq!(little.holds("prod"), "v1.0");
@@ -59,13 +59,25 @@ fn without_a_cluster_nobody_asks_for_health() {
 fn e18_what_fails_upstream_goes_no_further_and_soak_begins_when_it_is_well() {
     let mut little = asking(CONFIG);
     fares(&mut little, HealthState::Progressing, "2 of 3 pods are ready");
-    insta::assert_snapshot!(gates(&little), @"");
+    insta::assert_snapshot!(gates(&little), @"
+    wait progressing: stage is not healthy yet: 2 of 3 pods are ready; it has 20m (until 2026-11-02 09:20 UTC)
+    wait soak: soak of 1h has not begun
+    ");
     little.pass(25 * MINUTE);
-    insta::assert_snapshot!(gates(&little), @"");
+    insta::assert_snapshot!(gates(&little), @"
+    no   unhealthy: stage has not become healthy in 20m: 2 of 3 pods are ready [next: look into stage; once it is healthy this goes on by itself]
+    wait soak: soak of 1h has not begun
+    ");
     fares(&mut little, HealthState::Failed, "ImagePullBackOff");
-    insta::assert_snapshot!(gates(&little), @"");
+    insta::assert_snapshot!(gates(&little), @"
+    no   unhealthy: stage fails since 2026-11-02 09:25 UTC: ImagePullBackOff [next: look into stage; once it is healthy this goes on by itself]
+    wait soak: soak of 1h has not begun
+    ");
     fares(&mut little, HealthState::Healthy, "");
-    insta::assert_snapshot!(gates(&little), @"");
+    insta::assert_snapshot!(gates(&little), @"
+    ok   healthy: stage is healthy since 2026-11-02 09:25 UTC
+    wait soak: soaks for 1h (until 2026-11-02 10:25 UTC)
+    ");
     little.pass(59 * MINUTE);
     little.settle(0).unwrap();
     assert_eq!(little.holds("prod"), "v0.9");
