@@ -6,8 +6,8 @@ use jiff::civil::Date;
 use crate::manifest::node::Node;
 use crate::model::path::RepoPath;
 use crate::model::pipeline::{
-    App, Approvals, CheckOf, Environment, Exclusion, Health, Image, Merge, Mode, NamedCheck, Pipeline, Policies,
-    Rights, Ships, ShipsMatch, TagPattern, TagTemplate, Takes, Unknown, Via, Window, Windows,
+    App, Approvals, CheckOf, Environment, Exclusion, Health, Image, Merge, Mode, NamedCheck, OnNewer, Pipeline,
+    Policies, Rights, Ships, ShipsMatch, TagPattern, TagTemplate, Takes, Unknown, Via, Window, Windows,
 };
 
 /// Long enough for any cluster to settle, short enough to notice the same morning.
@@ -29,6 +29,7 @@ fn app(name: &str, node: &Node) -> App {
         tags: TagPattern(node.str_at(&["tags"]).unwrap_or("v*").to_owned()),
         images: node.list_at(&["images"]).iter().filter_map(image).collect(),
         release_branches: texts(node, "release-branches"),
+        paths: texts(node, "paths").iter().filter_map(|text| text.trim_end_matches('/').parse().ok()).collect(),
     }
 }
 
@@ -49,6 +50,7 @@ fn environment(name: &str, node: &Node) -> Environment {
         },
         via: if word(node, "via") == "commit" { Via::Commit } else { Via::PullRequest },
         merge: if word(node, "merge") == "auto" { Merge::Auto } else { Merge::Manual },
+        on_newer: if word(node, "on-newer") == "queue" { OnNewer::Queue } else { OnNewer::Supersede },
         after: texts(node, "after"),
         ships: node.get("ships").map(|ships| Ships {
             tested_in: ships.str_at(&["tested-in"]).unwrap_or_default().to_owned(),

@@ -39,6 +39,7 @@ mod tests {
             tags: TagPattern(format!("app-{n:04}/v*")),
             images: Vec::new(),
             release_branches: Vec::new(),
+            paths: Vec::new(),
         };
         let pipeline = Pipeline {
             mode: Mode::Enforce,

@@ -45,6 +45,8 @@ pub struct App {
     pub images: Vec<Image>,
     /// Branches besides trunk from which tags may come, such as `release/*`.
     pub release_branches: Vec<String>,
+    /// Where in its source it lives; trunk commits that change nothing there start nothing. Empty: everywhere.
+    pub paths: Vec<RepoPath>,
 }
 
 /// `shop/v*`: what stands before the star is fixed, what follows is the version; a `v` directly before the star belongs to it.
@@ -129,6 +131,15 @@ pub enum Merge {
     Manual,
 }
 
+/// What a newer version does to an open promotion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnNewer {
+    /// It takes its place.
+    Supersede,
+    /// It waits until that one is merged or closed.
+    Queue,
+}
+
 /// One environment and the gates in front of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Environment {
@@ -142,6 +153,8 @@ pub struct Environment {
     pub via: Via,
     /// Who merges.
     pub merge: Merge,
+    /// What a newer version does to an open promotion.
+    pub on_newer: OnNewer,
     /// Environments a version must have passed first.
     pub after: Vec<String>,
     /// Ship what was tested.

@@ -24,7 +24,7 @@ impl Reconciler {
         let branch = &snapshot.common.repo.default_branch;
         tracing::info!(repo = %at.name, write = effect.natural_key(), "writing");
         match effect {
-            Effect::Wake(_) => Err(Trouble::bug("wakes are gathered, not written")),
+            Effect::Wake(_) | Effect::Tell { .. } => Err(Trouble::bug("wakes are gathered, not written")),
             Effect::PutCheck { head, existing, output } => {
                 Ok(Some(github.put_check(at, *head, *existing, output).await?))
             }
