@@ -177,7 +177,7 @@ fn named_check(entering: &Entering<'_>, wanted: &NamedCheck, pull: Option<&Pull>
         (CheckOf::Source, _) => (entering.source.repo.id, entering.candidate.commit),
         (CheckOf::Promotion, Some(pull)) => (entering.snapshot.common.repo.id, pull.brief.head),
         (CheckOf::Promotion, None) => {
-            return Verdict::wait("check", format!("needs {name} on the promotion's pull request"));
+            return Verdict::wait("check", format!("needs the check {name} on the promotion's pull request"));
         }
     };
     let Some(checks) = entering.snapshot.facts.checks.get(&(repo, commit)) else {
@@ -189,12 +189,14 @@ fn named_check(entering: &Entering<'_>, wanted: &NamedCheck, pull: Option<&Pull>
     let states = mine.filter(|check| wanted.app.as_ref().is_none_or(|app| check.app == *app)).map(|check| check.state);
     let short = commit.short();
     match states.max() {
-        None => Verdict::wait("check", format!("{name}{from} has not reported on {short} yet"))
-            .next("it goes on by itself once that check reports success"),
-        Some(CheckState::Pending) => Verdict::wait("check", format!("{name}{from} is still running on {short}")),
-        Some(CheckState::Failed) => Verdict::no("check-failed", format!("{name}{from} failed on {short}"))
+        None => Verdict::wait("check", format!("the check {name}{from} has not reported on {short} yet"))
+            .next("it goes on by itself once it reports success"),
+        Some(CheckState::Pending) => {
+            Verdict::wait("check", format!("the check {name}{from} is still running on {short}"))
+        }
+        Some(CheckState::Failed) => Verdict::no("check-failed", format!("the check {name}{from} failed on {short}"))
             .next("fix what it found, or re-run it"),
-        Some(CheckState::Passed) => Verdict::yes("check", format!("{name}{from} passed on {short}")),
+        Some(CheckState::Passed) => Verdict::yes("check", format!("the check {name}{from} passed on {short}")),
     }
 }
 

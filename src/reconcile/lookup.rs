@@ -12,7 +12,7 @@ use crate::model::plan::Need;
 use crate::model::snapshot::{Change, Changelog, Configuration, Permission, Snapshot, Subject};
 use crate::model::tree::Tree;
 use crate::policy::files;
-use crate::queue::Note;
+use crate::queue::Lease;
 use crate::worker::Request;
 
 /// Commits listed in a changelog; a promotion of more is described by its numbers.
@@ -20,8 +20,8 @@ const MAX_CHANGES: usize = 100;
 
 impl Reconciler {
     /// Meets one need, or notes why it cannot be met.
-    pub(super) async fn look_up(&self, snapshot: &mut Snapshot, need: Need, notes: &[Note]) -> Result<(), Trouble> {
-        match self.answer(snapshot, &need, notes).await {
+    pub(super) async fn look_up(&self, snapshot: &mut Snapshot, need: Need, lease: &Lease) -> Result<(), Trouble> {
+        match self.answer(snapshot, &need, lease).await {
             Ok(()) => Ok(()),
             // What is denied or gone stays so for this pass: the plan goes on and says so.
             Err(Trouble::Api(error)) if matches!(error.kind, Kind::Denied | Kind::Gone | Kind::Invalid) => {
@@ -37,7 +37,7 @@ impl Reconciler {
         }
     }
 
-    async fn answer(&self, snapshot: &mut Snapshot, need: &Need, notes: &[Note]) -> Result<(), Trouble> {
+    async fn answer(&self, snapshot: &mut Snapshot, need: &Need, lease: &Lease) -> Result<(), Trouble> {
         let Some(listing) = self.directory.find(snapshot.common.repo.id) else {
             return Err(Trouble::bug("the repository left the directory in the middle of a pass"));
         };
@@ -75,9 +75,9 @@ impl Reconciler {
             Need::Pipeline(app) => {
                 let Configuration::Valid(pipeline) = &snapshot.common.config else { return Ok(()) };
                 let Some(app) = pipeline.app(app) else { return Ok(()) };
-                let (_, open) = github.repo(at).await?;
+                let (_, open) = self.repo(at, lease.asked_at).await?;
                 let here = self.fetch(at, &[]).await?;
-                let facts = self.way(&snapshot.common, &here, (app, pipeline), &open.open, notes).await?;
+                let facts = self.way(&snapshot.common, &here, (app, pipeline), &open.open, &lease.notes).await?;
                 snapshot.facts.pipelines.insert(app.name.clone(), facts);
             }
         }

@@ -6,9 +6,11 @@
 mod apply;
 mod directory;
 mod expect;
+mod ledgers;
 mod lookup;
 mod observe;
 mod people;
+mod reads;
 mod routes;
 mod trouble;
 mod way;
@@ -27,7 +29,7 @@ use crate::github::GitHub;
 use crate::model::id::Key;
 use crate::model::plan::{Effect, Plan};
 use crate::model::snapshot::{Bot, Snapshot};
-use crate::queue::{Lease, Note, Outcome, Queue, QueueError, Wake};
+use crate::queue::{Lease, Outcome, Queue, QueueError, Wake};
 use crate::telemetry::metrics::Metrics;
 use crate::worker::Worker;
 
@@ -87,6 +89,8 @@ pub struct Reconciler {
     directory: Directory,
     expectations: Expectations,
     caches: way::Caches,
+    reads: reads::Reads,
+    ledgers: ledgers::Turns,
     people: people::People,
     /// Until when nothing is created: reads may be stale right after a start.
     quiet_until: Mutex<Timestamp>,
@@ -106,6 +110,8 @@ impl Reconciler {
             directory: Directory::default(),
             expectations: Expectations::default(),
             caches: way::Caches::default(),
+            reads: reads::Reads::default(),
+            ledgers: ledgers::Turns::default(),
             people: people::People::default(),
             quiet_until,
         });
@@ -242,7 +248,7 @@ impl Reconciler {
 
     async fn attempt(&self, lease: &Lease) -> Result<Option<Timestamp>, Trouble> {
         let Some(mut snapshot) = self.observe(lease).await? else { return Ok(None) };
-        let plan = self.plan(&mut snapshot, &lease.notes).await?;
+        let plan = self.plan(&mut snapshot, lease).await?;
         let mut look_again_at = plan.look_again_at;
         let later = |at: Timestamp, old: Option<Timestamp>| Some(old.map_or(at, |old| old.min(at)));
         for verdict in &plan.verdicts {
@@ -279,22 +285,26 @@ impl Reconciler {
     }
 
     /// Decides, looks up what the plan asks for, and decides again.
-    async fn plan(&self, snapshot: &mut Snapshot, notes: &[Note]) -> Result<Plan, Trouble> {
+    async fn plan(&self, snapshot: &mut Snapshot, lease: &Lease) -> Result<Plan, Trouble> {
         for _ in 0..MAX_ROUNDS {
             let plan = decide(snapshot);
             if plan.needs.is_empty() {
                 return Ok(plan);
             }
             for need in plan.needs {
-                self.look_up(snapshot, need, notes).await?;
+                self.look_up(snapshot, need, lease).await?;
             }
         }
         Err(Trouble::bug("the plan kept asking for more than eight rounds"))
     }
 
     async fn write(&self, snapshot: &Snapshot, effect: &Effect) -> Result<(), Trouble> {
-        let id = self.apply(snapshot, effect).await?;
-        self.expectations.written(snapshot.common.repo.id, effect, id, self.parts.clock.now());
+        let repo = snapshot.common.repo.id;
+        let applied = self.apply(snapshot, effect).await;
+        // Also what failed may have been done.
+        self.reads.written(repo, self.parts.clock.now());
+        let id = applied?;
+        self.expectations.written(repo, effect, id, self.parts.clock.now());
         Ok(())
     }
 }
