@@ -39,7 +39,7 @@ impl Run<'_, '_> {
         if self.knows_freezes() {
             return self.recorded_before_for_all(answer);
         }
-        if self.draft.freezes().is_full(names.len()) {
+        if self.draft.freezes().is_full(names.len(), self.snapshot.common.now) {
             let why = Verdict::no("too-many-freezes", "there are as many freezes as are ever remembered");
             return Outcome::Refused(why.next("lift those that are over with `/unfreeze <env>`"));
         }

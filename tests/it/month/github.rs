@@ -164,9 +164,13 @@ impl GitHub {
                 let open = on.filter(|pull| pull.brief.state == PullState::Open);
                 Subject::Head(HeadSubject { head: *head, checks, pulls: open.map(|pull| self.pull(pull)).collect() })
             }
-            Key::Pull(_, DESK) => {
-                Subject::Pull(PullSubject { number: DESK, pull: None, comments: self.desk.clone(), checked_at: None, check_since: None })
-            }
+            Key::Pull(_, DESK) => Subject::Pull(PullSubject {
+                number: DESK,
+                pull: None,
+                comments: self.desk.clone(),
+                checked_at: None,
+                check_since: None,
+            }),
             Key::Pull(_, number) => {
                 let pull = self.pulls.iter().find(|pull| pull.brief.number == *number)?;
                 only = Some(name(pull.app));
