@@ -334,8 +334,8 @@ const CHECK_KEYS: &[Key] = &[
 const RIGHTS: &[Key] = &[
     key("promote", TEAMS, "Who may `/promote`; default: whoever may write."),
     key("rollback", TEAMS, "Who may `/rollback`."),
-    key("freeze", TEAMS, "Who may `/freeze`."),
-    key("bypass", TEAMS, "Who may pass order, soak and windows with `--force`."),
+    key("freeze", TEAMS, "Who may `/freeze` and `/unfreeze`."),
+    key("bypass", TEAMS, "Who may `--force` a promotion, `/skip-soak` and `/override`."),
 ];
 
 const POLICIES: &[Key] = &[

@@ -300,7 +300,7 @@ pub struct Rights {
     pub rollback: Vec<String>,
     /// `/freeze`.
     pub freeze: Vec<String>,
-    /// `--force` and `/skip-soak`.
+    /// `--force`, `/skip-soak` and `/override`.
     pub bypass: Vec<String>,
 }
 

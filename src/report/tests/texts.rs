@@ -458,7 +458,7 @@ fn answers_to_commands() {
     | `/trunkline hold <env> [reason] [--app name]` | stops promotions into an environment until somebody lifts the hold | triage and up | yes |
     | `/trunkline unhold <env> [--app name]` | lifts a hold | triage and up | yes |
     | `/trunkline rollback <env> [version] [--app name] [--sha commit]` | opens a pull request with the last version that passed there, and holds the environment | the environment's `rollback` teams | no |
-    | `/trunkline freeze <env\|all> [for 4h \| until 2026-12-01T08:00] "reason" [--except label=name]` | lets nothing into an environment until then (UTC) or until somebody lifts it, except for rollbacks and, where a label is named, pull requests on which one of those teams set it | the environment's `freeze` teams | no |
+    | `/trunkline freeze <env\|all> [for 4h \| until 2026-12-01T08:00] "reason" [--except label=name]` | lets nothing into an environment until then (UTC) or until somebody lifts it; rollbacks pass, and so does a pull request on which one of those teams set the label | the environment's `freeze` teams | no |
     | `/trunkline unfreeze <env\|all>` | lifts every freeze of an environment | the environment's `freeze` teams | no |
     | `/trunkline skip-soak <env> "reason" [--app name] [--sha commit]` | lets the version that wants in, and no other, enter without its soak | the environment's `bypass` teams | no |
     | `/trunkline override <rule> "reason" [--sha commit], or: override cancel <rule>` | accepts the new errors of a rule, or the `gates` of a pull request that is no promotion, for its newest commit only | the environment's `bypass` teams | no |
