@@ -103,7 +103,8 @@ fn carriers(name: &str, node: &Node, problems: &mut Vec<Problem>) {
             path_text(&format!("{here}.file"), text, file, problems);
         }
         if let (Some(image), Some(text)) = (write.get("image"), write.str_at(&["image"])) {
-            let known = || node.list_at(&["images"]).iter().filter_map(|one| one.as_str().or_else(|| one.str_at(&["name"])));
+            let known =
+                || node.list_at(&["images"]).iter().filter_map(|one| one.as_str().or_else(|| one.str_at(&["name"])));
             if !known().any(|name| name == text) {
                 let help = match nearest(text, known()) {
                     Some(near) => format!("did you mean `{near}`?"),

@@ -113,18 +113,10 @@ const FIELD_VALUE: Format = Format {
     max: 500,
     example: "{version}",
 };
-const KIND: Format = Format {
-    what: "the kind of an object",
-    pattern: "^[A-Z][A-Za-z0-9]*$",
-    max: 63,
-    example: "HelmRelease",
-};
-const OBJECT: Format = Format {
-    what: "the name of an object",
-    pattern: "^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$",
-    max: 253,
-    example: "shop",
-};
+const KIND: Format =
+    Format { what: "the kind of an object", pattern: "^[A-Z][A-Za-z0-9]*$", max: 63, example: "HelmRelease" };
+const OBJECT: Format =
+    Format { what: "the name of an object", pattern: "^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max: 253, example: "shop" };
 const BRANCH: Format = Format {
     what: "a branch name, with at most one `*` at its end",
     pattern: r"^[^*?\[\]{}~^:\\\s-][^*?\[\]{}~^:\\\s]*\*?$",

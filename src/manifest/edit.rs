@@ -169,13 +169,15 @@ pub fn append_item(bytes: &[u8], key: &str, item: &[(&str, &str)]) -> Result<Vec
         return Err(layout(top.line, "it is not a mapping of one key a line"));
     };
     let flow = || {
-        let entries: Vec<String> = item.iter().map(|(key, value)| format!("{}: {}", flow_string(key), flow_string(value))).collect();
+        let entries: Vec<String> =
+            item.iter().map(|(key, value)| format!("{}: {}", flow_string(key), flow_string(value))).collect();
         format!("{{ {} }}", entries.join(", "))
     };
     let windows = if bytes.windows(2).any(|pair| pair == b"\r\n") { "\r\n" } else { "\n" };
     let block = |dash: &str, gap: &str| {
         let inner = format!("{windows}{dash} {}", " ".repeat(gap.len()));
-        let entries: Vec<String> = item.iter().map(|(key, value)| format!("{}: {}", string(key), string(value))).collect();
+        let entries: Vec<String> =
+            item.iter().map(|(key, value)| format!("{}: {}", string(key), string(value))).collect();
         format!("{dash}-{gap}{}", entries.join(&inner))
     };
     let style = map.iter().find_map(|(_, node)| Dash::of(node, bytes));
@@ -202,8 +204,12 @@ pub fn append_item(bytes: &[u8], key: &str, item: &[(&str, &str)]) -> Result<Vec
         (Some(found), _) => return Err(layout(found.span.line, "it holds no list")),
         (None, _) => {
             let lead = if bytes.ends_with(b"\n") { "" } else { windows };
-            let indent = String::from_utf8_lossy(&bytes[line_start(bytes, top.start as usize)..top.start as usize]).into_owned();
-            (bytes.len(), format!("{lead}{indent}{}:{windows}{}{windows}", string(key), block(&style.before, &style.gap)))
+            let indent =
+                String::from_utf8_lossy(&bytes[line_start(bytes, top.start as usize)..top.start as usize]).into_owned();
+            (
+                bytes.len(),
+                format!("{lead}{indent}{}:{windows}{}{windows}", string(key), block(&style.before, &style.gap)),
+            )
         }
     };
     let mut entry = Map::default();
@@ -232,7 +238,8 @@ impl Dash {
         let before = String::from_utf8_lossy(bytes.get(line_start(bytes, dash)..dash)?).into_owned();
         let gap = String::from_utf8_lossy(bytes.get(dash + 1..item)?).into_owned();
         let blank = |text: &str| text.chars().all(|c| c == ' ');
-        (bytes.get(dash) == Some(&b'-') && blank(&before) && blank(&gap) && !gap.is_empty()).then_some(Self { before, gap })
+        (bytes.get(dash) == Some(&b'-') && blank(&before) && blank(&gap) && !gap.is_empty())
+            .then_some(Self { before, gap })
     }
 }
 

@@ -96,7 +96,9 @@ fn items_are_appended_in_the_lists_own_style() {
     assert_eq!(append("images: []\n").unwrap(), format!("images: [{item}]\n"));
     assert_eq!(append("images:\nx: y\n").unwrap(), format!("images:\n{entry}x: y\n"));
     assert_eq!(append("images:\n- {name: a}\n").unwrap(), format!("images:\n- {{name: a}}\n{flat}"));
-    for odd in ["{images: []}\n", "a: 1\n---\nb: 1\n", "images: {a: b}\n", "x: &i [{name: a}]\nimages: *i\n", "images: text\n"] {
+    for odd in
+        ["{images: []}\n", "a: 1\n---\nb: 1\n", "images: {a: b}\n", "x: &i [{name: a}]\nimages: *i\n", "images: text\n"]
+    {
         assert!(matches!(append(odd), Err(EditError::Layout { .. })), "{odd}");
     }
 }

@@ -144,7 +144,8 @@ impl App {
             return Some(image.tag_for(version, commit));
         }
         let is_source = |name: &str| self.source.as_ref().is_some_and(|source| source.to_string() == name);
-        if let Some(chart) = key.strip_prefix(CHART).and_then(|key| self.charts.iter().find(|chart| chart.name == key)) {
+        if let Some(chart) = key.strip_prefix(CHART).and_then(|key| self.charts.iter().find(|chart| chart.name == key))
+        {
             return Some(chart.tag_for(version, commit));
         }
         if key.strip_prefix(TAG_OF).is_some_and(is_source) {
@@ -432,7 +433,9 @@ mod tests {
         assert_eq!(version("shop/v*", "shop/v1.0-rc.1").as_deref(), Some("v1.0-rc.1"));
         assert_eq!(version("shop/v*", "other/v1.0"), None);
         assert_eq!(version("release-*", "release-2.1").as_deref(), Some("2.1"));
-        for (pattern, tag) in [("v*", "v1.0"), ("*", "v1.0"), ("shop/v*", "shop/v1.0-rc.1"), ("release-*", "release-2.1")] {
+        for (pattern, tag) in
+            [("v*", "v1.0"), ("*", "v1.0"), ("shop/v*", "shop/v1.0-rc.1"), ("release-*", "release-2.1")]
+        {
             assert_eq!(TagPattern(pattern.into()).tag(&version(pattern, tag).unwrap()), tag, "{pattern}");
         }
     }
