@@ -170,7 +170,10 @@ pub(super) fn status(
         let steps: Vec<(&str, &Verdict)> = standings
             .iter()
             .filter(|standing| {
-                standing.candidate.is_some() || standing.verdict.answer != crate::model::verdict::Answer::Yes
+                // That Flux writes there is all there is to know, and people ask why nothing happens.
+                standing.candidate.is_some()
+                    || standing.verdict.answer != crate::model::verdict::Answer::Yes
+                    || standing.verdict.code == "left-to-flux"
             })
             .map(|standing| (standing.environment.name.as_str(), &standing.verdict))
             .collect();

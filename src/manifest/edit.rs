@@ -168,50 +168,7 @@ pub fn append_item(bytes: &[u8], key: &str, item: &[(&str, &str)]) -> Result<Vec
     let Some(map) = document.node.as_map_mut().filter(|_| bytes.get(top.start as usize) != Some(&b'{')) else {
         return Err(layout(top.line, "it is not a mapping of one key a line"));
     };
-    let flow = || {
-        let entries: Vec<String> =
-            item.iter().map(|(key, value)| format!("{}: {}", flow_string(key), flow_string(value))).collect();
-        format!("{{ {} }}", entries.join(", "))
-    };
-    let windows = if bytes.windows(2).any(|pair| pair == b"\r\n") { "\r\n" } else { "\n" };
-    let block = |dash: &str, gap: &str| {
-        let inner = format!("{windows}{dash} {}", " ".repeat(gap.len()));
-        let entries: Vec<String> =
-            item.iter().map(|(key, value)| format!("{}: {}", string(key), string(value))).collect();
-        format!("{dash}-{gap}{}", entries.join(&inner))
-    };
-    let style = map.iter().find_map(|(_, node)| Dash::of(node, bytes));
-    let style = style.unwrap_or(Dash { before: "  ".to_owned(), gap: " ".to_owned() });
-    let (at, text) = match (map.key(key).cloned(), map.get(key)) {
-        (Some(found), Some(list)) if list.span.start <= found.span.end && !list.is_null() => {
-            return Err(layout(found.span.line, "its value is an alias"));
-        }
-        (Some(_), Some(list)) if bytes.get(list.span.start as usize) == Some(&b'[') => {
-            let Some(items) = list.as_list() else { return Err(layout(list.span.line, "it holds no list")) };
-            let end = list.span.end as usize - 1;
-            (end, if items.is_empty() { flow() } else { format!(", {}", flow()) })
-        }
-        (Some(_), Some(list)) if list.as_list().is_some() => {
-            let dash = Dash::of(list, bytes).ok_or(layout(list.span.line, "its items stand in an odd place"))?;
-            let end = last_byte(list).ok_or(layout(list.span.line, "its last item has no plain end"))?;
-            let (at, lead, tail) = next_line(bytes, end);
-            (at, format!("{lead}{}{tail}", block(&dash.before, &dash.gap)))
-        }
-        (Some(found), Some(list)) if list.is_null() && list.span.start == list.span.end => {
-            let (at, lead, tail) = next_line(bytes, found.span.end as usize);
-            (at, format!("{lead}{}{tail}", block(&style.before, &style.gap)))
-        }
-        (Some(found), _) => return Err(layout(found.span.line, "it holds no list")),
-        (None, _) => {
-            let lead = if bytes.ends_with(b"\n") { "" } else { windows };
-            let indent =
-                String::from_utf8_lossy(&bytes[line_start(bytes, top.start as usize)..top.start as usize]).into_owned();
-            (
-                bytes.len(),
-                format!("{lead}{indent}{}:{windows}{}{windows}", string(key), block(&style.before, &style.gap)),
-            )
-        }
-    };
+    let (at, text) = appended(bytes, (map, &top), key, item)?;
     let mut entry = Map::default();
     for (key, value) in item {
         let value = Node::new(Value::String((*value).to_owned()), top.clone());
@@ -223,6 +180,48 @@ pub fn append_item(bytes: &[u8], key: &str, item: &[(&str, &str)]) -> Result<Vec
     let mut out = bytes.to_vec();
     out.splice(at..at, text.into_bytes());
     verified(out, &expected, top.line)
+}
+
+/// The text of a new item of the list `key`, and where it belongs.
+fn appended(
+    bytes: &[u8],
+    (map, top): (&Map, &Span),
+    key: &str,
+    item: &[(&str, &str)],
+) -> Result<(usize, String), EditError> {
+    let refused = |span: &Span, why| EditError::Layout { line: span.line, why };
+    let style = map.iter().find_map(|(_, node)| Dash::of(node, bytes));
+    let style = style.unwrap_or(Dash { before: "  ".to_owned(), gap: " ".to_owned() });
+    let (Some(found), Some(list)) = (map.key(key), map.get(key)) else {
+        let lead = if bytes.ends_with(b"\n") { "" } else { line_break(bytes) };
+        let start = line_start(bytes, top.start as usize);
+        let indent = String::from_utf8_lossy(&bytes[start..top.start as usize]);
+        let line_break = line_break(bytes);
+        let text = format!("{lead}{indent}{}:{line_break}{}{line_break}", string(key), style.item(item, line_break));
+        return Ok((bytes.len(), text));
+    };
+    if list.is_null() && list.span.start == list.span.end {
+        let (at, lead, tail) = next_line(bytes, found.span.end as usize);
+        return Ok((at, format!("{lead}{}{tail}", style.item(item, line_break(bytes)))));
+    }
+    let Some(items) = list.as_list() else { return Err(refused(&found.span, "it holds no list")) };
+    if list.span.start <= found.span.end {
+        return Err(refused(&found.span, "its value is an alias"));
+    }
+    if bytes.get(list.span.start as usize) == Some(&b'[') {
+        let lead = if items.is_empty() { "" } else { ", " };
+        return Ok((list.span.end as usize - 1, format!("{lead}{}", flow_item(item))));
+    }
+    let own = Dash::of(list, bytes).ok_or(refused(&list.span, "its items stand in an odd place"))?;
+    let end = last_byte(list).ok_or(refused(&list.span, "its last item has no plain end"))?;
+    let (at, lead, tail) = next_line(bytes, end);
+    Ok((at, format!("{lead}{}{tail}", own.item(item, line_break(bytes)))))
+}
+
+fn flow_item(item: &[(&str, &str)]) -> String {
+    let entries: Vec<String> =
+        item.iter().map(|(key, value)| format!("{}: {}", flow_string(key), flow_string(value))).collect();
+    format!("{{ {} }}", entries.join(", "))
 }
 
 /// How a list of one item a line is written: what stands before its dashes, and between a dash and its item.
@@ -240,6 +239,15 @@ impl Dash {
         let blank = |text: &str| text.chars().all(|c| c == ' ');
         (bytes.get(dash) == Some(&b'-') && blank(&before) && blank(&gap) && !gap.is_empty())
             .then_some(Self { before, gap })
+    }
+
+    /// A mapping as an item, without the last line break.
+    fn item(&self, item: &[(&str, &str)], line_break: &str) -> String {
+        let Self { before, gap } = self;
+        let between = format!("{line_break}{before} {}", " ".repeat(gap.len()));
+        let entries: Vec<String> =
+            item.iter().map(|(key, value)| format!("{}: {}", string(key), string(value))).collect();
+        format!("{before}-{gap}{}", entries.join(&between))
     }
 }
 
@@ -405,10 +413,14 @@ fn line_start(bytes: &[u8], at: usize) -> usize {
     bytes[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1)
 }
 
+/// What ends a line in this file.
+fn line_break(bytes: &[u8]) -> &'static str {
+    if bytes.windows(2).any(|pair| pair == b"\r\n") { "\r\n" } else { "\n" }
+}
+
 /// Where the line after the one that ends an entry begins, and what to write before and after a new line there.
 fn next_line(bytes: &[u8], end: usize) -> (usize, &'static str, &'static str) {
-    let windows = bytes.windows(2).any(|pair| pair == b"\r\n");
-    let line_break = if windows { "\r\n" } else { "\n" };
+    let line_break = line_break(bytes);
     if end > 0 && bytes[end - 1] == b'\n' {
         return (end, "", line_break);
     }

@@ -5,6 +5,8 @@ mod contract;
 mod days;
 mod faults;
 mod features;
+mod fields;
+mod fields_corpus;
 mod fuzz;
 mod git;
 mod github;

@@ -187,11 +187,12 @@ fn flux_sources() {
     let commit = git.replace("tag: shop/v1.0", "commit: abc");
     swaps(&commit, &source, ("commit of acme/shop", "def"), &[("commit: abc", "commit: def")]);
     let other = git.replace("acme/Shop", "other-acme/shop");
-    assert!(
-        fields(&[("env/x.yaml", &other)], &source).contains("nothing in env sets a version"),
-        "{}",
-        fields(&[("env/x.yaml", &other)], &source)
-    );
+    insta::assert_snapshot!(fields(&[("env/x.yaml", &other)], &source), @"nothing in env holds a version of shop. List what carries it under `images`, `charts` or `writes` of the app in .github/trunkline.yaml.");
+    let branch = git.replace("tag: shop/v1.0", "branch: main");
+    let left = with(&[("env/x.yaml", branch.as_str())], |tree| {
+        left_alone(&version_fields(tree, &path("env"), &source).unwrap())
+    });
+    insta::assert_snapshot!(left.iter().map(told).collect::<String>(), @"env/x.yaml:6:17: Flux follows `main` of the source here by itself. Write `ref.tag` if Trunkline shall set the version.");
 }
 
 #[test]
@@ -268,7 +269,7 @@ fn what_flux_writes_and_what_anchors_share_is_left_alone() {
         let look = shelf.look(tree, &path("env"), &shop);
         shelf.rehearse(tree, &look, &shop)
     });
-    insta::assert_snapshot!(refused.iter().map(told).collect::<String>(), @"env/x.yaml:2:33: the version of ghcr.io/acme/shop cannot be written: line 2 is an anchor that other fields share, and would change them as well; write its value out where it is used. Write the name and the version on lines of their own.");
+    insta::assert_snapshot!(refused.iter().map(told).collect::<String>(), @"env/x.yaml:2:33: the version of ghcr.io/acme/shop cannot be written: line 2 is an anchor that other fields share, and would change them as well; write its value out where it is used. ");
     let shared = "kind: Pod\nspec:\n  a: {repository: ghcr.io/acme/shop, tag: &v v1.0}\n  b: {repository: ghcr.io/acme/shop, tag: *v}\n";
     swaps(shared, &shop, (SHOP, "v2"), &[("v1.0", "v2")]);
 }

@@ -150,20 +150,15 @@ impl Shelf {
             let places = search.objects(documents).into_iter().filter(|place| !look.answers(&place.carrier));
             places.for_each(|place| fields.extend(fields_of(&place, file, bytes)));
         }
-        let has = |fields: &[VersionField], image: &str, missing: bool| {
-            fields.iter().any(|field| field.image == image && (field.kind == VersionKind::MissingTag) == missing)
-        };
+        let set: BTreeSet<String> =
+            fields.iter().filter(|f| f.kind != VersionKind::MissingTag).map(|f| f.image.clone()).collect();
         let charts = fields.iter().any(|field| field.holder == Holder::Chart);
         // A mapping that only names the repository leaves the tag to another file, or to its chart.
-        let kept: Vec<VersionField> = fields
-            .iter()
-            .filter(|field| {
-                field.kind != VersionKind::MissingTag
-                    || !has(&fields, &field.image, false) && !(charts && field.holder == Holder::Values)
-            })
-            .cloned()
-            .collect();
-        look.fields.extend(kept);
+        fields.retain(|field| {
+            let elsewhere = set.contains(&field.image) || charts && field.holder == Holder::Values;
+            field.kind != VersionKind::MissingTag || !elsewhere
+        });
+        look.fields.extend(fields);
     }
 
     fn based(&mut self, tree: &Tree<'_>, image: &str, look: &mut Look) {

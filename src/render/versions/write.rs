@@ -163,7 +163,11 @@ impl Job<'_> {
         Box::new(Problem {
             location: Some(location),
             message: format!("the version of {} cannot be written: {error}", carriers.join(", ")),
-            help: Some("Write the name and the version on lines of their own.".to_owned()),
+            help: match error {
+                // It says itself what to do.
+                EditError::Shared { .. } => None,
+                _ => Some("Write the name and the version on lines of their own.".to_owned()),
+            },
         })
     }
 }
