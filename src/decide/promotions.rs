@@ -119,9 +119,14 @@ impl Pass<'_> {
                 format!("{} has no place in {}", self.app.name, self.environment.name),
             ));
         };
-        let problem = holdings.problems.first()?;
+        let (problem, is_left) = match (&holdings.left, holdings.problems.first()) {
+            (_, Some(problem)) => (problem, false),
+            (Some(left), None) => (left, true),
+            (None, None) => return None,
+        };
         let place = problem.location.as_ref().map(|at| format!(" ({at})")).unwrap_or_default();
-        let verdict = Verdict::no("no-version-field", format!("{}{place}", problem.message));
+        let text = format!("{}{place}", problem.message);
+        let verdict = if is_left { Verdict::yes("left-to-flux", text) } else { Verdict::no("no-version-field", text) };
         Some(match &problem.help {
             Some(help) => verdict.next(help),
             None => verdict,
@@ -306,7 +311,8 @@ impl Pass<'_> {
         };
         let Some(base) = self.snapshot.common.repo.tip else { return };
         self.pin(candidate.tag.as_ref(), draft);
-        let edit = VersionEdit { folder: holdings.folder.clone(), tags: candidate.image_tags(self.app) };
+        let tags = candidate.image_tags(self.app);
+        let edit = VersionEdit { app: self.app.name.clone(), folder: holdings.folder.clone(), tags };
         let texts = texts::promotion(&self.entering(candidate), holdings, &changelog, needs);
         effects.push(match self.environment.via {
             Via::Commit => Effect::Commit { base, edit, message: texts.message },

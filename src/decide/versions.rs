@@ -63,10 +63,10 @@ impl Candidate {
         }
     }
 
-    /// The image tags it means.
+    /// The image tags it means, and what else of the application carries it.
     pub(super) fn image_tags(&self, app: &App) -> Vec<(String, String)> {
         let version = self.tag.is_some().then_some(self.version.as_str());
-        app.images.iter().map(|image| (image.name.clone(), image.tag_for(version, &self.commit))).collect()
+        app.values(version, &self.commit)
     }
 
     /// Why its gates of order and time are passed over, when somebody with the bypass right said so.

@@ -38,6 +38,8 @@ mod tests {
             source: None,
             tags: TagPattern(format!("app-{n:04}/v*")),
             images: Vec::new(),
+            charts: Vec::new(),
+            writes: Vec::new(),
             release_branches: Vec::new(),
             paths: Vec::new(),
         };

@@ -200,9 +200,11 @@ pub struct Promotion {
 /// Which version to write into which folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VersionEdit {
+    /// The application.
+    pub app: String,
     /// The environment's folder.
     pub folder: RepoPath,
-    /// The new tag by image.
+    /// The new tag by image, or by whatever else carries the version.
     pub tags: Vec<(String, String)>,
 }
 

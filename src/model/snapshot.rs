@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::facts::{Arrival, Health};
-use super::finding::{Evaluation, Problem};
+use super::finding::{Evaluation, Location, Problem};
 use super::id::{InstallationId, Oid, RepoId, RepoName};
 use super::ledger::Ledger;
 use super::path::RepoPath;
@@ -366,6 +366,19 @@ pub struct Holdings {
     pub history: Vec<Holding>,
     /// Why the version cannot be written here, when it cannot.
     pub problems: Vec<Problem>,
+    /// Where a promotion writes.
+    pub fields: Vec<HeldField>,
+    /// Why the version here is Flux's to write, when it is.
+    pub left: Option<Problem>,
+}
+
+/// A field that holds a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldField {
+    /// What carries the version: an image, or what else the application names.
+    pub carrier: String,
+    /// The field; without line where it is yet to be added.
+    pub location: Location,
 }
 
 /// One version an environment held.

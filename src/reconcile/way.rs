@@ -9,17 +9,17 @@ use super::{Reconciler, Trouble};
 use crate::decide::holdings;
 use crate::git::Scope;
 use crate::model::facts::Arrival;
-use crate::model::finding::Problem;
+use crate::model::finding::{Location, Problem};
 use crate::model::id::{Key, Oid};
 use crate::model::ledger::Ledger;
 use crate::model::path::RepoPath;
-use crate::model::pipeline::{App, Pipeline};
+use crate::model::pipeline::{App, Environment, Pipeline, TAG_OF, Takes};
 use crate::model::snapshot::{
-    Commit, Common, Configuration, Holding, Holdings, PipelineFacts, PullBrief, Repo, Source, Tag,
+    Commit, Common, Configuration, HeldField, Holding, Holdings, PipelineFacts, PullBrief, Repo, Source, Tag,
 };
 use crate::model::tree::Tree;
 use crate::queue::Note;
-use crate::render::versions::{self, VersionField};
+use crate::render::versions::{self, Holder, Shelf, VersionField};
 
 /// Changes of an environment's folder that are looked back on: rollback and soak need the last few versions, not the archive.
 const MAX_HISTORY: usize = 50;
@@ -61,7 +61,11 @@ impl Reconciler {
         let (mut source, at_source) = source;
         for environment in &pipeline.environments {
             let Some(folder) = environment.folder(&app.name) else { continue };
-            let held = self.holdings(common, here, app, &folder, &source, &at_source).await?;
+            let mut held = self.held(common, here, app, folder).await?;
+            if let Some(problem) = untagged(environment, &held) {
+                held.problems.push(problem);
+            }
+            self.name_versions(app, &source, &at_source, &mut held).await?;
             facts.environments.insert(environment.name.clone(), held);
         }
         source.descendants = self.descendants(&source, &facts, &common.ledger, &app.name, &at_source).await?;
@@ -145,48 +149,55 @@ impl Reconciler {
     }
 
     /// What one environment holds of the application, and held before.
-    async fn holdings(
+    async fn held(&self, common: &Common, here: &Fetched, app: &App, folder: RepoPath) -> Result<Holdings, Trouble> {
+        let Some(tip) = common.repo.tip else { return Ok(Holdings { folder, ..Holdings::default() }) };
+        let app = app.clone();
+        here.blocking(move |repo| {
+            let mut shelf = Shelf::default();
+            let tree = Tree::new(repo.tree_of(tip)?, repo);
+            let now = shelf.look(&tree, &folder, &app);
+            let mut held = Holdings { folder, ..Holdings::default() };
+            held.problems = now.problems(&tree, &held.folder);
+            held.problems.extend(shelf.rehearse(&tree, &now, &app));
+            held.left = versions::left_alone(&now.fields);
+            held.fields = held_fields(&now.fields);
+            if !now.is_whole() {
+                return Ok(held);
+            }
+            let place = changes_with(&held.folder, &now.fields);
+            let history = repo.first_parent_history(tip, &place, MAX_HISTORY)?;
+            // Where the folder was gone, nothing ran of which the next version would have to know.
+            for step in history.into_iter().filter(|step| step.tree.is_some()) {
+                let tree = Tree::new(repo.tree_of(step.commit)?, repo);
+                let then = shelf.look(&tree, &held.folder, &app);
+                // What once could not be read ends what is looked back on.
+                if !then.is_whole() {
+                    break;
+                }
+                merge_step(&mut held.history, step.commit, step.at, &then.fields);
+            }
+            Ok(held)
+        })
+        .await
+    }
+
+    /// Names what was held in the words of the source.
+    async fn name_versions(
         &self,
-        common: &Common,
-        here: &Fetched,
         app: &App,
-        folder: &RepoPath,
         source: &Source,
         at_source: &Fetched,
-    ) -> Result<Holdings, Trouble> {
-        let mut held = Holdings { folder: folder.clone(), ..Holdings::default() };
-        let Some(tip) = common.repo.tip else { return Ok(held) };
-        let images: Vec<String> = app.images.iter().map(|image| image.name.clone()).collect();
-        let place = folder.clone();
-        let steps = here
-            .blocking(move |repo| {
-                let mut steps = Vec::new();
-                let history = repo.first_parent_history(tip, &place, MAX_HISTORY)?;
-                // Where the folder was gone, nothing ran of which the next version would have to know.
-                for step in history.into_iter().filter(|step| step.tree.is_some()) {
-                    let root = repo.tree_of(step.commit)?;
-                    let fields = versions::version_fields(&Tree::new(root, repo), &place, &images);
-                    steps.push((step.commit, step.at, fields));
-                }
-                Ok(steps)
-            })
-            .await?;
-        for (n, (by, at, fields)) in steps.into_iter().enumerate() {
-            match fields {
-                Ok(fields) => merge_step(&mut held.history, by, at, &fields),
-                Err(problems) if n == 0 => held.problems = problems,
-                // What once could not be read ends what is looked back on.
-                Err(_) => break,
-            }
-        }
-        let shorts: BTreeSet<String> = held.history.iter().flat_map(|h| h.tags.values().cloned()).collect();
+        held: &mut Holdings,
+    ) -> Result<(), Trouble> {
+        let tags = held.history.iter().flat_map(|holding| holding.tags.values());
+        let words: BTreeSet<String> = tags.flat_map(|tag| holdings::commit_words(tag)).map(str::to_owned).collect();
         let commits = at_source
             .blocking(move |repo| {
-                Ok(shorts.into_iter().filter_map(|s| repo.find_commit(&s).map(|id| (s, id))).collect())
+                Ok(words.into_iter().filter_map(|s| repo.find_commit(&s).map(|id| (s, id))).collect())
             })
             .await?;
         holdings::name_versions(app, source, &commits, &mut held.history);
-        Ok(held)
+        Ok(())
     }
 
     /// Which of what is held follows which of what wants in.
@@ -248,10 +259,45 @@ impl From<Trouble> for SourceTrouble {
     }
 }
 
+/// The folder whose changes can change what an environment holds: its own, or what it shares with the base that sets a version.
+fn changes_with(folder: &RepoPath, fields: &[VersionField]) -> RepoPath {
+    let based = fields.iter().filter(|field| field.holder == Holder::Base).map(|field| field.location.file.parent());
+    based.fold(folder.clone(), |mut common, base| {
+        while !base.is_within(&common) && !common.is_root() {
+            common = common.parent();
+        }
+        common
+    })
+}
+
+/// Where a promotion would write.
+fn held_fields(fields: &[VersionField]) -> Vec<HeldField> {
+    let ours = fields.iter().filter(|field| field.left.is_none());
+    let held = ours.map(|field| {
+        let location = match field.holder {
+            Holder::Base => Location { path: field.file.clone(), line: 0, column: 0 },
+            _ => field.location.location(),
+        };
+        HeldField { carrier: field.image.clone(), location }
+    });
+    let mut held: Vec<HeldField> = held.collect();
+    held.dedup();
+    held
+}
+
+/// A tag of the source cannot be written where every commit of trunk enters.
+fn untagged(environment: &Environment, held: &Holdings) -> Option<Problem> {
+    let field = held.fields.iter().find(|field| field.carrier.starts_with(TAG_OF))?;
+    (environment.takes == Takes::Trunk).then(|| Problem {
+        location: Some(field.location.clone()),
+        message: format!("{} takes trunk, whose commits have no tag to write as `ref.tag`", environment.name),
+        help: Some("Use `ref.branch`, which Flux follows by itself, or `ref.commit`.".to_owned()),
+    })
+}
+
 /// Adds one older step to a history: equal tags only move the beginning back.
 fn merge_step(history: &mut Vec<Holding>, by: Oid, at: Timestamp, fields: &[VersionField]) {
-    let tags: BTreeMap<String, String> =
-        fields.iter().map(|field| (field.image.clone(), field.value.clone())).collect();
+    let tags = versions::tags(fields);
     match history.last_mut() {
         Some(newer) if newer.tags == tags => (newer.since, newer.by) = (at, by),
         _ => history.push(Holding { tags, version: None, commit: None, since: at, by }),

@@ -6,6 +6,8 @@ mod days;
 mod edges;
 mod faults;
 mod features;
+mod fields;
+mod fields_corpus;
 mod freeze;
 mod fuzz;
 mod gates;

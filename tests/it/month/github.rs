@@ -251,7 +251,7 @@ impl GitHub {
         let source = Source { repo: self.repo(Self::shop_id(app), &name(app)), trunk, earlier, tags, descendants };
         let environments = held.into_iter().map(|(environment, history)| {
             let folder = format!("{environment}/{}", name(app)).parse().unwrap();
-            (environment.to_owned(), Holdings { folder, history: history.clone(), problems: Vec::new() })
+            (environment.to_owned(), Holdings { folder, history: history.clone(), ..Holdings::default() })
         });
         let open = self.pulls.iter().filter(|pull| pull.app == app && pull.brief.state == PullState::Open);
         PipelineFacts {
