@@ -301,7 +301,7 @@ async fn day(seed: u64) -> BTreeMap<&'static str, usize> {
     let mut world = World::with(&files).await;
     world.github.open_issue(ENVIRONMENTS, "ann", "Environments", "");
     world.settle().await;
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         // E73: a day on which two of us run, each with a queue of its own, and overtake each other at every call.
         world.start_second().await;
         world.settle().await;

@@ -141,7 +141,7 @@ fn tests() -> std::collections::BTreeSet<String> {
     found
 }
 
-/// `docs/edge-cases.md` has a row for each case, in order, and every test it names exists.
+/// `docs/edge-cases.md` has a row for each case, in order, every test it names exists, and every test with a case's number is named.
 #[test]
 fn the_page_of_edge_cases_is_true() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/edge-cases.md");
@@ -161,6 +161,9 @@ fn the_page_of_edge_cases_is_true() {
             wrong.push(format!("{}: neither a test nor a reason", cells[0]));
         }
     }
+    let numbered = regex::Regex::new(r"^e\d+_").unwrap();
+    let unnamed = known.iter().filter(|name| numbered.is_match(name) && !page.contains(&format!("`{name}`")));
+    wrong.extend(unnamed.map(|name| format!("`{name}` stands in no row")));
     assert_eq!(rows, (1..=77).map(|n| format!("E{n}")).collect::<Vec<_>>());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -247,9 +247,10 @@ async fn e26_a_stage_rollback_of_one_team_does_not_stop_59_others() {
     insta::assert_snapshot!(world.pulls().join("\n"), @r#"
     #2 merged: "Promote team-07 v1.0-rc.1 to stage", by trunkline[bot]
     #3 merged: "Promote team-07 v1.0-rc.2 to stage", by trunkline[bot]
-    #4 merged: "Promote team-01 v1.0-rc.1 to stage", by trunkline[bot]
-    #5 merged: "Promote team-33 v1.0-rc.1 to stage", by trunkline[bot]
-    #6 merged: "Promote team-60 v1.0-rc.1 to stage", by trunkline[bot]
+    #4 merged: "Roll back team-07 in stage to v1.0-rc.1", by trunkline[bot]
+    #5 merged: "Promote team-01 v1.0-rc.1 to stage", by trunkline[bot]
+    #6 merged: "Promote team-33 v1.0-rc.1 to stage", by trunkline[bot]
+    #7 merged: "Promote team-60 v1.0-rc.1 to stage", by trunkline[bot]
     "#);
     assert_eq!(world.sees().matches("      holds:\n").count(), 1, "one team is held, 59 are not");
 }

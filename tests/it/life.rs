@@ -298,3 +298,21 @@ async fn e73_two_bots_at_once_never_open_two_pull_requests_nor_merge_what_is_not
         assert_eq!(world.writes(), before, "seed {seed}: a second settling writes");
     }
 }
+
+/// The one that was open is merged, so that the next may go.
+fn the_next_goes<'a>(world: &'a mut World) -> std::pin::Pin<Box<dyn Future<Output = ()> + 'a>> {
+    Box::pin(async {
+        world.github.merge_pull(ENVIRONMENTS, "ben", world.newest_pull());
+        world.settle().await;
+    })
+}
+
+#[tokio::test]
+async fn a_queue_that_moves_on_survives_every_fault() {
+    let files = example_with(CONFIG, "    merge: manual\n", "    merge: manual\n    on-newer: queue\n");
+    let mut start = World::with(&files).await;
+    let sha = in_stage(&mut start).await;
+    tag(&mut start, "v1.0", &sha).await;
+    tag(&mut start, "v1.0.1", &sha).await;
+    crate::faults::hold(&start, the_next_goes).await;
+}

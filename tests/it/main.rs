@@ -32,6 +32,7 @@ mod schema;
 mod stories;
 mod threats;
 mod tidy;
+mod tour;
 mod trust;
 mod worker;
 mod world;

@@ -492,6 +492,8 @@ impl Little {
     }
 
     fn act(&mut self, act: &Act) {
+        // Times are whole seconds: people take at least one.
+        self.pass(Duration::from_secs(1));
         match act {
             Act::Push(build) => drop(self.push(*build)),
             Act::Build(place, state) => {
@@ -527,9 +529,11 @@ impl Little {
             Act::Ask(at) => {
                 let newest = self.tags.iter().filter_map(|(tag, place)| Some((Version::parse(tag)?, *place)));
                 let takes = |version: &Version| version.is_prerelease() == (*at == 0);
-                if let Some((version, place)) =
-                    newest.filter(|(version, _)| takes(version)).max_by(|a, b| a.0.cmp(&b.0))
-                {
+                let newest = newest.filter(|(version, _)| takes(version)).max_by(|a, b| a.0.cmp(&b.0));
+                let held = Version::parse(self.holds(&self.names()[1 + at % 2]));
+                // The command refuses what is no step forward.
+                let forward = |version: &Version| held.as_ref().is_none_or(|held| version > held);
+                if let Some((version, place)) = newest.filter(|(version, _)| forward(version)) {
                     let request = Request {
                         version: version.to_string(),
                         commit: Some(id(1, place)),
