@@ -297,6 +297,7 @@ impl Loader {
         if depth > MAX_DEPTH {
             return Err(Limit(span, format!("nested more than {MAX_DEPTH} levels deep, aliases expanded")));
         }
+        let quoted = matches!(draft.nodes[id].kind, Kind::Scalar { plain: false, .. });
         let value = match &draft.nodes[id].kind {
             Kind::Scalar { text, plain, tag } => {
                 self.aliased += if self.active.is_empty() { 0 } else { text.len() };
@@ -323,7 +324,7 @@ impl Loader {
                 Value::Null
             }
         };
-        Ok(Node::new(value, span))
+        Ok(Node { quoted, ..Node::new(value, span) })
     }
 
     fn map(&mut self, draft: &Draft<'_>, entries: &[usize], depth: usize) -> Result<Map, Limit> {
@@ -376,7 +377,7 @@ impl Loader {
         (map, keys, span): (&mut Map, &mut Keys, &Span),
     ) -> Result<(), Limit> {
         let node = self.build(draft, source, depth)?;
-        let sources = if let Value::List(list) = node.value { list } else { vec![node] };
+        let sources = if let Value::List(list) = node.value { list } else { vec![node].into() };
         for source in sources {
             let Value::Map(source) = source.value else {
                 self.fault(

@@ -2,6 +2,8 @@
 //!
 //! YAML 1.2 readers see other values in the same file (`yes`, `0777`, `1_000`, `123e4567`); a policy must see what is applied.
 
+use smol_str::{SmolStr, ToSmolStr};
+
 use super::node::Value;
 
 /// What is wrong with a scalar, and what to do.
@@ -13,7 +15,7 @@ const YAML: &str = "tag:yaml.org,2002:";
 pub(crate) fn read(text: &str, plain: bool, tag: Option<&str>) -> Result<Value, Complaint> {
     let value = match tag {
         None if plain => resolve(text),
-        None => Value::String(text.to_owned()),
+        None => Value::String(text.into()),
         Some(tag) => tagged(tag.strip_prefix(YAML).unwrap_or_default(), text)?,
     };
     match value {
@@ -34,11 +36,11 @@ fn tagged(kind: &str, text: &str) -> Result<Value, Complaint> {
             Err((format!("this value does not fit its tag `!!{kind}`"), "Remove the tag, or correct the value."))
         }
         ("binary", _) => match base64(text) {
-            Some(bytes) => Ok(Value::String(String::from_utf8_lossy(&bytes).into_owned())),
+            Some(bytes) => Ok(Value::String(String::from_utf8_lossy(&bytes).into())),
             None => Err(("this `!!binary` value is not base64".to_owned(), "Correct it, or remove the tag.")),
         },
         // Unknown tags, `!!str` and `!!timestamp` leave the text alone.
-        _ => Ok(Value::String(text.to_owned())),
+        _ => Ok(Value::String(text.into())),
     }
 }
 
@@ -64,7 +66,7 @@ pub(crate) fn resolve(text: &str) -> Value {
         }
         _ => None,
     };
-    number.unwrap_or_else(|| Value::String(text.to_owned()))
+    number.unwrap_or_else(|| Value::String(text.into()))
 }
 
 fn underscores_between_digits(text: &str) -> bool {
@@ -139,12 +141,12 @@ fn odd_binary(text: &str) -> Option<Value> {
 }
 
 /// The text of a mapping's key as JSON has it; what cannot be one is named.
-pub(crate) fn key(value: &Value) -> Result<String, &'static str> {
+pub(crate) fn key(value: &Value) -> Result<SmolStr, &'static str> {
     match value {
         Value::String(text) => Ok(text.clone()),
-        Value::Bool(truth) => Ok(truth.to_string()),
-        Value::Int(number) => Ok(number.to_string()),
-        Value::Float(number) => Ok(short_float(*number as f32)),
+        Value::Bool(truth) => Ok(truth.to_smolstr()),
+        Value::Int(number) => Ok(number.to_smolstr()),
+        Value::Float(number) => Ok(short_float(*number as f32).into()),
         Value::Null => Err("null"),
         Value::List(_) => Err("a list"),
         Value::Map(_) => Err("a mapping"),

@@ -359,7 +359,7 @@ impl Crd<'_> {
             if self.steps > MAX_FIELDS || path.len() >= MAX_DEPTH {
                 return;
             }
-            path.push(name.text.clone());
+            path.push(name.text.to_string());
             self.look(property, path);
             if let Some(target) = property.str_at(&["$ref"]) {
                 self.follow(target, path);

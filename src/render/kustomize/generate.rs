@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use sha2::{Digest, Sha256};
+use smol_str::SmolStr;
 
 use super::form::Text;
 use super::origin::ORIGIN;
@@ -286,7 +287,7 @@ fn inherit(made: &mut Resource, old: &Resource, behavior: Behavior) {
             && old.kind() == "Secret"
         {
             let encoded = plain.iter().filter_map(|(key, value)| {
-                Some((key.text.clone(), text_node(&base64(scalar_text(value)?.as_bytes()), &value.span)))
+                Some((key.text.to_string(), text_node(&base64(scalar_text(value)?.as_bytes()), &value.span)))
             });
             let encoded = Node::new(Value::Map(self::map(encoded)), here.clone());
             overlay(map, "data", Some(&encoded), &here);
@@ -316,7 +317,7 @@ fn overlay(map: &mut Map, field: &str, below: Option<&Node>, here: &Span) {
         map.push_new(key(field, here), Node::new(Value::Map(Map::default()), here.clone()));
     }
     let Some(own) = map.get_mut(field).and_then(Node::as_map_mut) else { return };
-    let known: HashSet<String> = own.iter().map(|(key, _)| key.text.clone()).collect();
+    let known: HashSet<SmolStr> = own.iter().map(|(key, _)| key.text.clone()).collect();
     for (name, value) in below.iter() {
         if !known.contains(&name.text) {
             own.push_new(name.clone(), value.clone());

@@ -228,19 +228,19 @@ pub(super) fn scalar_text(node: &Node) -> Option<String> {
         Value::Bool(truth) => Some(truth.to_string()),
         Value::Int(number) => Some(number.to_string()),
         Value::Float(number) => Some(number.to_string()),
-        Value::String(text) => Some(text.clone()),
+        Value::String(text) => Some(text.to_string()),
         Value::List(_) | Value::Map(_) => None,
     }
 }
 
 /// A text node at a place.
 pub(super) fn text_node(text: &str, span: &Span) -> Node {
-    Node::new(Value::String(text.to_owned()), span.clone())
+    Node::new(Value::String(text.into()), span.clone())
 }
 
 /// A key at a place.
 pub(in crate::render) fn key(text: &str, span: &Span) -> Key {
-    Key { text: text.to_owned(), span: span.clone() }
+    Key { text: text.into(), span: span.clone() }
 }
 
 /// The mapping at `path` below `node`, made where it is missing or null; nothing when something else stands there.
