@@ -18,6 +18,8 @@ mod pairs;
 mod places;
 mod readable;
 pub(crate) mod scalar;
+mod simple;
+mod simple_scalars;
 
 #[cfg(test)]
 mod load_tests;
@@ -28,6 +30,8 @@ pub use edit::{EditError, insert_after, remove_key, set_scalar, set_scalars};
 pub use emit::yaml;
 pub use images::image_changes;
 pub use list::List;
+#[doc(hidden)]
+pub use load::{is_simple, load_generally};
 pub use load::{Document, Loaded, load};
 pub use mask::{MaskKey, mask};
 pub use node::{Map, Node, Object, Span, Value};

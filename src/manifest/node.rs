@@ -131,6 +131,11 @@ impl Map {
         Self { entries: Arc::new(Vec::with_capacity(entries)) }
     }
 
+    /// A mapping of entries whose keys the caller knows to be unique.
+    pub(super) fn of_unique(entries: Vec<(Key, Node)>) -> Self {
+        Self { entries: Arc::new(entries) }
+    }
+
     /// How many entries there are.
     pub fn len(&self) -> usize {
         self.entries.len()

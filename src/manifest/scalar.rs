@@ -44,8 +44,21 @@ fn tagged(kind: &str, text: &str) -> Result<Value, Complaint> {
     }
 }
 
+/// Whether plain text without a tag is text.
+pub(crate) fn is_text(text: &str) -> bool {
+    is_word(text) || matches!(resolve(text), Value::String(_))
+}
+
+/// Whether plain text can only be text, by its first letter.
+fn is_word(text: &str) -> bool {
+    text.as_bytes().first().is_some_and(|byte| byte.is_ascii_alphabetic() && !b"tTfFnNyYoO".contains(byte))
+}
+
 /// The value of plain text without a tag. Infinities and NaN come back as such; the reader refuses them.
 pub(crate) fn resolve(text: &str) -> Value {
+    if is_word(text) {
+        return Value::String(text.into());
+    }
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
         "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => return Value::Bool(true),
