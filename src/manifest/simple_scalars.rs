@@ -63,7 +63,7 @@ impl Reader<'_> {
             _ => b' ',
         };
         self.skip_spaces();
-        // A comment or an indentation here is rare, and so is a block at the very end of a file.
+        // A comment or an indentation here is rare.
         if self.byte(self.at) != b'\n' || self.at >= self.bytes.len() {
             return None;
         }
@@ -80,10 +80,15 @@ impl Reader<'_> {
     fn block_text(&mut self, column: isize, folded: bool, chomp: u8) -> Option<(SmolStr, usize)> {
         let mut text = String::new();
         let (mut indent, mut breaks, mut end) = (0, 0_usize, self.at + 1);
+        let mut kept = chomp;
         self.next_line();
         while self.at < self.bytes.len() {
             let begin = self.at;
-            let stop = begin + self.bytes[begin..].iter().position(|byte| *byte == b'\n')?;
+            let stop = match self.bytes[begin..].iter().position(|byte| *byte == b'\n') {
+                Some(length) => begin + length,
+                None if chomp != b'+' && !self.text.ends_with(' ') => self.bytes.len(),
+                None => return None,
+            };
             let line = &self.bytes[begin..stop];
             let blank = line.iter().take_while(|byte| **byte == b' ').count();
             if blank == line.len() && (indent == 0 || blank <= indent) {
@@ -115,8 +120,12 @@ impl Reader<'_> {
                 }
                 text.push_str(content);
                 breaks = 1;
+                if stop == self.bytes.len() {
+                    // The last line of a file, which does not end: go-yaml sees no line break there.
+                    kept = b'-';
+                }
             }
-            end = stop + 1;
+            end = (stop + 1).min(self.bytes.len());
             self.at = stop;
             self.next_line();
         }
@@ -124,7 +133,7 @@ impl Reader<'_> {
         if text.is_empty() {
             return None;
         }
-        let kept = match chomp {
+        let kept = match kept {
             b'-' => 0,
             b'+' => breaks,
             _ => 1,
