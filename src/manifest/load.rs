@@ -313,17 +313,19 @@ impl Loader {
         if depth > MAX_DEPTH {
             return Err(Limit(span, format!("nested more than {MAX_DEPTH} levels deep, aliases expanded")));
         }
-        let quoted = matches!(draft.nodes[id].kind, Kind::Scalar { plain: false, .. });
+        let (mut quoted, mut odd) = (false, false);
         let value = match &draft.nodes[id].kind {
             Kind::Scalar { text, plain, tag } => {
                 self.aliased += if self.active.is_empty() { 0 } else { text.len() };
                 if self.aliased > MAX_ALIASED_BYTES {
                     return Err(Limit(span, format!("aliases repeat more than {MAX_ALIASED_BYTES} bytes of text")));
                 }
-                scalar::read(text, *plain, tag.as_deref()).unwrap_or_else(|(message, help)| {
+                let value = scalar::read(text, *plain, tag.as_deref()).unwrap_or_else(|(message, help)| {
                     self.fault(&span, message, help);
                     Value::Null
-                })
+                });
+                (quoted, odd) = (!plain, scalar::is_odd(&value, text));
+                value
             }
             Kind::List(items) => {
                 Value::List(items.iter().map(|item| self.build(draft, *item, depth + 1)).collect::<Result<_, _>>()?)
@@ -340,7 +342,7 @@ impl Loader {
                 Value::Null
             }
         };
-        Ok(Node { quoted, ..Node::new(value, span) })
+        Ok(Node { quoted, odd, ..Node::new(value, span) })
     }
 
     fn map(&mut self, draft: &Draft<'_>, entries: &[usize], depth: usize) -> Result<Map, Limit> {

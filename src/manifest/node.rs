@@ -42,6 +42,8 @@ pub struct Node {
     pub made: Option<Arc<Made>>,
     /// Whether it is a scalar that stands in quotes or as a block. Kustomize keeps that when it sets another value there.
     pub quoted: bool,
+    /// Whether it is a number or boolean written otherwise than it prints, such as `0x10` or `True`.
+    pub odd: bool,
 }
 
 /// A step on a value's way: what set it, and what was there before.
@@ -228,7 +230,7 @@ impl IntoIterator for Map {
 impl Node {
     /// A node made by the program, standing at the place of what told it to.
     pub fn new(value: Value, span: Span) -> Self {
-        Self { value, span, made: None, quoted: false }
+        Self { value, span, made: None, quoted: false, odd: false }
     }
 
     /// The same, as something set where nothing was.

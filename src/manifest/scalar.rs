@@ -44,6 +44,20 @@ fn tagged(kind: &str, text: &str) -> Result<Value, Complaint> {
     }
 }
 
+/// Whether a number or boolean is written otherwise than it prints.
+pub(crate) fn is_odd(value: &Value, text: &str) -> bool {
+    match value {
+        Value::Int(_) => {
+            let digits = text.strip_prefix('-').unwrap_or(text);
+            digits.is_empty()
+                || !digits.bytes().all(|byte| byte.is_ascii_digit())
+                || digits.starts_with('0') && text != "0"
+        }
+        Value::Bool(truth) => text != if *truth { "true" } else { "false" },
+        _ => false,
+    }
+}
+
 /// Whether plain text without a tag is text.
 pub(crate) fn is_text(text: &str) -> bool {
     is_word(text) || matches!(resolve(text), Value::String(_))

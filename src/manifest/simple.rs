@@ -356,11 +356,13 @@ impl Reader<'_> {
 
     /// The value of plain text.
     pub(super) fn plain(&self, from: usize, end: usize) -> Option<Node> {
-        let value = match scalar::resolve(&self.text[from..end]) {
+        let text = &self.text[from..end];
+        let value = match scalar::resolve(text) {
             Value::Float(number) if !number.is_finite() => return None,
             value => value,
         };
-        Some(Node::new(value, self.span(from, end)))
+        let odd = scalar::is_odd(&value, text);
+        Some(Node { odd, ..Node::new(value, self.span(from, end)) })
     }
 
     /// Where plain text that begins here ends, and the colon behind it when it is a key.

@@ -71,6 +71,8 @@ fn reread(node: &mut Node, reader: &mut Reader<'_>, place: Place) -> Result<(), 
         Value::Bool(_) => {
             if let Some(word) = written(bytes, &node.span).filter(|word| is_old_bool(word)) {
                 node.value = Value::String(word.into());
+                // Kustomize puts quotes around it at once.
+                node.quoted = true;
             }
         }
         Value::Float(number) => {

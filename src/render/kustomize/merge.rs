@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use smol_str::SmolStr;
 
 use super::merge_keys::{Name, Schema, Type};
-use super::resource::{key, scalar_text, text_node};
+use super::resource::{as_text, key, scalar_text, text_node};
 use crate::manifest::node::{Map, Node, Value};
 
 const DIRECTIVE: &str = "$patch";
@@ -112,10 +112,13 @@ fn scalar(dest: Option<Node>, origin: Option<&Node>) -> Result<Option<Node>, Ref
             Value::Float(_) => {
                 refuse(origin, "Kustomize would make text of this number, because the object has quoted text here")
             }
-            Value::Int(_) | Value::Bool(_) => {
-                let text = text_node(&scalar_text(origin).unwrap_or_default(), &origin.span);
-                Ok(Some(text.over(&dest, BY)))
-            }
+            Value::Int(_) | Value::Bool(_) => match as_text(origin) {
+                Some(text) => Ok(Some(text.over(&dest, BY))),
+                None => refuse(
+                    origin,
+                    "Kustomize would make text of this, as it is written, because the object has quoted text here",
+                ),
+            },
             _ => Ok(Some(origin.clone().over(&dest, BY))),
         },
         (Some(dest), Some(origin)) => Ok(Some(origin.clone().over(&dest, BY))),

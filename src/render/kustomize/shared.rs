@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use crate::manifest::node::{Made, Node, Value};
+use crate::manifest::{emit, scalar};
 
 /// What the transformers call themselves that add such values.
 const BY: &[&str] = &["labels", "commonAnnotations"];
@@ -30,13 +31,28 @@ pub(super) fn follow(object: &mut Node) {
     }
 }
 
-/// Makes every value of `object` its own again: what a JSON patch has been through is read anew.
+/// Makes every value of `object` its own again, with the quotes it needs: what a JSON patch has been through is written and read anew.
 pub(super) fn part(object: &mut Node) {
     each(object, &mut |node| {
+        node.quoted = node.as_str().is_some_and(needs_quotes);
         if let Some(made) = node.made.as_mut().filter(|made| Arc::strong_count(made) > 1 && is_common(made)) {
             *made = Arc::new(Made::clone(made));
         }
     });
+}
+
+/// Whether Go's encoder writes a text in quotes, or as a block.
+fn needs_quotes(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let date = digits == 4
+        && bytes.get(4) == Some(&b'-')
+        && bytes.iter().all(|byte| byte.is_ascii_digit() || b"-:.tTzZ+ ".contains(byte));
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let base_60 = unsigned.contains(':')
+        && unsigned.starts_with(|c: char| c.is_ascii_digit())
+        && unsigned.bytes().all(|byte| byte.is_ascii_digit() || b":._".contains(&byte));
+    text.contains('\n') || date || base_60 || !scalar::is_text(text) || !emit::plain_syntax(text, false)
 }
 
 /// Whether a value came to be as a common label or annotation.
