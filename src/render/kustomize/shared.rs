@@ -13,6 +13,10 @@ const BY: &[&str] = &["labels", "commonAnnotations"];
 
 /// Lets what was just set in `object` also stand where it is the same value.
 pub(super) fn follow(object: &mut Node) {
+    // Most objects hold none, and looking copies nothing.
+    if !any(object, &|node| node.made.as_ref().and_then(|made| made.past.as_ref()).is_some_and(|past| is_common(past))) {
+        return;
+    }
     let mut set = Vec::new();
     each(object, &mut |node| {
         let past = node.made.as_ref().and_then(|made| made.past.as_ref());
@@ -58,6 +62,15 @@ fn needs_quotes(text: &str) -> bool {
 /// Whether a value came to be as a common label or annotation.
 fn is_common(made: &Made) -> bool {
     std::iter::successors(Some(made), |made| made.past.as_deref()).last().is_some_and(|first| BY.contains(&first.by))
+}
+
+/// Whether a value is as asked for. Recursion is bounded by the reader's depth limit.
+fn any(node: &Node, wanted: &dyn Fn(&Node) -> bool) -> bool {
+    match &node.value {
+        Value::List(list) => list.iter().any(|item| any(item, wanted)),
+        Value::Map(map) => map.iter().any(|(_, value)| any(value, wanted)),
+        _ => wanted(node),
+    }
 }
 
 /// Visits all values. Recursion is bounded by the reader's depth limit.
