@@ -107,7 +107,7 @@ pub fn set_scalars(bytes: &[u8], edits: &[(Span, String)]) -> Result<Vec<u8>, Ed
         each_node(&mut document.node, &mut |node| {
             let edit = edits.iter().find(|(span, _)| is_scalar(node) && same_place(&node.span, span));
             if let Some((_, new)) = edit {
-                node.value = Value::String(new.clone());
+                node.value = Value::String(new.as_str().into());
             }
         });
     }
@@ -145,8 +145,8 @@ pub fn insert_after(bytes: &[u8], sibling: &Span, key: &str, value: &str) -> Res
             if let Some(map) = node.as_map_mut()
                 && map.iter().any(|(found, _)| same_place(&found.span, sibling))
             {
-                let node = Node::new(Value::String(value.to_owned()), sibling.clone());
-                map.insert(Key { text: key.to_owned(), span: sibling.clone() }, node);
+                let node = Node::new(Value::String(value.into()), sibling.clone());
+                map.insert(Key { text: key.into(), span: sibling.clone() }, node);
             }
         });
     }
@@ -328,7 +328,7 @@ impl Entry {
         };
         Ok(Entry {
             in_flow: bytes.get(span.start as usize) == Some(&b'{'),
-            keys: spans.iter().map(|(key, _)| key.text.clone()).collect(),
+            keys: spans.iter().map(|(key, _)| key.text.to_string()).collect(),
             end: end(at),
             previous_end: at.checked_sub(1).and_then(end),
             next: spans.get(at + 1).map(|(next, _)| next.span.start as usize).filter(|next| *next > key.end as usize),
