@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::versions::{Candidate, Cause, is_or_follows};
-use super::windows;
+use super::{images, windows};
+use crate::model::finding::VersionChange;
 use crate::model::id::Oid;
 use crate::model::ledger::Entry;
 use crate::model::pipeline::{App, Approvals, CheckOf, Environment, NamedCheck, ShipsMatch};
@@ -29,6 +30,8 @@ pub(super) struct Entering<'a> {
     pub(super) source: &'a Source,
     /// The version.
     pub(super) candidate: &'a Candidate,
+    /// What the pull request that brings it writes, once there is one.
+    pub(super) change: Option<&'a VersionChange>,
 }
 
 impl Entering<'_> {
@@ -36,7 +39,7 @@ impl Entering<'_> {
         self.snapshot.common.ledger.entry(&self.app.name, &self.environment.name)
     }
 
-    fn history(&self, environment: &str) -> &[Holding] {
+    pub(super) fn history(&self, environment: &str) -> &[Holding] {
         self.facts.environments.get(environment).map_or(&[], |holdings| &holdings.history)
     }
 
@@ -47,7 +50,7 @@ impl Entering<'_> {
 
 /// Every gate of a promotion; `pull` is its pull request, once there is one.
 pub(super) fn all(entering: &Entering<'_>, pull: Option<&Pull>, needs: &mut Vec<Need>) -> Vec<Verdict> {
-    let mut gates = vec![pinned(entering), built(entering, needs)];
+    let mut gates = exists(entering, pull, needs);
     if entering.candidate.is_rollback() {
         gates.push(Verdict::yes(
             "rollback",
@@ -72,8 +75,18 @@ pub(super) fn all(entering: &Entering<'_>, pull: Option<&Pull>, needs: &mut Vec<
     gates
 }
 
+/// Whether there is such a version: its tag stands, it was built, its images are in their registries.
+pub(super) fn exists(entering: &Entering<'_>, pull: Option<&Pull>, needs: &mut Vec<Need>) -> Vec<Verdict> {
+    let mut gates = vec![pinned(entering), built(entering, needs)];
+    // What is not built has no images to look for.
+    if gates.iter().all(|gate| gate.answer == Answer::Yes) {
+        gates.extend(images::resolve(entering, pull, needs).map(|images| images.verdict));
+    }
+    gates
+}
+
 /// The tag still names the commit it named when it first started something.
-pub(super) fn pinned(entering: &Entering<'_>) -> Verdict {
+fn pinned(entering: &Entering<'_>) -> Verdict {
     let candidate = entering.candidate;
     let Some(tag) = &candidate.tag else {
         return Verdict::yes("pinned", format!("commit {}", candidate.commit.short()));
@@ -88,7 +101,7 @@ pub(super) fn pinned(entering: &Entering<'_>) -> Verdict {
 }
 
 /// The version exists: the checks on its source commit have passed.
-pub(super) fn built(entering: &Entering<'_>, needs: &mut Vec<Need>) -> Verdict {
+fn built(entering: &Entering<'_>, needs: &mut Vec<Need>) -> Verdict {
     let (repo, commit) = (entering.source.repo.id, entering.candidate.commit);
     let Some(checks) = entering.snapshot.facts.checks.get(&(repo, commit)) else {
         return unknown(
@@ -132,7 +145,7 @@ fn after(entering: &Entering<'_>, upstream: &str) -> Verdict {
 }
 
 /// The oldest holding of `upstream` that counts for this commit.
-fn passed<'a>(entering: &'a Entering<'_>, upstream: &str, exact: bool) -> Option<&'a Holding> {
+pub(super) fn passed<'a>(entering: &'a Entering<'_>, upstream: &str, exact: bool) -> Option<&'a Holding> {
     let commit = entering.candidate.commit;
     let counts = |held: Oid| held == commit || !exact && is_or_follows(&entering.source.descendants, commit, held);
     entering.history(upstream).iter().rev().find(|holding| holding.commit.is_some_and(counts))
@@ -147,11 +160,16 @@ fn ships(entering: &Entering<'_>) -> Option<Verdict> {
         (_, None) => Verdict::wait("ships", format!("{upstream} has not held exactly commit {short}"))
             .next(format!("tag the commit that was tested in {upstream}, or promote this one there")),
         (ShipsMatch::Commit, Some(_)) => Verdict::yes("ships", format!("commit {short} was tested in {upstream}")),
-        (ShipsMatch::Digest, Some(_)) => Verdict::no(
-            "ships-digest",
-            "`match: digest` needs a look into the image registry, which this version cannot do",
-        )
-        .next("use `match: commit` in `ships`"),
+        (ShipsMatch::Digest, Some(_)) => match images::unlisted(entering).first() {
+            None => {
+                Verdict::yes("ships", format!("commit {short} was tested in {upstream}; only that very image enters"))
+            }
+            Some(image) => Verdict::no(
+                "ships-digest",
+                format!("`match: digest` needs a look into the registry of {image}, which is not listed"),
+            )
+            .next("list it under `registries`, or use `match: commit` in `ships`"),
+        },
     })
 }
 

@@ -10,6 +10,7 @@ mod draft;
 mod first_sight;
 mod gates;
 pub mod holdings;
+mod images;
 mod merge;
 mod promotions;
 mod rights;

@@ -3,7 +3,7 @@
 use super::draft::Draft;
 use super::gates::{self, Entering};
 use super::versions::{self, Candidate, Cause};
-use super::{first_sight, texts};
+use super::{first_sight, images, texts};
 use crate::model::id::Key;
 use crate::model::ledger::{Entry, TagPin};
 use crate::model::pipeline::{App, Environment, Mode, Pipeline, Via};
@@ -91,6 +91,7 @@ impl Pass<'_> {
             facts: self.facts,
             source: self.source,
             candidate,
+            change: None,
         }
     }
 
@@ -185,14 +186,14 @@ impl Pass<'_> {
             let gates = gates::all(&self.entering(&candidate), None, needs);
             return Verdict::all("promoting", format!("{headline}, in #{}", pull.number), gates);
         }
-        let mut before =
-            vec![gates::pinned(&self.entering(&candidate)), gates::built(&self.entering(&candidate), needs)];
+        let mut before = gates::exists(&self.entering(&candidate), None, needs);
+        let known = before.len();
         if !candidate.is_rollback() {
             before.extend(gates::holds(&self.entering(&candidate)));
         }
         before.extend(self.rejected(&candidate, needs));
         if self.environment.via == Via::Commit {
-            before.extend(gates::all(&self.entering(&candidate), None, needs).into_iter().skip(2));
+            before.extend(gates::all(&self.entering(&candidate), None, needs).into_iter().skip(known));
         }
         let verdict = Verdict::all("entering", headline, before);
         if verdict.answer == Answer::Yes && self.pipeline.mode == Mode::Enforce {
@@ -294,8 +295,10 @@ impl Pass<'_> {
         };
         let Some(base) = self.snapshot.common.repo.tip else { return };
         self.pin(candidate.tag.as_ref(), draft);
-        let edit = VersionEdit { folder: holdings.folder.clone(), tags: candidate.image_tags(self.app) };
-        let texts = texts::promotion(&self.entering(candidate), holdings, &changelog, needs);
+        let entering = self.entering(candidate);
+        let digests = images::resolve(&entering, None, needs).map(|images| images.digests).unwrap_or_default();
+        let edit = VersionEdit { folder: holdings.folder.clone(), tags: candidate.image_tags(self.app), digests };
+        let texts = texts::promotion(&entering, holdings, &changelog, needs);
         effects.push(match self.environment.via {
             Via::Commit => Effect::Commit { base, edit, message: texts.message },
             Via::PullRequest => Effect::Promote(Box::new(Promotion {

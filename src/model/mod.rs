@@ -2,6 +2,7 @@
 
 pub mod finding;
 pub mod id;
+pub mod image;
 pub mod ledger;
 pub mod path;
 pub mod pipeline;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::finding::{Evaluation, Problem};
 use super::id::{InstallationId, Oid, RepoId, RepoName};
+use super::image::{ImageName, ImageRef, ImageState};
 use super::ledger::Ledger;
 use super::path::RepoPath;
 use super::pipeline::Pipeline;
@@ -357,6 +358,8 @@ pub struct Holdings {
 pub struct Holding {
     /// The image tags by image.
     pub tags: BTreeMap<String, String>,
+    /// The digests by image, of those that are pinned to one.
+    pub digests: BTreeMap<String, String>,
     /// The version all images agree on: a tag's name, or a full commit for trunk.
     pub version: Option<String>,
     /// The source commit, when the version names one we know.
@@ -447,6 +450,8 @@ pub struct Facts {
     pub changelogs: BTreeMap<(String, Option<Oid>, Oid), Changelog>,
     /// Pipelines by application.
     pub pipelines: BTreeMap<String, PipelineFacts>,
+    /// What registries say of images.
+    pub images: BTreeMap<(ImageName, ImageRef), ImageState>,
     /// Needs that could not be met, and why.
     pub unmet: BTreeMap<Need, String>,
 }

@@ -119,6 +119,18 @@ pub fn version_edits(
     if problems.is_empty() { Ok(edited.into_iter().collect()) } else { Err(problems) }
 }
 
+/// The tag of each image, or its digest where no tag stands.
+pub fn tags(fields: &[VersionField]) -> BTreeMap<String, String> {
+    let of = |digest: bool| fields.iter().filter(move |field| (field.kind == VersionKind::Digest) == digest);
+    of(true).chain(of(false)).map(|field| (field.image.clone(), field.value.clone())).collect()
+}
+
+/// The digest of each image that is pinned to one.
+pub fn digests(fields: &[VersionField]) -> BTreeMap<String, String> {
+    let pinned = fields.iter().filter(|field| field.kind == VersionKind::Digest);
+    pinned.map(|field| (field.image.clone(), field.value.clone())).collect()
+}
+
 /// The kustomizations an environment uses.
 struct Survey {
     /// Those that are its own, with their bytes, outermost first.
