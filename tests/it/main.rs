@@ -16,6 +16,7 @@ mod own_source;
 mod pulls;
 mod queue;
 mod receiver;
+mod registry;
 mod render_cases;
 mod render_corpus;
 mod render_random;
