@@ -56,11 +56,11 @@ pub(super) fn resolve(entering: &Entering<'_>, pull: Option<&Pull>, needs: &mut 
     }
     let verdict = match (wrong.len(), wrong.pop()) {
         (_, None) if said.is_empty() => return None,
-        (_, None) => Verdict::yes("image", said.join(", ")),
+        (_, None) => Verdict::yes("image", said.join("; ")),
         (1, Some(only)) => only,
         (_, Some(last)) => {
             wrong.push(last);
-            Verdict::all("images", "images that cannot enter yet", wrong)
+            Verdict::all("images", "images that are not there as they should", wrong)
         }
     };
     Some(Images { verdict, digests })
@@ -117,7 +117,7 @@ impl Look<'_, '_> {
                 match pinned {
                     Some(pinned) if pinned != found => {
                         let text = format!(
-                            "{} names {} in {}, and not {}, which is written here",
+                            "the image {} is {} in {}, and not {}, which is written here",
                             label(name, &self.tag(image)),
                             found.short(),
                             name.registry,
@@ -146,7 +146,7 @@ impl Look<'_, '_> {
         match self.look(name, self.reference(image)?)? {
             ImageState::Found(digest) => Ok(known(name, &tag, digest)),
             ImageState::Missing { .. } => {
-                let text = format!("{} is not in {}", label(name, &tag), name.registry);
+                let text = format!("the image {} is not in {}", label(name, &tag), name.registry);
                 let next = format!("once {upstream} holds this commit, its image is deployed by digest");
                 Err(Verdict::wait("not-in-registry", text).next(next))
             }
@@ -180,7 +180,7 @@ impl Look<'_, '_> {
         let label = label(name, &tag);
         let other = |other: &Digest| {
             let text = format!(
-                "{label} is another build ({}) than what {upstream} ran ({}{how})",
+                "the image {label} is another build ({}) than what {upstream} ran ({}{how})",
                 other.short(),
                 wanted.short()
             );
@@ -201,9 +201,9 @@ impl Look<'_, '_> {
             ImageState::Missing { since } if self.entering.change.is_some() => Err(self.missing(name, &tag, since)),
             ImageState::Missing { .. } => match self.look(name, ImageRef::Digest(wanted.clone()))? {
                 ImageState::Found(_) => {
-                    Ok(very(&format!("; {} has no {tag} of it, so it is deployed by its digest", name.registry)))
+                    Ok(very(&format!(", deployed by its digest, since {} has no such tag", name.registry)))
                 }
-                ImageState::Missing { .. } => Err(gone(wanted.short(), name, upstream)),
+                ImageState::Missing { .. } => Err(gone(&self::label(name, wanted.as_str()), name, upstream)),
             },
         }
     }
@@ -238,7 +238,7 @@ impl Look<'_, '_> {
     fn exists(&mut self, name: &ImageName, digest: &Digest) -> Result<(), Verdict> {
         match self.look(name, ImageRef::Digest(digest.clone()))? {
             ImageState::Found(_) => Ok(()),
-            ImageState::Missing { since } => Err(self.missing(name, digest.short(), since)),
+            ImageState::Missing { since } => Err(self.missing(name, digest.as_str(), since)),
         }
     }
 
@@ -252,9 +252,9 @@ impl Look<'_, '_> {
         let need = Need::Image { image: name.clone(), reference };
         let Some(why) = snapshot.facts.unmet.get(&need) else {
             self.needs.push(need);
-            return Err(Verdict::wait("image", format!("looking up {label}")));
+            return Err(Verdict::wait("image", format!("looking up the image {label}")));
         };
-        let text = format!("{label} cannot be looked up: {why}");
+        let text = format!("the image {label} cannot be looked up: {why}");
         Err(Verdict::wait(UNREADABLE, text).again(snapshot.common.now + ASK_AGAIN))
     }
 
@@ -264,11 +264,14 @@ impl Look<'_, '_> {
         let age = now.duration_since(since);
         let label = label(name, what);
         if age >= PATIENCE {
-            let text = format!("{label} is still not in {}, {PATIENCE:#} after it was first looked for", name.registry);
+            let text = format!(
+                "the image {label} is still not in {}, {PATIENCE:#} after it was first looked for",
+                name.registry
+            );
             return Verdict::new(Answer::No, "not-in-registry", text)
                 .next("push it, or correct that image in the configuration; then comment `/trunkline retry`");
         }
-        Verdict::wait("not-in-registry", format!("{label} is not in {} yet", name.registry))
+        Verdict::wait("not-in-registry", format!("the image {label} is not in {} yet", name.registry))
             .next("it goes on by itself once the image is pushed")
             .again(now + age.clamp(LOOK_FIRST, LOOK_LAST))
     }
@@ -313,6 +316,6 @@ fn no_tag(text: &str) -> Verdict {
 }
 
 fn gone(what: &str, name: &ImageName, upstream: &str) -> Verdict {
-    Verdict::no("image-gone", format!("{what}, which {upstream} ran, is not in {} any more", name.registry))
+    Verdict::no("image-gone", format!("the image {what}, which {upstream} ran, is not in {} any more", name.registry))
         .next("push it again, or promote another version")
 }

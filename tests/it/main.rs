@@ -9,6 +9,7 @@ mod fuzz;
 mod gates;
 mod git;
 mod github;
+mod images;
 mod kill;
 mod manifest;
 mod month;
