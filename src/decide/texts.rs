@@ -3,11 +3,11 @@
 use super::gates::Entering;
 use super::promotions::Standing;
 use super::versions::{Candidate, Cause, version_of};
-use crate::command::{self, Parsed, Verb};
-use crate::model::finding::ImageChange;
+use crate::command::Parsed;
+use crate::model::finding::{ImageChange, Location};
 use crate::model::pipeline::{App, Environment, Pipeline};
 use crate::model::plan::Need;
-use crate::model::snapshot::{Changelog, Comment, Holdings, Permission, PipelineFacts, PullBrief, Snapshot, Source};
+use crate::model::snapshot::{Changelog, Comment, Holdings, PipelineFacts, PullBrief, Snapshot, Source};
 use crate::model::verdict::Verdict;
 use crate::report::markdown::code;
 use crate::report::promotion::{self, Audience, ChangelogEntry, PromotionInput, PromotionKind};
@@ -33,6 +33,7 @@ pub(super) fn promotion(
     let images: Vec<ImageChange> = candidate
         .image_tags(entering.app)
         .into_iter()
+        .filter(|(name, _)| holdings.fields.iter().any(|field| field.carrier == *name))
         .map(|(name, to)| {
             let from = now.and_then(|now| now.tags.get(&name)).cloned().unwrap_or_default();
             ImageChange { name, from, to }
@@ -53,6 +54,7 @@ pub(super) fn promotion(
     let headline = format!("{} into {}", candidate.version, entering.environment.name);
     let verdict = Verdict::all("entering", headline, super::gates::all(entering, None, needs));
     let cause = cause(candidate);
+    let fields: Vec<Location> = holdings.fields.iter().map(|field| field.location.clone()).collect();
     let input = PromotionInput {
         kind: if candidate.is_rollback() { PromotionKind::Rollback } else { PromotionKind::Promote },
         app: &entering.app.name,
@@ -64,6 +66,7 @@ pub(super) fn promotion(
         audience: if wider { Audience::Wider } else { Audience::Same },
         cause: &cause,
         images: &images,
+        fields: &fields,
         changelog: &entries,
         changelog_total: changelog.total,
         verdict: &verdict,
@@ -139,22 +142,6 @@ pub(super) fn refused(parsed: &Parsed, verdict: &Verdict) -> String {
     reply::refusal(parsed, verdict)
 }
 
-/// The commands, and which of them the person's permission allows.
-pub(super) fn help(verb: Option<Verb>, permission: Option<Permission>) -> String {
-    let may = |right| {
-        let floor = match right {
-            command::Right::Read => Permission::Read,
-            command::Right::Triage => Permission::Triage,
-            // Team rights differ by environment; whoever may write can at least ask.
-            command::Right::Promote | command::Right::Write | command::Right::Rollback | command::Right::Bypass => {
-                Permission::Write
-            }
-        };
-        permission.is_some_and(|permission| permission >= floor)
-    };
-    reply::help(&command::help(verb, may))
-}
-
 /// How an application's environments stand.
 pub(super) fn status(
     snapshot: &Snapshot,
@@ -167,7 +154,10 @@ pub(super) fn status(
         let steps: Vec<(&str, &Verdict)> = standings
             .iter()
             .filter(|standing| {
-                standing.candidate.is_some() || standing.verdict.answer != crate::model::verdict::Answer::Yes
+                // That Flux writes there is all there is to know, and people ask why nothing happens.
+                standing.candidate.is_some()
+                    || standing.verdict.answer != crate::model::verdict::Answer::Yes
+                    || standing.verdict.code == "left-to-flux"
             })
             .map(|standing| (standing.environment.name.as_str(), &standing.verdict))
             .collect();

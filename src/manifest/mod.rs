@@ -3,11 +3,13 @@
 mod amounts;
 pub mod at;
 pub mod diff;
+mod digest;
 pub mod edit;
 pub mod emit;
 mod images;
 mod keys;
 mod lines;
+mod list;
 pub mod load;
 pub mod mask;
 pub mod node;
@@ -17,15 +19,21 @@ mod pairs;
 mod places;
 mod readable;
 pub(crate) mod scalar;
+mod simple;
+mod simple_scalars;
 
 #[cfg(test)]
 mod load_tests;
 
 pub use amounts::amount_changes;
 pub use diff::changes;
+pub use digest::digest;
 pub use edit::{EditError, insert_after, remove_key, set_scalar, set_scalars};
 pub use emit::yaml;
 pub use images::image_changes;
+pub use list::List;
+#[doc(hidden)]
+pub use load::{is_simple, load_generally};
 pub use load::{Document, Loaded, load};
 pub use mask::{MaskKey, mask};
 pub use node::{Map, Node, Object, Span, Value};

@@ -4,12 +4,13 @@ use super::{Reconciler, Trouble};
 use sha2::{Digest, Sha256};
 
 use crate::config;
-use crate::git::Merge;
-use crate::github::Kind;
+use crate::git::{GitError, Merge};
+use crate::github::{Kind, RepoAt};
+use crate::model::facts::Arrival;
 use crate::model::id::Oid;
 use crate::model::pipeline::Pipeline;
 use crate::model::plan::Need;
-use crate::model::snapshot::{Change, Changelog, Configuration, Snapshot};
+use crate::model::snapshot::{Change, Changelog, Common, Configuration, Permission, Snapshot, Subject};
 use crate::model::tree::Tree;
 use crate::policy::files;
 use crate::queue::Lease;
@@ -25,6 +26,11 @@ impl Reconciler {
             Ok(()) => Ok(()),
             // What is denied or gone stays so for this pass: the plan goes on and says so.
             Err(Trouble::Api(error)) if matches!(error.kind, Kind::Denied | Kind::Gone | Kind::Invalid) => {
+                snapshot.facts.unmet.insert(need, error.to_string());
+                Ok(())
+            }
+            // A commit somebody pushed away and approved before that: gone from the server, it counts for nothing.
+            Err(Trouble::Git(error @ (GitError::Missing(_) | GitError::Refused(_)))) if is_past(snapshot, &need) => {
                 snapshot.facts.unmet.insert(need, error.to_string());
                 Ok(())
             }
@@ -51,14 +57,21 @@ impl Reconciler {
                 let pulls = github.branch_pulls(at, branch).await?;
                 snapshot.facts.branches.insert(branch.clone(), pulls);
             }
+            Need::Arrival(commit) => {
+                let arrival = self.arrival(&snapshot.common, at, *commit).await?;
+                snapshot.facts.arrivals.insert(*commit, arrival);
+            }
             Need::Permission(login) => {
-                let permission = github.permission(at, login).await?;
+                let permission = self.permission(at, login).await?;
                 snapshot.facts.permissions.insert(login.clone(), permission);
             }
             Need::Member { team, login } => {
-                let Some((org, slug)) = team.split_once('/') else { return Ok(()) };
-                let member = github.team_member(at.installation, org, slug, login).await?;
+                let member = self.member(at, team, login).await?;
                 snapshot.facts.members.insert((team.clone(), login.clone()), member);
+            }
+            Need::Labelled { number, label } => {
+                let labelled = github.labelled(at, *number, label).await?;
+                snapshot.facts.labelled.insert((*number, label.clone()), labelled);
             }
             Need::Changelog { app, from, to } => {
                 let changelog = self.changelog(snapshot, app, *from, *to).await?;
@@ -79,6 +92,28 @@ impl Reconciler {
             },
         }
         Ok(())
+    }
+
+    async fn permission(&self, at: &RepoAt, login: &str) -> Result<Permission, Trouble> {
+        let now = self.parts.clock.now();
+        if let Some(known) = self.people.permission(at.id, login, now) {
+            return Ok(known);
+        }
+        let permission = self.parts.github.permission(at, login).await?;
+        self.people.remember_permission(at.id, login, permission, now);
+        Ok(permission)
+    }
+
+    async fn member(&self, at: &RepoAt, team: &str, login: &str) -> Result<bool, Trouble> {
+        // The configuration lets no other text through; nobody is a member of what is no team.
+        let Some((org, slug)) = team.split_once('/') else { return Ok(false) };
+        let now = self.parts.clock.now();
+        if let Some(known) = self.people.member(at.installation, team, login, now) {
+            return Ok(known);
+        }
+        let member = self.parts.github.team_member(at.installation, org, slug, login).await?;
+        self.people.remember_member(at.installation, (team, login), member, now);
+        Ok(member)
     }
 
     /// What merging `head` into `base` does to the environments, under the rules of the default branch.
@@ -122,6 +157,19 @@ impl Reconciler {
         Ok(Ok((*self.parts.worker.evaluate(here.objects(), request).await).clone()))
     }
 
+    /// How a commit reached the default branch; that it came as it should never changes.
+    async fn arrival(&self, common: &Common, at: &RepoAt, commit: Oid) -> Result<Arrival, Trouble> {
+        let key = (at.id, commit);
+        if let Some(known) = self.caches.arrival(&key) {
+            return Ok(known);
+        }
+        let found = self.parts.github.arrival(at, commit, &common.repo.default_branch, &self.bot).await?;
+        if found.green || found.ours {
+            self.caches.remember_arrival(key, found.clone());
+        }
+        Ok(found)
+    }
+
     /// The key of masks in one comparison: the same trees give the same text again, and no fingerprint fits another comparison.
     fn mask(&self, base: Oid, head: Oid) -> [u8; 32] {
         Sha256::new().chain_update(self.parts.mask_secret).chain_update(base.0).chain_update(head.0).finalize().into()
@@ -158,5 +206,15 @@ impl Reconciler {
             })
             .collect();
         Ok(Changelog { changes, total: log.total })
+    }
+}
+
+/// Whether an evaluation is of a commit that no longer heads what the key is about.
+fn is_past(snapshot: &Snapshot, need: &Need) -> bool {
+    let Need::Evaluation { head, .. } = need else { return false };
+    match &snapshot.subject {
+        Subject::Head(subject) => subject.head != *head,
+        Subject::Pull(subject) => subject.pull.as_ref().is_none_or(|pull| pull.brief.head != *head),
+        Subject::Repo(_) | Subject::Pipeline(_) => false,
     }
 }

@@ -6,8 +6,10 @@
 mod apply;
 mod directory;
 mod expect;
+mod ledgers;
 mod lookup;
 mod observe;
+mod people;
 mod reads;
 mod routes;
 mod trouble;
@@ -91,6 +93,8 @@ pub struct Reconciler {
     expectations: Expectations,
     caches: way::Caches,
     reads: reads::Reads,
+    ledgers: ledgers::Turns,
+    people: people::People,
     /// Until when nothing is created: reads may be stale right after a start.
     quiet_until: Mutex<Timestamp>,
 }
@@ -110,6 +114,8 @@ impl Reconciler {
             expectations: Expectations::default(),
             caches: way::Caches::default(),
             reads: reads::Reads::default(),
+            ledgers: ledgers::Turns::default(),
+            people: people::People::default(),
             quiet_until,
         });
         this.sweep().await?;
@@ -251,11 +257,21 @@ impl Reconciler {
         for verdict in &plan.verdicts {
             tracing::debug!(key = %lease.key, code = verdict.code, answer = ?verdict.answer, "{}", verdict.text);
         }
-        let mut wakes = Vec::new();
+        let (mut wakes, mut told) = (Vec::new(), Vec::new());
         for effect in plan.effects {
-            if let Effect::Wake(key) = &effect {
-                wakes.extend(self.wakes(&snapshot, key, &lease.notes));
-                continue;
+            match &effect {
+                Effect::Wake(key) => {
+                    wakes.extend(self.wakes(&snapshot, key, &lease.notes));
+                    continue;
+                }
+                Effect::Tell { key, news } => {
+                    if self.caches.is_news(key, news) {
+                        wakes.extend(self.wakes(&snapshot, key, &lease.notes));
+                        told.push((key.clone(), news.clone()));
+                    }
+                    continue;
+                }
+                _ => {}
             }
             self.wake(&mut wakes).await?;
             let now = self.parts.clock.now();
@@ -269,6 +285,7 @@ impl Reconciler {
             }
         }
         self.wake(&mut wakes).await?;
+        told.into_iter().for_each(|(key, news)| self.caches.told(key, news));
         Ok(look_again_at)
     }
 
