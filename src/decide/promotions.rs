@@ -217,6 +217,8 @@ impl Pass<'_> {
             before.extend(gates::holds(&self.entering(&candidate)));
         }
         before.extend(self.rejected(&candidate, needs));
+        // What was merged a moment ago may not be known to have come well: a moment more, and the promotion is opened with the truth.
+        before.extend(out_of_band::gate(&self.entering(&candidate), None, needs).filter(|gate| gate.until.is_some()));
         if self.environment.via == Via::Commit {
             before.extend(gates::all(&self.entering(&candidate), None, needs).into_iter().skip(known));
         }
