@@ -61,6 +61,11 @@ fn app<'n>(name: &str, node: &'n Node, images: &mut HashMap<&'n str, String>, pr
         }
     }
     carriers(name, node, problems);
+    for place in node.list_at(&["paths"]) {
+        if let Some(text) = place.as_str() {
+            path_text(&format!("apps.{name}.paths"), text, place, problems);
+        }
+    }
     for branch in node.list_at(&["release-branches"]) {
         let Some(text) = branch.as_str() else { continue };
         let fixed = text.strip_suffix('*').map_or(text.to_owned(), |start| format!("{start}x"));

@@ -135,6 +135,12 @@ const PLAIN_FOLDER: Format = Format {
     max: 1000,
     example: "policies",
 };
+const PLACE: Format = Format {
+    what: "a folder or file of the source, relative to its root",
+    pattern: r"^[^/\\:%{}\u0000-\u001f][^\\:%{}\u0000-\u001f]*$",
+    max: 1000,
+    example: "services/shop",
+};
 const TEAM: Format = Format {
     what: "a team as org/slug",
     pattern: "^[A-Za-z0-9]([A-Za-z0-9-]{0,38})/[a-z0-9_-]{1,100}$",
@@ -243,6 +249,11 @@ const APP: &[Key] = &[
         Kind::List { of: &Kind::Text(&BRANCH), max: 50 },
         "Branches besides trunk from which tags may come.",
     ),
+    key(
+        "paths",
+        Kind::List { of: &Kind::Text(&PLACE), max: 50 },
+        "Where in its source it lives, in a monorepo: trunk commits that change nothing there start nothing. Default: everywhere.",
+    ),
 ];
 
 const IMAGE_KEYS: &[Key] = &[
@@ -298,6 +309,14 @@ const ENVIRONMENT: &[Key] = &[
             word("manual", "a person, once every gate is open; the default"),
         ]),
         "Who presses merge.",
+    ),
+    key(
+        "on-newer",
+        Kind::Word(&[
+            word("supersede", "the newer version takes the place of the open promotion; the default"),
+            word("queue", "the newer version waits until the open promotion is merged or closed"),
+        ]),
+        "What a newer version does to an open promotion.",
     ),
     key("after", Kind::List { of: &Kind::Text(&NAME), max: 50 }, "Environments a version must have passed first."),
     key("ships", Kind::Record(SHIPS), "Only what was tested enters."),
@@ -371,8 +390,8 @@ const CHECK_KEYS: &[Key] = &[
 const RIGHTS: &[Key] = &[
     key("promote", TEAMS, "Who may `/promote`; default: whoever may write."),
     key("rollback", TEAMS, "Who may `/rollback`."),
-    key("freeze", TEAMS, "Who may `/freeze`."),
-    key("bypass", TEAMS, "Who may pass order, soak and windows with `--force`."),
+    key("freeze", TEAMS, "Who may `/freeze` and `/unfreeze`."),
+    key("bypass", TEAMS, "Who may `--force` a promotion, `/skip-soak` and `/override`."),
 ];
 
 const POLICIES: &[Key] = &[

@@ -3,14 +3,19 @@
 //! A broken configuration or an unknown environment is a verdict, never an error. What a feature must know first it asks for
 //! as a `Need`; the loop looks it up and decides again, so this module never reads anything.
 
+mod approvals;
 mod check;
 mod commands;
 mod comment;
 mod draft;
 mod first_sight;
+mod freeze;
 mod gates;
+mod health;
 pub mod holdings;
 mod merge;
+mod out_of_band;
+mod overrides;
 mod promotions;
 mod rights;
 mod texts;

@@ -41,6 +41,7 @@ mod tests {
             charts: Vec::new(),
             writes: Vec::new(),
             release_branches: Vec::new(),
+            paths: Vec::new(),
         };
         let pipeline = Pipeline {
             mode: Mode::Enforce,

@@ -49,6 +49,8 @@ pub struct App {
     pub writes: Vec<Write>,
     /// Branches besides trunk from which tags may come, such as `release/*`.
     pub release_branches: Vec<String>,
+    /// Where in its source it lives; trunk commits that change nothing there start nothing. Empty: everywhere.
+    pub paths: Vec<RepoPath>,
 }
 
 /// `shop/v*`: what stands before the star is fixed, what follows is the version; a `v` directly before the star belongs to it.
@@ -127,6 +129,21 @@ pub const TAG_OF: &str = "tag of ";
 pub const COMMIT_OF: &str = "commit of ";
 
 impl App {
+    /// An application that says nothing but its images, each with the default tag.
+    pub fn of_images(name: &str, images: &[&str]) -> Self {
+        let image = |name: &&str| Image { name: (*name).to_owned(), tag: TagTemplate::Default };
+        App {
+            name: name.to_owned(),
+            source: None,
+            tags: TagPattern("v*".to_owned()),
+            images: images.iter().map(image).collect(),
+            charts: Vec::new(),
+            writes: Vec::new(),
+            release_branches: Vec::new(),
+            paths: Vec::new(),
+        }
+    }
+
     /// What each carrier of the version holds for one: image tags, chart versions, configured fields, the source's tag and commit.
     /// `version` is what the git tag names; `None` on trunk, where there is no tag to fetch.
     pub fn values(&self, version: Option<&str>, commit: &Oid) -> Vec<(String, String)> {
@@ -220,6 +237,15 @@ pub enum Merge {
     Manual,
 }
 
+/// What a newer version does to an open promotion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnNewer {
+    /// It takes its place.
+    Supersede,
+    /// It waits until that one is merged or closed.
+    Queue,
+}
+
 /// One environment and the gates in front of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Environment {
@@ -233,6 +259,8 @@ pub struct Environment {
     pub via: Via,
     /// Who merges.
     pub merge: Merge,
+    /// What a newer version does to an open promotion.
+    pub on_newer: OnNewer,
     /// Environments a version must have passed first.
     pub after: Vec<String>,
     /// Ship what was tested.
@@ -378,7 +406,7 @@ pub struct Rights {
     pub rollback: Vec<String>,
     /// `/freeze`.
     pub freeze: Vec<String>,
-    /// `--force` and `/skip-soak`.
+    /// `--force`, `/skip-soak` and `/override`.
     pub bypass: Vec<String>,
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::facts::{Arrival, Health};
 use super::finding::{Evaluation, Location, Problem};
 use super::id::{InstallationId, Oid, RepoId, RepoName};
 use super::ledger::Ledger;
@@ -189,6 +190,15 @@ pub struct Pull {
     pub commit_authors: Vec<Actor>,
 }
 
+/// A label as it was set last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Labelled {
+    /// By whom.
+    pub by: Actor,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// A review.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Review {
@@ -224,6 +234,8 @@ pub struct PullSubject {
     pub comments: Vec<Comment>,
     /// When our newest concluded check on the head was posted.
     pub checked_at: Option<Timestamp>,
+    /// Since when our check, concluded or not, has stood on the head.
+    pub check_since: Option<Timestamp>,
 }
 
 /// A comment.
@@ -300,6 +312,8 @@ pub struct PipelineFacts {
     pub environments: BTreeMap<String, Holdings>,
     /// Our open promotion pull requests for this application.
     pub promotions: Vec<PullBrief>,
+    /// How each environment fares in its cluster; `None` while no cluster is connected.
+    pub health: Option<BTreeMap<String, Health>>,
     /// What could not be seen.
     pub problems: Vec<Problem>,
 }
@@ -309,8 +323,10 @@ pub struct PipelineFacts {
 pub struct Source {
     /// The repository.
     pub repo: Repo,
-    /// The tip of trunk.
+    /// The newest commit of trunk that counts for the application.
     pub trunk: Option<Commit>,
+    /// Those that count before it, newest first; bounded.
+    pub earlier: Vec<Commit>,
     /// Its tags that match the pattern, with what they name.
     pub tags: Vec<Tag>,
     /// Ancestry among the commits that matter: descendants by ancestor.
@@ -456,6 +472,10 @@ pub struct Facts {
     pub permissions: BTreeMap<String, Permission>,
     /// Membership of (team, login).
     pub members: BTreeMap<(String, String), bool>,
+    /// Who set a label of a pull request last; `None` when it is not set.
+    pub labelled: BTreeMap<(u64, String), Option<Labelled>>,
+    /// How commits reached the default branch of the key's repository.
+    pub arrivals: BTreeMap<Oid, Arrival>,
     /// Changelogs by application, from, to.
     pub changelogs: BTreeMap<(String, Option<Oid>, Oid), Changelog>,
     /// Pipelines by application.

@@ -7,13 +7,15 @@ use jiff::Timestamp;
 use super::observe::Fetched;
 use super::{Reconciler, Trouble};
 use crate::decide::holdings;
+use crate::git::Scope;
+use crate::model::facts::Arrival;
 use crate::model::finding::{Location, Problem};
-use crate::model::id::Oid;
+use crate::model::id::{Key, Oid};
 use crate::model::ledger::Ledger;
 use crate::model::path::RepoPath;
 use crate::model::pipeline::{App, Environment, Pipeline, TAG_OF, Takes};
 use crate::model::snapshot::{
-    Commit, Common, Configuration, HeldField, Holding, Holdings, PipelineFacts, PullBrief, Source, Tag,
+    Commit, Common, Configuration, HeldField, Holding, Holdings, PipelineFacts, PullBrief, Repo, Source, Tag,
 };
 use crate::model::tree::Tree;
 use crate::queue::Note;
@@ -21,6 +23,8 @@ use crate::render::versions::{self, Holder, Shelf, VersionField};
 
 /// Changes of an environment's folder that are looked back on: rollback and soak need the last few versions, not the archive.
 const MAX_HISTORY: usize = 50;
+/// Commits of trunk to choose from: what waits in a queue, or stands before commits that nothing builds.
+const MAX_TRUNK: usize = 20;
 /// Tags that may still matter, newest versions first: candidates, and names of what is held.
 const MAX_TAGS: usize = 200;
 
@@ -46,7 +50,7 @@ impl Reconciler {
                     .is_some_and(|(_, rest)| rest.rsplit_once('/').is_some_and(|(name, _)| name == app.name))
         };
         facts.promotions = open.iter().filter(ours).cloned().collect();
-        let source = match self.source(common, here, app, notes).await {
+        let source = match self.source(common, here, (app, pipeline), notes).await {
             Ok(source) => source,
             Err(SourceTrouble::Trouble(trouble)) => return Err(trouble),
             Err(SourceTrouble::Problem(problem)) => {
@@ -73,7 +77,7 @@ impl Reconciler {
         &self,
         common: &Common,
         here: &Fetched,
-        app: &App,
+        (app, pipeline): (&App, &Pipeline),
         notes: &[Note],
     ) -> Result<(Source, Fetched), SourceTrouble> {
         let (repo, fetched) = match app.source.as_ref().filter(|name| **name != common.repo.name) {
@@ -113,16 +117,24 @@ impl Reconciler {
             pusher: pusher(notes, name, tag.object, tag.commit),
         });
         let tags = tags.collect();
-        let trunk = match tip {
-            Some(id) => self.commit_info(&fetched, id).await?,
-            None => None,
+        let mut trunk = match tip {
+            Some(tip) => self.trunk(here, &fetched, tip, scope(common, &repo, app, pipeline)).await?.into_iter(),
+            None => Vec::new().into_iter(),
         };
-        Ok((Source { repo, trunk, tags, descendants: BTreeMap::new() }, fetched))
+        let (newest, earlier) = (trunk.next(), trunk.collect());
+        Ok((Source { repo, trunk: newest, earlier, tags, descendants: BTreeMap::new() }, fetched))
     }
 
-    async fn commit_info(&self, fetched: &Fetched, id: Oid) -> Result<Option<Commit>, Trouble> {
-        let info = fetched.blocking(move |repo| repo.commit_info(id)).await?;
-        Ok(Some(Commit { id, subject: info.subject, at: info.at }))
+    /// The newest commits of trunk that count for an application.
+    async fn trunk(&self, here: &Fetched, fetched: &Fetched, tip: Oid, scope: Scope) -> Result<Vec<Commit>, Trouble> {
+        let place = match (scope.is_everything(), fetched.at.id == here.at.id) {
+            (true, _) => fetched.clone(),
+            // Where the environments are, everything is at hand anyway.
+            (false, true) => self.commits(&here.at, &[tip]).await?,
+            (false, false) => self.folders_at(&fetched.at, tip).await?,
+        };
+        let found = place.blocking(move |repo| repo.trunk(tip, &scope, MAX_TRUNK)).await?;
+        Ok(found.into_iter().map(|info| Commit { id: info.id, subject: info.subject, at: info.at }).collect())
     }
 
     /// Everything the tips reach, remembered by tips: years of tags are checked against it at once.
@@ -212,7 +224,26 @@ impl Reconciler {
             .chain(source.trunk.iter().map(|tip| tip.id))
             .chain(asked.filter_map(|request| request.commit))
             .collect();
-        at_source.blocking(move |repo| repo.descendants(&wanting, &held)).await
+        let firsts = ledger.entries.iter().filter(|((name, _), _)| name == app);
+        let firsts = firsts.filter_map(|(_, entry)| entry.first_sight.as_ref()?.trunk);
+        let now: BTreeSet<Oid> =
+            facts.environments.values().filter_map(|held| held.history.first()?.commit).chain(firsts).collect();
+        let earlier: BTreeSet<Oid> = source.trunk.iter().chain(&source.earlier).map(|commit| commit.id).collect();
+        at_source
+            .blocking(move |repo| {
+                let mut found = repo.descendants(&wanting, &held)?;
+                // What is held now, or was at first sight, also against what wants in, the other way round, and older trunk.
+                for (ancestors, candidates) in [(&now, &wanting), (&earlier, &now)] {
+                    for (ancestor, more) in repo.descendants(ancestors, candidates)? {
+                        let known = found.entry(ancestor).or_default();
+                        known.extend(more);
+                        known.sort_unstable();
+                        known.dedup();
+                    }
+                }
+                Ok(found)
+            })
+            .await
     }
 }
 
@@ -285,6 +316,24 @@ fn pusher(notes: &[Note], tag: &str, object: Oid, commit: Oid) -> Option<String>
     })
 }
 
+/// Which commits of trunk count for an application. Where the source holds the environments as well, what a promotion writes there
+/// is no reason for another one.
+fn scope(common: &Common, source: &Repo, app: &App, pipeline: &Pipeline) -> Scope {
+    let without = if source.id == common.repo.id {
+        pipeline.environments.iter().flat_map(|environment| environment.folders(&pipeline.apps)).collect()
+    } else {
+        Vec::new()
+    };
+    Scope { within: app.paths.clone(), without }
+}
+
+fn hash(text: &str) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// `release/*` against a branch: one star at the end.
 fn glob(pattern: &str, text: &str) -> bool {
     match pattern.strip_suffix('*') {
@@ -299,7 +348,13 @@ pub(super) struct Caches {
     ancestors: std::sync::Mutex<Vec<(AncestorsKey, std::sync::Arc<BTreeSet<Oid>>)>>,
     /// By the file's id: whoever holds the same file reads the same in it.
     configurations: std::sync::Mutex<Vec<(Oid, Configuration)>>,
+    /// Commits that came as they should; the others are few, and asked about again.
+    arrivals: std::sync::Mutex<BTreeMap<ArrivalKey, Arrival>>,
+    /// What keys were told last, as a hash: whoever is told again after a start only looks once more.
+    told: std::sync::Mutex<BTreeMap<Key, u64>>,
 }
+
+type ArrivalKey = (crate::model::id::RepoId, Oid);
 
 type AncestorsKey = (crate::model::id::RepoId, Vec<Oid>);
 
@@ -307,6 +362,10 @@ type AncestorsKey = (crate::model::id::RepoId, Vec<Oid>);
 const MAX_ANCESTRIES: usize = 64;
 /// Configurations kept; the largest takes a megabyte or two.
 const MAX_CONFIGURATIONS: usize = 32;
+/// Keys that are remembered to have been told something: two for each open promotion. Then it begins anew.
+const MAX_TOLD: usize = 20_000;
+/// Arrivals kept, some hundred bytes each: what 1,000 applications hold in a dozen gated environments. Then it begins anew.
+const MAX_ARRIVALS: usize = 12_000;
 
 impl Caches {
     /// What was read in the file with this id; the one used last is forgotten last.
@@ -325,6 +384,34 @@ impl Caches {
             known.remove(0);
         }
         known.push((file, read));
+    }
+
+    /// Whether a key was told something else before, or nothing.
+    pub(super) fn is_news(&self, key: &Key, news: &str) -> bool {
+        let known = self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.get(key) != Some(&hash(news))
+    }
+
+    /// Remembers what a key was told.
+    pub(super) fn told(&self, key: Key, news: String) {
+        let mut known = self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if known.len() >= MAX_TOLD {
+            known.clear();
+        }
+        known.insert(key, hash(&news));
+    }
+
+    /// How a commit came, when that is settled.
+    pub(super) fn arrival(&self, key: &ArrivalKey) -> Option<Arrival> {
+        self.arrivals.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(key).cloned()
+    }
+
+    pub(super) fn remember_arrival(&self, key: ArrivalKey, arrival: Arrival) {
+        let mut known = self.arrivals.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if known.len() >= MAX_ARRIVALS {
+            known.clear();
+        }
+        known.insert(key, arrival);
     }
 
     fn ancestors(&self, key: &AncestorsKey) -> Option<std::sync::Arc<BTreeSet<Oid>>> {

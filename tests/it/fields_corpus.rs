@@ -5,7 +5,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use trunkline::model::path::RepoPath;
-use trunkline::model::pipeline::{App, Image, TagPattern, TagTemplate};
+use trunkline::model::pipeline::{App, Image, TagTemplate};
 use trunkline::model::tree::{EntryKind, MemoryObjects, Tree};
 use trunkline::render::render;
 use trunkline::render::versions::{
@@ -22,16 +22,7 @@ fn path(text: &str) -> RepoPath {
 }
 
 fn app(images: &[&str]) -> App {
-    let image = |name: &&str| Image { name: (*name).to_owned(), tag: TagTemplate::Default };
-    App {
-        name: "app".to_owned(),
-        source: None,
-        tags: TagPattern("v*".to_owned()),
-        images: images.iter().map(image).collect(),
-        charts: Vec::new(),
-        writes: Vec::new(),
-        release_branches: Vec::new(),
-    }
+    App::of_images("app", images)
 }
 
 fn read(root: &Path, here: &Path, found: &mut Files) {
