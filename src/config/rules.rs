@@ -61,12 +61,12 @@ fn app<'n>(name: &str, node: &'n Node, images: &mut HashMap<&'n str, String>, pr
             problems.push(problem(image.span.location(), message, help));
         }
     }
+    carriers(name, node, problems);
     for place in node.list_at(&["paths"]) {
         if let Some(text) = place.as_str() {
             path_text(&format!("apps.{name}.paths"), text, place, problems);
         }
     }
-    carriers(name, node, problems);
     for branch in node.list_at(&["release-branches"]) {
         let Some(text) = branch.as_str() else { continue };
         let fixed = text.strip_suffix('*').map_or(text.to_owned(), |start| format!("{start}x"));

@@ -132,6 +132,21 @@ pub const TAG_OF: &str = "tag of ";
 pub const COMMIT_OF: &str = "commit of ";
 
 impl App {
+    /// An application that says nothing but its images, each with the default tag.
+    pub fn of_images(name: &str, images: &[&str]) -> Self {
+        let image = |name: &&str| Image { name: (*name).to_owned(), tag: TagTemplate::Default };
+        App {
+            name: name.to_owned(),
+            source: None,
+            tags: TagPattern("v*".to_owned()),
+            images: images.iter().map(image).collect(),
+            charts: Vec::new(),
+            writes: Vec::new(),
+            release_branches: Vec::new(),
+            paths: Vec::new(),
+        }
+    }
+
     /// What each carrier of the version holds for one: image tags, chart versions, configured fields, the source's tag and commit.
     /// `version` is what the git tag names; `None` on trunk, where there is no tag to fetch.
     pub fn values(&self, version: Option<&str>, commit: &Oid) -> Vec<(String, String)> {

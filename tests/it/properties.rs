@@ -252,7 +252,8 @@ impl Little {
         match need {
             Need::Evaluation { base, head } => {
                 let promotion = self.promotions.iter().find(|promotion| promotion.brief.head == head).unwrap();
-                let change = VersionChange { app: "shop".into(), tags: promotion.tags.clone(), digests: Default::default() };
+                let change =
+                    VersionChange { app: "shop".into(), tags: promotion.tags.clone(), digests: Default::default() };
                 let environment = EnvironmentEvaluation {
                     environment: promotion.environment.clone(),
                     applier: String::new(),
