@@ -90,7 +90,7 @@ async fn a_named_check_on_the_source_and_one_on_the_promotion_are_waited_for() {
       - ✅ stage has held this commit since 2026-11-02 09:00 UTC
       - ✅ commit 1123e8d was tested in stage
       - ⏳ the check e2e of github-actions has not reported on 1123e8d yet (`check`). **Next:** it goes on by itself once it reports success
-      - ⏳ the check smoke has not reported on 7e9732b yet (`check`). **Next:** it goes on by itself once it reports success
+      - ⏳ the check smoke has not reported on 6e2325d yet (`check`). **Next:** it goes on by itself once it reports success
       - ✅ approved by sue
            - name: backend
              - name: DATABASE_PASSWORD

@@ -183,10 +183,10 @@ async fn e19_e20_only_commits_that_change_its_paths_are_versions_of_an_applicati
     world.settle().await;
     insta::assert_snapshot!(world.pulls().join("\n"), @r#"
     #1 merged: "Promote shop 26576c2 to dev", by trunkline[bot]
-    #2 merged: "Promote api 8177325 to dev", by trunkline[bot]
+    #2 merged: "Promote api c0e653e to dev", by trunkline[bot]
     #3 merged: "For everybody", by ben
-    #4 merged: "Promote api e4d6afe to dev", by trunkline[bot]
-    #5 merged: "Promote shop e4d6afe to dev", by trunkline[bot]
+    #4 merged: "Promote api 6bd8a98 to dev", by trunkline[bot]
+    #5 merged: "Promote shop 6bd8a98 to dev", by trunkline[bot]
     "#);
 }
 

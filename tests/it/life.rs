@@ -67,7 +67,7 @@ async fn what_is_merged_before_its_gates_are_open_is_told() {
     say(&mut world, "rob", number, "/trunkline status prod").await;
     insta::assert_snapshot!(lines(&world, number, "out-of-band"), @r"
     | `prod` | `v1.0.1` [`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc) | 2026-11-02 09:00 UTC | ⏳ `out-of-band` |
-      - ⏳ v1.0.1 reached prod past its gates: ben merged \#4 before they were open (commit ed6d569) (`out-of-band`). **Next:** look at it; what does not follow it comes only when somebody comments `/promote prod`
+      - ⏳ v1.0.1 reached prod past its gates: ben merged \#4 before they were open (commit 0e443c1) (`out-of-band`). **Next:** look at it; what does not follow it comes only when somebody comments `/promote prod`
     ");
 }
 
@@ -82,7 +82,7 @@ async fn what_follows_a_pushed_version_and_passes_every_gate_takes_nothing_away(
     world.github.review(ENVIRONMENTS, "sue", number, "APPROVED");
     world.settle().await;
     insta::assert_snapshot!(world.check(number), @"success: No new findings in prod (0 annotations)");
-    insta::assert_snapshot!(lines(&world, number, "past its gates"), @"  - ✅ v1.0-rc.1 reached prod past its gates: commit 2d2b346 by ben, pushed straight to the branch; v1.0 follows it");
+    insta::assert_snapshot!(lines(&world, number, "past its gates"), @"  - ✅ v1.0-rc.1 reached prod past its gates: commit 542cb75 by ben, pushed straight to the branch; v1.0 follows it");
 }
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn e24_who_takes_production_back_by_hand_is_not_overruled() {
     say(&mut world, "rob", number, "/trunkline status prod").await;
     insta::assert_snapshot!(lines(&world, number, "out-of-band"), @"
     | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 10:00 UTC | `v1.1` in [pull request 6](http://github.test/acme/environments/pull/6): ⏳ `approvals`, `out-of-band` |
-      - ⏳ prod was taken back to v0.9 by hand: commit d894851 by sam, pushed straight to the branch (`out-of-band`). **Next:** to replace it, comment `/promote prod v1.1`
+      - ⏳ prod was taken back to v0.9 by hand: commit 44b918d by sam, pushed straight to the branch (`out-of-band`). **Next:** to replace it, comment `/promote prod v1.1`
     ");
 }
 
@@ -219,7 +219,7 @@ async fn commit_statuses_count_like_checks() {
     assert_eq!(world.pulls().len(), 1, "the status of a build is a build");
     tag(&mut world, "v1.0-rc.1", &sha).await;
     let number = world.newest_pull();
-    insta::assert_snapshot!(world.check(number), @"in_progress: Waits: ci/e2e has not reported on dd14da4 yet (0 annotations)");
+    insta::assert_snapshot!(world.check(number), @"in_progress: Waits: the check ci/e2e has not reported on dd14da4 yet (0 annotations)");
     world.github.set_status(SHOP, "ann", &sha, "ci/e2e", "failure");
     world.settle().await;
     insta::assert_snapshot!(world.check(number), @"failure: Ci/e2e failed on dd14da4 (and 1 more) (0 annotations)");

@@ -450,7 +450,8 @@ impl GitHub {
             environment,
             reviews: Vec::new(),
             from: self.held[&(app, environment)][0].tags.clone(),
-            to: promotion.edit.tags.iter().cloned().collect(),
+            // What else the edit names no environment here writes.
+            to: promotion.edit.tags.iter().filter(|(name, _)| *name == image(app)).cloned().collect(),
             checks: Vec::new(),
             comments: Vec::new(),
             requested: Vec::new(),
