@@ -313,6 +313,7 @@ fn promote<'a>(verdict: &'a Verdict, changelog: &'a [ChangelogEntry], audience: 
         audience,
         cause: "The tag `v1.0` was pushed by ada.",
         images: IMAGES,
+        fields: &[],
         changelog,
         changelog_total: 12,
         verdict,
@@ -329,6 +330,25 @@ fn changelog() -> Vec<ChangelogEntry> {
         },
         ChangelogEntry { commit: oid('d'), title: "chore".into(), author: String::new(), pull: None },
     ]
+}
+
+#[test]
+fn a_promotion_says_where_it_writes() {
+    let verdict = waiting();
+    let at = |path: &str, line| Location { path: path.parse().unwrap(), line, column: 3 };
+    let said = |fields: &[Location]| {
+        let body = promotion::body(&PromotionInput { fields, ..promote(&verdict, &[], Audience::Same) });
+        body.lines().find(|line| line.starts_with("Writes")).unwrap_or_default().to_owned()
+    };
+    let one = at("env/prod/kustomization.yaml", 9);
+    assert_eq!(said(&[]), "");
+    assert_eq!(said(std::slice::from_ref(&one)), "Writes `env/prod/kustomization.yaml` line 9.");
+    let two = [at("env/prod/kustomization.yaml", 11), one, at("env/prod/release.yaml", 3)];
+    assert_eq!(said(&two), "Writes `env/prod/kustomization.yaml` lines 9, 11; `env/prod/release.yaml` line 3.");
+    assert_eq!(
+        said(&[at("env/prod/kustomization.yaml", 0)]),
+        "Writes `env/prod/kustomization.yaml`, which gets an `images` entry of its own: only a base that others share sets it so far."
+    );
 }
 
 #[test]
