@@ -37,9 +37,7 @@ impl Run<'_, '_> {
         let mine = entry.holds.iter().any(|hold| hold.by.eq_ignore_ascii_case(&me));
         let everything = match self.right(Act::Rollback, Some(environment)) {
             Ok(()) => true,
-            Err(Outcome::Unknown) => return Outcome::Unknown,
-            Err(_) if mine => false,
-            Err(Outcome::Done(_)) => return Outcome::Done(None),
+            Err(Outcome::Refused(_)) if mine => false,
             Err(Outcome::Refused(why)) => {
                 let whose: Vec<&str> = entry.holds.iter().map(|hold| hold.by.as_str()).collect();
                 let text =
@@ -49,6 +47,7 @@ impl Run<'_, '_> {
                         .next("each lifts their own hold; somebody with the rollback right lifts all"),
                 );
             }
+            Err(unknown) => return unknown,
         };
         let what = if everything && entry.holds.len() > 1 { "every hold" } else { "the hold" };
         let why = format!("{me} lifts {what} on {} in {}", app.name, environment.name);
