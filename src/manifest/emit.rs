@@ -311,7 +311,9 @@ mod tests {
                 prop::collection::vec(inner.clone(), 0..4).prop_map(|list| Node::new(Value::List(list.into()), span())),
                 prop::collection::vec((text(), inner), 0..4).prop_map(|entries| {
                     let mut map = Map::default();
-                    entries.into_iter().for_each(|(text, value)| map.insert(Key { text: text.into(), span: span() }, value));
+                    entries
+                        .into_iter()
+                        .for_each(|(text, value)| map.insert(Key { text: text.into(), span: span() }, value));
                     Node::new(Value::Map(map), span())
                 }),
             ]

@@ -30,9 +30,9 @@ pub use edit::{EditError, insert_after, remove_key, set_scalar, set_scalars};
 pub use emit::yaml;
 pub use images::image_changes;
 pub use list::List;
+pub use load::{Document, Loaded, load};
 #[doc(hidden)]
 pub use load::{is_simple, load_generally};
-pub use load::{Document, Loaded, load};
 pub use mask::{MaskKey, mask};
 pub use node::{Map, Node, Object, Span, Value};
 pub use objects::objects;

@@ -384,8 +384,8 @@ impl Reader<'_> {
     pub(super) fn plain_start(&self, flow: bool) -> bool {
         match self.byte(self.at) {
             b'-' => !is_blank(self.byte(self.at + 1)) && !(flow && b",[]{}".contains(&self.byte(self.at + 1))),
-            b',' | b'[' | b']' | b'{' | b'}' | b'#' | b'&' | b'*' | b'!' | b'|' | b'>' | b'\'' | b'"' | b'%' | b'@' | b'`'
-            | b'?' | b':' | b'\n' | b'\t' | b' ' => false,
+            b',' | b'[' | b']' | b'{' | b'}' | b'#' | b'&' | b'*' | b'!' | b'|' | b'>' | b'\'' | b'"' | b'%' | b'@'
+            | b'`' | b'?' | b':' | b'\n' | b'\t' | b' ' => false,
             _ => true,
         }
     }

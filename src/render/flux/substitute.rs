@@ -184,11 +184,23 @@ fn place(old: &Node, new: Node) -> Node {
             for ((key, old), (new_key, value)) in was.iter().zip(is) {
                 map.push_new(Key { text: new_key.text, span: key.span.clone() }, place(old, value));
             }
-            return Node { value: Value::Map(map), span: old.span.clone(), made: old.made.clone(), quoted: false, odd: false };
+            return Node {
+                value: Value::Map(map),
+                span: old.span.clone(),
+                made: old.made.clone(),
+                quoted: false,
+                odd: false,
+            };
         }
         (Value::List(was), Value::List(is)) if was.len() == is.len() => {
             let list = was.iter().zip(is).map(|(old, value)| place(old, value)).collect();
-            return Node { value: Value::List(list), span: old.span.clone(), made: old.made.clone(), quoted: false, odd: false };
+            return Node {
+                value: Value::List(list),
+                span: old.span.clone(),
+                made: old.made.clone(),
+                quoted: false,
+                odd: false,
+            };
         }
         // What holds no variable is what it was, whatever writing and reading make of it.
         (Value::String(was), _) if !was.contains('$') => return old.clone(),

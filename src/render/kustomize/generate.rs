@@ -332,7 +332,8 @@ fn overlay(map: &mut Map, field: &str, below: Option<&Node>, here: &Span) -> Res
     }
     for (name, value) in below.iter().filter(|(name, _)| !known.contains(&name.text)) {
         let Some(mut text) = as_text(value) else {
-            let message = format!("`{}` becomes text here, and how it was written is not known: put it in quotes", name.text);
+            let message =
+                format!("`{}` becomes text here, and how it was written is not known: put it in quotes", name.text);
             return Err(Box::new((value.span.clone(), message)));
         };
         text.quoted = text.as_str().is_some_and(quoted_in_data);

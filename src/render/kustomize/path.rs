@@ -7,8 +7,8 @@ use regex::{Regex, RegexBuilder};
 
 use super::field;
 use super::resource::{key, scalar_text, text_node};
-use crate::manifest::load;
 use crate::manifest::List;
+use crate::manifest::load;
 use crate::manifest::node::{Map, Node, Span, Value};
 use crate::model::path::RepoPath;
 

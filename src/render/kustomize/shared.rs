@@ -14,7 +14,8 @@ const BY: &[&str] = &["labels", "commonAnnotations"];
 /// Lets what was just set in `object` also stand where it is the same value.
 pub(super) fn follow(object: &mut Node) {
     // Most objects hold none, and looking copies nothing.
-    if !any(object, &|node| node.made.as_ref().and_then(|made| made.past.as_ref()).is_some_and(|past| is_common(past))) {
+    if !any(object, &|node| node.made.as_ref().and_then(|made| made.past.as_ref()).is_some_and(|past| is_common(past)))
+    {
         return;
     }
     let mut set = Vec::new();
