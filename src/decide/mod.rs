@@ -3,9 +3,11 @@
 //! A broken configuration or an unknown environment is a verdict, never an error. What a feature must know first it asks for
 //! as a `Need`; the loop looks it up and decides again, so this module never reads anything.
 
+mod branch_rules;
 mod check;
 mod commands;
 mod comment;
+pub mod deployments;
 mod draft;
 mod first_sight;
 mod gates;
@@ -41,7 +43,10 @@ pub fn decide(snapshot: &Snapshot) -> Plan {
             }
         }
         Subject::Pipeline(subject) => match valid {
-            Some(pipeline) => promotions::plan(snapshot, subject, pipeline, &mut plan),
+            Some(pipeline) => {
+                promotions::plan(snapshot, subject, pipeline, &mut plan);
+                deployments::plan(snapshot, subject, pipeline, &mut plan);
+            }
             None => plan.verdicts.push(
                 Verdict::no("no-configuration", "there is no valid configuration on the default branch")
                     .next("merge a pull request that repairs `.github/trunkline.yaml`"),

@@ -129,6 +129,9 @@ impl Pass<'_> {
             Ok(candidate) => {
                 let mut because = gates::all(&self.entering(&candidate), None, needs);
                 because.extend(self.rejected(&candidate, needs));
+                let branch = candidate.branch(&self.app.name, &self.environment.name);
+                let open = self.facts.promotions.iter().find(|pull| pull.branch == branch);
+                because.extend(open.and_then(|pull| super::branch_rules::gate(self.snapshot, pull, needs)));
                 let verdict = Verdict::all("entering", self.headline(&candidate), because);
                 (Some(candidate), verdict)
             }

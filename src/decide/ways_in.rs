@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 
+use super::branch_rules;
 use super::gates::{self, Entering};
 use super::versions::{self, Candidate, Cause};
 use crate::model::finding::{Evaluation, VersionChange};
-use crate::model::pipeline::{App, Environment, Pipeline, Takes};
+use crate::model::pipeline::{App, Environment, Merge, Pipeline, Takes};
 use crate::model::plan::Need;
 use crate::model::snapshot::{PipelineFacts, Pull, Snapshot, Source};
-use crate::model::verdict::Verdict;
+use crate::model::verdict::{Answer, Verdict};
 use crate::model::version::Version;
 
 /// What a pull request brings into one environment.
@@ -110,7 +111,13 @@ fn judge(
                 .next("close this pull request and open your own, or remove the commits"),
         );
     }
-    Verdict::all("entering", format!("{} into {}", candidate.version, environment.name), because)
+    let promotion = is_promotion(snapshot, pull);
+    because.extend(promotion.then(|| branch_rules::gate(snapshot, &pull.brief, needs)).flatten());
+    let verdict = Verdict::all("entering", format!("{} into {}", candidate.version, environment.name), because);
+    if promotion && verdict.answer == Answer::Yes && environment.merge == Merge::Manual {
+        return verdict.next(branch_rules::who_merges(snapshot, &pull.brief));
+    }
+    verdict
 }
 
 /// The version a pull request brings, when it names one we know.

@@ -10,11 +10,14 @@ mod calls;
 mod changes;
 mod client;
 mod commits;
+mod deployments;
 mod error;
 mod hooks;
+mod merging;
 mod observe;
 mod pace;
 mod people;
+mod rules;
 mod wire;
 
 use std::sync::Arc;

@@ -413,7 +413,7 @@ impl GitHub {
         Err(ApiError::new(Kind::Invalid, Scope::Pull, message))
     }
 
-    async fn ask<T: serde::de::DeserializeOwned>(
+    pub(super) async fn ask<T: serde::de::DeserializeOwned>(
         &self,
         op: Op,
         at: &RepoAt,

@@ -74,7 +74,7 @@ pub(super) struct RefNode {
 
 #[derive(Deserialize)]
 pub(super) struct OidNode {
-    oid: Oid,
+    pub(super) oid: Oid,
 }
 
 impl RepoNode {
@@ -450,11 +450,22 @@ pub(super) struct AppSuiteNode {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct SlugNode {
     slug: String,
+    #[serde(default)]
+    database_id: Option<u64>,
 }
 
 impl ContextNode {
+    /// The number of its App, where it was asked for; a status has none.
+    pub(super) fn app_id(&self) -> Option<u64> {
+        match self {
+            ContextNode::CheckRun { check_suite, .. } => check_suite.as_ref()?.app.as_ref()?.database_id,
+            ContextNode::StatusContext { .. } => None,
+        }
+    }
+
     /// The check or status; what we do not know counts as failed.
     pub(super) fn check(self) -> CommitCheck {
         match self {

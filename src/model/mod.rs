@@ -3,6 +3,7 @@
 pub mod finding;
 pub mod id;
 pub mod ledger;
+pub mod merging;
 pub mod path;
 pub mod pipeline;
 pub mod plan;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::finding::{Evaluation, Problem};
 use super::id::{InstallationId, Oid, RepoId, RepoName};
 use super::ledger::Ledger;
+use super::merging::{Deployments, InLine, Landed, Merging};
 use super::path::RepoPath;
 use super::pipeline::Pipeline;
 use super::plan::Need;
@@ -447,6 +448,14 @@ pub struct Facts {
     pub changelogs: BTreeMap<(String, Option<Oid>, Oid), Changelog>,
     /// Pipelines by application.
     pub pipelines: BTreeMap<String, PipelineFacts>,
+    /// What GitHub asks of the merge of a pull request, by number.
+    pub merging: BTreeMap<u64, Merging>,
+    /// Our open promotions into a branch, oldest first.
+    pub turns: BTreeMap<String, Vec<InLine>>,
+    /// What became of merged promotions, by number.
+    pub landed: BTreeMap<u64, Landed>,
+    /// Deployments by GitHub's names of the environments that were asked about.
+    pub deployments: BTreeMap<Vec<String>, Deployments>,
     /// Needs that could not be met, and why.
     pub unmet: BTreeMap<Need, String>,
 }

@@ -20,6 +20,7 @@ fn pipeline() -> Pipeline {
         health: None,
         checks: Vec::new(),
         rights: Rights::default(),
+        url: None,
     };
     Pipeline {
         mode: Mode::Enforce,

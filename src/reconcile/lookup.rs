@@ -72,6 +72,9 @@ impl Reconciler {
                 let facts = self.way(&snapshot.common, &here, (app, pipeline), &open.open, notes).await?;
                 snapshot.facts.pipelines.insert(app.name.clone(), facts);
             }
+            Need::Merging { .. } | Need::Turn(_) | Need::Landed { .. } | Need::Deployments { .. } => {
+                self.answer_merging(snapshot, at, need).await?;
+            }
         }
         Ok(())
     }
