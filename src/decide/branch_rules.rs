@@ -205,9 +205,8 @@ impl Asking<'_> {
         if is_own(wanted, bot) {
             return None;
         }
-        let from = |check: &&HeadCheck| {
-            check.name == wanted.name && wanted.app.is_none_or(|app| check.app == Some(app))
-        };
+        let from =
+            |check: &&HeadCheck| check.name == wanted.name && wanted.app.is_none_or(|app| check.app == Some(app));
         let name = &wanted.name;
         let head = self.pull.head.short();
         let app = wanted.app.map_or_else(String::new, |app| format!(" of the App {app}"));

@@ -18,11 +18,15 @@ const LOOK_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 /// Plans the deployments of one application.
 pub(super) fn plan(snapshot: &Snapshot, subject: &PipelineSubject, pipeline: &Pipeline, plan: &mut Plan) {
     let Some(app) = pipeline.app(&subject.app).filter(|_| pipeline.mode == Mode::Enforce) else { return };
-    let wanted: Vec<Wanted<'_>> = pipeline.environments.iter().filter_map(|environment| {
-        let holding = subject.facts.environments.get(&environment.name)?.history.first()?;
-        let name = name(pipeline, environment, app);
-        entered(snapshot, environment, app, holding).then_some(Wanted { name, app, environment, holding })
-    }).collect();
+    let wanted: Vec<Wanted<'_>> = pipeline
+        .environments
+        .iter()
+        .filter_map(|environment| {
+            let holding = subject.facts.environments.get(&environment.name)?.history.first()?;
+            let name = name(pipeline, environment, app);
+            entered(snapshot, environment, app, holding).then_some(Wanted { name, app, environment, holding })
+        })
+        .collect();
     if wanted.is_empty() {
         return;
     }

@@ -101,7 +101,9 @@ impl AtGitHub<'_> {
         // A queue brings it up to date by itself.
         if rules.queue {
             let text = format!("merges into {} go through its merge queue", self.pull.brief.base);
-            return Err(Verdict::wait("merge-queue", text).next("somebody who may write here presses “Merge when ready”"));
+            return Err(
+                Verdict::wait("merge-queue", text).next("somebody who may write here presses “Merge when ready”")
+            );
         }
         let up_to_date = rules.up_to_date || self.merging.state == crate::model::merging::MergeState::Behind;
         if up_to_date && self.merging.behind {
@@ -115,7 +117,8 @@ impl AtGitHub<'_> {
             }
             Some(false) => {
                 let text = format!("GitHub cannot merge it into {} cleanly", self.pull.brief.base);
-                Err(Verdict::wait("conflict", text).next("somebody presses “Update branch”, or comments `/trunkline retry`"))
+                Err(Verdict::wait("conflict", text)
+                    .next("somebody presses “Update branch”, or comments `/trunkline retry`"))
             }
         }
     }
@@ -128,7 +131,8 @@ impl AtGitHub<'_> {
             super::ask(self.snapshot, plan, Need::Turn(base.clone()));
             return Verdict::wait("turn", text);
         };
-        let next = line.iter().filter(|one| one.ready && !one.conflicts).min_by_key(|one| (self.is_manual(one), one.number));
+        let next =
+            line.iter().filter(|one| one.ready && !one.conflicts).min_by_key(|one| (self.is_manual(one), one.number));
         match next {
             // The listing may lag: whoever is not in it yet waits for the next look.
             None => {

@@ -8,7 +8,9 @@ use crate::model::finding::ImageChange;
 use crate::model::merging::Landed;
 use crate::model::pipeline::{App, Environment, Pipeline};
 use crate::model::plan::Need;
-use crate::model::snapshot::{Changelog, Comment, Holding, Holdings, Permission, PipelineFacts, PullBrief, Snapshot, Source};
+use crate::model::snapshot::{
+    Changelog, Comment, Holding, Holdings, Permission, PipelineFacts, PullBrief, Snapshot, Source,
+};
 use crate::model::verdict::Verdict;
 use crate::report::markdown::code;
 use crate::report::promotion::{self, Audience, ChangelogEntry, PromotionInput, PromotionKind};
@@ -108,8 +110,7 @@ pub(super) fn conflicting(why: &str) -> String {
 }
 
 /// What a deployment rests on while no cluster is connected; GitHub takes 140 characters.
-pub(super) const DEPLOYED: &str =
-    "Merged; Flux applies it. No cluster is connected, so Trunkline does not see when.";
+pub(super) const DEPLOYED: &str = "Merged; Flux applies it. No cluster is connected, so Trunkline does not see when.";
 
 /// Why a deployment is no longer active.
 pub(super) const REPLACED: &str = "Another version took its place.";
@@ -130,7 +131,8 @@ pub(super) fn is_about_landing(body: &str) -> bool {
 /// A merge that brought something else than was evaluated.
 pub(super) fn landed_otherwise(landed: &Landed) -> Verdict {
     let folders = landed.differs.join(", ");
-    let text = format!("{folders} holds something else than what was checked: somebody changed it while this was merged");
+    let text =
+        format!("{folders} holds something else than what was checked: somebody changed it while this was merged");
     Verdict::no("landed-otherwise", text).next(format!(
         "compare commit {} with this pull request, and roll back with `/rollback` if it should not be so",
         landed.commit.short()

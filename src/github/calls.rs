@@ -168,6 +168,7 @@ pub static EVENTS: &[(&str, &str)] = &[
     ("issue_comment", "issues"),
     ("pull_request", "pull_requests"),
     ("pull_request_review", "pull_requests"),
+    ("pull_request_review_thread", "pull_requests"),
     ("push", "contents"),
     ("repository", "metadata"),
     ("status", "statuses"),

@@ -11,6 +11,7 @@ mod changes;
 mod client;
 mod commits;
 mod deployments;
+mod ended;
 mod error;
 mod hooks;
 mod merging;

@@ -173,15 +173,16 @@ mod tests {
             ruleset_source: "acme/shop".to_owned(),
             parameters,
         };
-        let reviews = |count: u64, methods: &[&str]| {
-            json!({ "required_approving_review_count": count, "allowed_merge_methods": methods })
-        };
+        let reviews = |count: u64, methods: &[&str]| json!({ "required_approving_review_count": count, "allowed_merge_methods": methods });
         let mut all = BranchRules::default();
         add(&mut all, &rule("pull_request", reviews(2, &["merge", "squash"])), false);
         add(&mut all, &rule("pull_request", reviews(1, &["squash", "rebase"])), false);
         add(&mut all, &rule("deletion", Value::Null), false);
         add(&mut all, &rule("workflows", Value::Null), false);
-        assert_eq!((all.reviews, all.methods, all.others), (2, Some(vec![MergeMethod::Squash]), vec!["workflows".into()]));
+        assert_eq!(
+            (all.reviews, all.methods, all.others),
+            (2, Some(vec![MergeMethod::Squash]), vec!["workflows".into()])
+        );
         // Whoever is on the list of a rule that lets nobody else write is meant to.
         let mut locked = BranchRules::default();
         add(&mut locked, &rule("update", Value::Null), true);

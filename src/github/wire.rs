@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
+use super::ended::{EndNode, end};
 use crate::model::id::{InstallationId, Oid, RepoId, RepoName};
 use crate::model::snapshot::{
     Actor, CheckState, Comment, CommitCheck, MergeMethod, OwnCheck, Pull, PullBrief, PullState, Reaction, Repo, Review,
@@ -138,7 +139,7 @@ pub(super) struct BriefNode {
     is_cross_repository: bool,
     closed_at: Option<Timestamp>,
     merged_by: Option<ActorNode>,
-    timeline_items: Nodes<ClosedNode>,
+    timeline_items: Nodes<EndNode>,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
@@ -149,12 +150,6 @@ pub(super) enum PullStateNode {
     Merged,
 }
 
-#[derive(Deserialize)]
-struct ClosedNode {
-    #[serde(default)]
-    actor: Option<ActorNode>,
-}
-
 impl BriefNode {
     /// Whether it is open.
     pub(super) fn is_open(&self) -> bool {
@@ -163,7 +158,7 @@ impl BriefNode {
 
     /// The brief facts.
     pub(super) fn brief(self) -> PullBrief {
-        let closer = self.timeline_items.into_vec().pop().and_then(|event| event.actor);
+        let (closer, by_deleting) = end(self.timeline_items.into_vec());
         let (state, closer) = match self.state {
             PullStateNode::Open => (PullState::Open, None),
             PullStateNode::Closed => (PullState::Closed, closer),
@@ -180,6 +175,7 @@ impl BriefNode {
             base: self.base_ref_name,
             closed_at: self.closed_at,
             closed_by: closer.map(|closer| actor(Some(closer))),
+            branch_deleted: by_deleting,
         }
     }
 }

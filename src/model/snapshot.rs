@@ -154,6 +154,8 @@ pub struct PullBrief {
     pub closed_at: Option<Timestamp>,
     /// Who closed it, when known.
     pub closed_by: Option<Actor>,
+    /// Whether it is closed because its branch was deleted.
+    pub branch_deleted: bool,
 }
 
 /// Whether a pull request is open.

@@ -222,12 +222,10 @@ impl Reconciler {
                 let line = self.in_line(at, base).await?;
                 snapshot.facts.turns.insert(base.clone(), line);
             }
-            Need::Landed { number, head, folders } => {
-                match self.landed(at, (*number, *head), folders.clone()).await? {
-                    Some(landed) => drop(snapshot.facts.landed.insert(*number, landed)),
-                    None => drop(snapshot.facts.unmet.insert(need.clone(), "GitHub names no merge commit".to_owned())),
-                }
-            }
+            Need::Landed { number, head, folders } => match self.landed(at, (*number, *head), folders.clone()).await? {
+                Some(landed) => drop(snapshot.facts.landed.insert(*number, landed)),
+                None => drop(snapshot.facts.unmet.insert(need.clone(), "GitHub names no merge commit".to_owned())),
+            },
             Need::Deployments { environments, commits } => {
                 let found = self.deployments(at, environments, commits).await?;
                 snapshot.facts.deployments.insert(environments.clone(), found);

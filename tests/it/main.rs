@@ -3,6 +3,7 @@
 mod cli;
 mod contract;
 mod days;
+mod deployments;
 mod faults;
 mod features;
 mod fuzz;
@@ -10,6 +11,7 @@ mod git;
 mod github;
 mod kill;
 mod manifest;
+mod merging;
 mod own_source;
 mod pulls;
 mod queue;

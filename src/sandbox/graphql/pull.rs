@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::super::acts::{pulls, reviews};
+use super::super::acts::{pulls, reviews, rules};
 use super::super::auth::Level::Read;
 use super::super::cx::{Cx, iso};
 use super::super::git;
 use super::super::refusal::Refusal;
 use super::super::shape;
-use super::super::world::{Issue, Pull, Repo};
+use super::super::world::{Issue, Protection, Pull, Repo};
 use super::Args;
 use super::node::{Found, Node, Out, reaction_groups};
 
@@ -84,7 +84,7 @@ pub(super) fn pull(cx: &Cx<'_>, at: (u64, u64), name: &str, args: &Args) -> Foun
             let sha = repo.refs.get(&format!("refs/pull/{number}/merge"));
             Out::maybe(sha.map(|sha| Node::Commit(id, sha.clone())))
         }
-        "mergeable" if !open => Out::of("UNKNOWN"),
+        "mergeable" if !open || repo.settings.computing => Out::of("UNKNOWN"),
         "mergeable" => Out::of(if shape::mergeable(cx, repo, pull)? { "MERGEABLE" } else { "CONFLICTING" }),
         "mergeStateStatus" => merge_state(cx, repo, pull),
         "autoMergeRequest" => {
@@ -106,16 +106,32 @@ pub(super) fn pull(cx: &Cx<'_>, at: (u64, u64), name: &str, args: &Args) -> Foun
         "timelineItems" => {
             let issue = repo.issues.get(&number).ok_or_else(Refusal::not_found)?;
             let wanted = |kind: &str| args.get("itemTypes").is_none_or(|types| types.to_string().contains(kind));
-            let closed = issue.closed_by.as_ref().filter(|_| !issue.open && wanted("CLOSED_EVENT")).map(|who| {
+            let closed = issue
+                .closed_by
+                .as_ref()
+                .filter(|_| !issue.open && wanted("CLOSED_EVENT"))
+                .map(|who| event("ClosedEvent", who, issue.closed_at));
+            let deleted = pull.head_deleted_at.filter(|_| wanted("HEAD_REF_DELETED_EVENT"));
+            let deleted = deleted.map(|at| {
+                // Who deleted it is whoever closed it by that; nobody asks otherwise.
+                event("HeadRefDeletedEvent", issue.closed_by.as_deref().unwrap_or("ghost"), Some(at))
+            });
+            let mut rows: Vec<Node> = deleted.into_iter().collect();
+            rows.extend(closed);
+            rows.sort_by_key(|row| {
+                matches!(row, Node::Plain("HeadRefDeletedEvent", _)) && pull.head_deleted_at > issue.closed_at
+            });
+            Ok(Some(Out::Page("PullRequestTimelineItemsConnection", rows)))
+        }
+        "reviewThreads" => {
+            let rows = pull.threads.iter().map(|thread| {
+                let id = shape::node("PullRequestReviewThread", thread.id);
                 Node::plain(
-                    "ClosedEvent",
-                    [
-                        ("actor", Out::Node(Node::Account(who.clone()))),
-                        ("createdAt", Out::Value(json!(issue.closed_at.map(iso)))),
-                    ],
+                    "PullRequestReviewThread",
+                    [("id", Out::Value(id.into())), ("isResolved", Out::Value(thread.resolved.into()))],
                 )
             });
-            Ok(Some(Out::Page("PullRequestTimelineItemsConnection", closed.into_iter().collect())))
+            Ok(Some(Out::Page("PullRequestReviewThreadConnection", rows.collect())))
         }
         "reviews" | "latestReviews" | "latestOpinionatedReviews" | "reviewRequests" => {
             reviews(cx, repo, pull, name, args)
@@ -157,6 +173,11 @@ pub(super) fn pull(cx: &Cx<'_>, at: (u64, u64), name: &str, args: &Args) -> Foun
     }
 }
 
+fn event(kind: &'static str, who: &str, at: Option<jiff::Timestamp>) -> Node {
+    let actor = Out::Node(Node::Account(who.to_owned()));
+    Node::plain(kind, [("actor", actor), ("createdAt", Out::Value(json!(at.map(iso))))])
+}
+
 /// Where a pull request comes from, where it goes, and how it got there.
 fn sides(cx: &Cx<'_>, repo: &Repo, pull: &Pull, name: &str) -> Found {
     let id = repo.id;
@@ -193,7 +214,7 @@ fn sides(cx: &Cx<'_>, repo: &Repo, pull: &Pull, name: &str) -> Found {
 }
 
 fn merge_state(cx: &Cx<'_>, repo: &Repo, pull: &Pull) -> Found {
-    if !repo.issues.get(&pull.number).is_some_and(|issue| issue.open) {
+    if repo.settings.computing || !repo.issues.get(&pull.number).is_some_and(|issue| issue.open) {
         return Out::of("UNKNOWN");
     }
     if pull.draft {
@@ -202,20 +223,22 @@ fn merge_state(cx: &Cx<'_>, repo: &Repo, pull: &Pull) -> Found {
     if !shape::mergeable(cx, repo, pull)? {
         return Out::of("DIRTY");
     }
-    Out::of(if pulls::obstacle(cx, repo.id, pull.number)?.is_some() { "BLOCKED" } else { "CLEAN" })
+    Out::of(match pulls::obstacle(cx, repo.id, pull.number)? {
+        None => "CLEAN",
+        Some(why) if why == rules::OUT_OF_DATE => "BEHIND",
+        Some(_) => "BLOCKED",
+    })
 }
 
 fn review_decision(cx: &Cx<'_>, repo: &Repo, pull: &Pull) -> Found {
-    let Some(rules) = repo.protection.get(&pull.base).filter(|rules| rules.required_reviews > 0) else {
+    let asks = |asked: &&Protection| asked.required_reviews > 0 || asked.code_owners;
+    let Some(asked) = repo.protection.get(&pull.base).filter(asks) else {
         return Out::of(Value::Null);
     };
-    let standing = reviews::standing(pull);
-    if standing.iter().any(|review| review.state == "CHANGES_REQUESTED") {
+    if reviews::standing(pull).iter().any(|review| review.state == "CHANGES_REQUESTED") {
         return Out::of("CHANGES_REQUESTED");
     }
-    let writer = |login: &str| cx.world.role(repo, login) >= super::super::world::Role::Write;
-    let approvals = standing.iter().filter(|review| review.state == "APPROVED" && writer(&review.author)).count();
-    Out::of(if approvals >= rules.required_reviews { "APPROVED" } else { "REVIEW_REQUIRED" })
+    Out::of(if rules::reviews(cx, repo, pull, asked)?.is_some() { "REVIEW_REQUIRED" } else { "APPROVED" })
 }
 
 fn reviews(cx: &Cx<'_>, repo: &Repo, pull: &Pull, name: &str, args: &Args) -> Found {
