@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::merging::{BranchRules, HeadCheck, MergeState, Merging, RequiredCheck, ReviewDecision};
+use crate::model::pipeline::Merge;
 use crate::model::plan::Need;
 use crate::model::snapshot::{Bot, CheckState, MergeMethod, PullBrief, Repo, Snapshot};
 use crate::model::verdict::{Answer, Verdict};
@@ -47,10 +48,11 @@ pub(super) fn gate(snapshot: &Snapshot, pull: &PullBrief, needs: &mut Vec<Need>)
         return None;
     }
     let met = because.iter().all(|verdict| verdict.answer == Answer::Yes);
-    let text = if met {
-        format!("what GitHub asks of merges into {base} is met")
-    } else {
-        format!("GitHub asks more before it lets anything into {base}")
+    let whole = rules.sources.iter().all(|source| source.whole);
+    let text = match (met, whole) {
+        (true, true) => format!("what GitHub asks of merges into {base} is met"),
+        (true, false) => format!("what GitHub asks of merges into {base} is met, as far as it lets us see"),
+        (false, _) => format!("GitHub asks more before it lets this into {base}"),
     };
     Some(Verdict::all("branch-rules", text, because))
 }
@@ -67,21 +69,31 @@ pub(super) fn method(repo: &Repo, rules: &BranchRules, base: &str) -> Result<Mer
             && !(rules.signatures && **method == MergeMethod::Rebase)
     };
     repo.merge_methods.iter().find(allowed).copied().ok_or_else(|| {
-        let list = |methods: &[MergeMethod]| {
-            let words: Vec<&str> = methods.iter().map(|method| word(*method)).collect();
-            if words.is_empty() { "no way at all".to_owned() } else { words.join(" or ") }
-        };
         let mut wants = Vec::new();
-        wants.extend(rules.methods.as_ref().map(|methods| list(methods)));
+        wants.extend(rules.methods.as_ref().map(|methods| listed(methods)));
         wants.extend(rules.linear.then(|| "a linear history".to_owned()));
         wants.extend(rules.signatures.then(|| "signed commits".to_owned()));
-        let text = format!(
-            "there is no way to merge: the repository allows {}, {base} wants {}",
-            list(&repo.merge_methods),
-            if wants.is_empty() { "one".to_owned() } else { wants.join(" and ") }
-        );
-        Verdict::wait("merge-method", text).next("an administrator allows squash merging in the repository's settings")
+        let text = match wants.is_empty() {
+            true => format!("there is no way to merge: the repository allows {}", listed(&repo.merge_methods)),
+            false => format!(
+                "there is no way to merge: the repository allows {}, {base} asks for {}",
+                listed(&repo.merge_methods),
+                wants.join(", and for ")
+            ),
+        };
+        let missing = [MergeMethod::Squash, MergeMethod::Merge, MergeMethod::Rebase].iter().find(allowed);
+        let next = match (missing, sources(rules)) {
+            (Some(method), _) => format!("an administrator allows {} in the repository's settings", word(*method)),
+            (None, Some(sources)) => format!("an administrator allows squashing in {sources}"),
+            (None, None) => "an administrator looks at the branch's rules".to_owned(),
+        };
+        Verdict::wait("merge-method", text).next(next)
     })
+}
+
+fn listed(methods: &[MergeMethod]) -> String {
+    let words: Vec<&str> = methods.iter().map(|method| word(*method)).collect();
+    if words.is_empty() { "no way at all".to_owned() } else { words.join(" or ") }
 }
 
 fn word(method: MergeMethod) -> &'static str {
@@ -102,11 +114,13 @@ pub(super) fn refused(merging: &Merging) -> Option<Verdict> {
     Some(Verdict::wait("refused", format!("GitHub refused the merge: {}", refused.words)).next(next))
 }
 
-/// Who merges a promotion that waits for nothing but a person.
-pub(super) fn who_merges(snapshot: &Snapshot, pull: &PullBrief) -> &'static str {
-    match snapshot.facts.merging.get(&pull.number).is_some_and(|merging| merging.rules.queue) {
-        true => "anybody who may write here presses “Merge when ready”",
-        false => "anybody who may write here merges this pull request",
+/// Who merges a promotion whose gates are all open; `None` when Trunkline does.
+pub(super) fn who_merges(snapshot: &Snapshot, pull: &PullBrief, merge: Merge) -> Option<&'static str> {
+    let queue = snapshot.facts.merging.get(&pull.number).is_some_and(|merging| merging.rules.queue);
+    match (queue, merge) {
+        (true, _) => Some("anybody who may write here presses “Merge when ready”"),
+        (false, Merge::Manual) => Some("anybody who may write here merges this pull request"),
+        (false, Merge::Auto) => None,
     }
 }
 
@@ -209,7 +223,7 @@ impl Asking<'_> {
             |check: &&HeadCheck| check.name == wanted.name && wanted.app.is_none_or(|app| check.app == Some(app));
         let name = &wanted.name;
         let head = self.pull.head.short();
-        let app = wanted.app.map_or_else(String::new, |app| format!(" of the App {app}"));
+        let app = wanted.app.map_or_else(String::new, |app| format!(" of App {app}"));
         Some(match self.merging.checks.iter().filter(from).map(|check| check.state).max() {
             Some(CheckState::Passed) => return None,
             Some(CheckState::Failed) => {
@@ -271,7 +285,7 @@ impl Asking<'_> {
         let mut all = Vec::new();
         if rules.up_to_date {
             let costs = match rules.push_costs_approvals {
-                true => ", which takes its approvals away: they are asked for again then",
+                true => ", which may take its approvals away: they are asked for again then",
                 false => "",
             };
             let text = format!(

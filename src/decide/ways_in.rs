@@ -6,7 +6,7 @@ use super::branch_rules;
 use super::gates::{self, Entering};
 use super::versions::{self, Candidate, Cause};
 use crate::model::finding::{Evaluation, VersionChange};
-use crate::model::pipeline::{App, Environment, Merge, Pipeline, Takes};
+use crate::model::pipeline::{App, Environment, Pipeline, Takes};
 use crate::model::plan::Need;
 use crate::model::snapshot::{PipelineFacts, Pull, Snapshot, Source};
 use crate::model::verdict::{Answer, Verdict};
@@ -114,10 +114,11 @@ fn judge(
     let promotion = is_promotion(snapshot, pull);
     because.extend(promotion.then(|| branch_rules::gate(snapshot, &pull.brief, needs)).flatten());
     let verdict = Verdict::all("entering", format!("{} into {}", candidate.version, environment.name), because);
-    if promotion && verdict.answer == Answer::Yes && environment.merge == Merge::Manual {
-        return verdict.next(branch_rules::who_merges(snapshot, &pull.brief));
+    let open = promotion && verdict.answer == Answer::Yes;
+    match branch_rules::who_merges(snapshot, &pull.brief, environment.merge).filter(|_| open) {
+        Some(who) => verdict.next(who),
+        None => verdict,
     }
-    verdict
 }
 
 /// The version a pull request brings, when it names one we know.

@@ -242,7 +242,8 @@ impl TurnNode {
         }
         let suites = self.newest.into_vec().pop().and_then(|node| node.commit.check_suites);
         let runs = suites.map(Nodes::into_vec).unwrap_or_default().into_iter().filter_map(|suite| suite.check_runs);
-        let passed = runs.flat_map(Nodes::into_vec).any(|run| run.conclusion.as_deref() == Some("SUCCESS"));
+        // A head without any check was pushed a moment ago, by bringing it up to date for instance: it keeps its turn.
+        let passed = runs.flat_map(Nodes::into_vec).all(|run| run.conclusion.as_deref() == Some("SUCCESS"));
         Some(InLine {
             number: self.number,
             branch: self.head_ref_name,

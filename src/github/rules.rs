@@ -86,8 +86,9 @@ impl GitHub {
             Some(found) => RuleSource {
                 name: format!("the ruleset `{}` of {of}", found.name),
                 bypass: found.current_user_can_bypass.is_some_and(|word| word != "never"),
+                whole: true,
             },
-            None => RuleSource { name: format!("a ruleset of {of}"), bypass: false },
+            None => RuleSource { name: format!("a ruleset of {of}"), bypass: false, whole: true },
         })
     }
 }
@@ -155,7 +156,8 @@ impl ClassicNode {
         all.signatures |= self.requires_signatures;
         let contexts = self.required_status_check_contexts.into_iter().flatten().flatten();
         all.checks.extend(contexts.map(|name| RequiredCheck { name, app: None }));
-        all.sources.push(RuleSource { name: "the branch's protection rule".to_owned(), bypass: false });
+        let name = "the branch's protection rule".to_owned();
+        all.sources.push(RuleSource { name, bypass: false, whole: false });
     }
 }
 

@@ -54,6 +54,8 @@ pub struct RuleSource {
     pub name: String,
     /// Whether we are on its bypass list.
     pub bypass: bool,
+    /// Whether all that it asks can be seen; of classic protection only administrators see everything.
+    pub whole: bool,
 }
 
 /// One pull request as GitHub's merge box sees it.
@@ -144,7 +146,7 @@ pub struct InLine {
     pub number: u64,
     /// Its branch.
     pub branch: String,
-    /// Whether our newest check on its head passed: every gate was open.
+    /// Whether our newest check on its head passed, since then every gate was open, or is still to come.
     pub ready: bool,
     /// Whether it cannot be merged as it is, because of a conflict.
     pub conflicts: bool,

@@ -21,11 +21,21 @@ async fn a_version_in_an_environment_is_a_deployment_and_replaces_the_one_before
     let mut world = World::with(&files).await;
     assert_eq!(deployments(&world), "");
     in_prod(&mut world).await;
-    insta::assert_snapshot!(deployments(&world), @"");
+    insta::assert_snapshot!(deployments(&world), @r#"
+    dev shop f910cce: success "Merged; Flux applies it. No cluster is connected, so Trunkline does not see when." http://github.test/acme/environments/pull/1
+    stage shop v1.0-rc.1: success "Merged; Flux applies it. No cluster is connected, so Trunkline does not see when." http://github.test/acme/environments/pull/2 https://shop.stage.example.com
+    prod shop v1.0: success "Merged; Flux applies it. No cluster is connected, so Trunkline does not see when." http://github.test/acme/environments/pull/3
+    "#);
     let newer = merge_to_trunk(&mut world, "Sell even more").await;
     tag(&mut world, "v1.1-rc.1", &newer).await;
     world.advance(Duration::from_secs(120)).await;
-    insta::assert_snapshot!(deployments(&world), @"");
+    insta::assert_snapshot!(deployments(&world), @r#"
+    dev shop f910cce: inactive ""
+    stage shop v1.0-rc.1: inactive ""
+    prod shop v1.0: success "Merged; Flux applies it. No cluster is connected, so Trunkline does not see when." http://github.test/acme/environments/pull/3
+    dev shop 4b781a9: success "Merged; Flux applies it. No cluster is connected, so Trunkline does not see when." http://github.test/acme/environments/pull/4
+    stage shop v1.1-rc.1: success "Merged; Flux applies it. No cluster is connected, so Trunkline does not see when." http://github.test/acme/environments/pull/5 https://shop.stage.example.com
+    "#);
     let writes = world.writes();
     world.sweep().await;
     world.lose_everything().await;
@@ -53,7 +63,10 @@ async fn in_production_what_was_replaced_is_made_inactive_by_us() {
     world.advance(Duration::from_secs(120)).await;
     let there = deployments(&world);
     let production: Vec<&str> = there.lines().filter(|line| line.starts_with("production")).collect();
-    insta::assert_snapshot!(production.join("\n"), @"");
+    insta::assert_snapshot!(production.join("\n"), @r#"
+    production shop v1.0: inactive "Another version took its place."
+    production shop v1.1: success "Merged; Flux applies it. No cluster is connected, so Trunkline does not see when." http://github.test/acme/environments/pull/4
+    "#);
 }
 
 #[tokio::test]
@@ -68,7 +81,7 @@ async fn what_people_bring_counts_as_well_and_so_does_going_back() {
         &[(path, example(path, "newTag: v0.9", "newTag: v0.9.1"))],
     );
     world.settle().await;
-    insta::assert_snapshot!(deployments(&world), @"");
+    insta::assert_snapshot!(deployments(&world), @r#"dev shop v0.9.1: success "Merged; Flux applies it. No cluster is connected, so Trunkline does not see when." http://github.test/acme/environments/commit/2fb8fc1d6028ab7b964f7d3e66bf141637bf6f1f"#);
     in_prod(&mut world).await;
     let number = desk(&mut world).await;
     say(&mut world, "sam", number, "/rollback prod v0.9").await;
@@ -79,7 +92,10 @@ async fn what_people_bring_counts_as_well_and_so_does_going_back() {
     world.settle().await;
     let there = deployments(&world);
     let prod: Vec<&str> = there.lines().filter(|line| line.starts_with("prod")).collect();
-    insta::assert_snapshot!(prod.join("\n"), @"");
+    insta::assert_snapshot!(prod.join("\n"), @r#"
+    prod shop v1.0: inactive ""
+    prod shop v0.9: success "Merged; Flux applies it. No cluster is connected, so Trunkline does not see when." http://github.test/acme/environments/pull/5
+    "#);
 }
 
 #[tokio::test]

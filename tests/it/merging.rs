@@ -65,10 +65,45 @@ async fn what_github_asks_is_said_with_who_can_lift_it_and_the_check_never_fails
     let mut world = into_stage(&with_owners(), rules.clone()).await;
     let thread = world.github.start_conversation(ENVIRONMENTS, "ben", 2);
     say(&mut world, "ben", 2, "/trunkline retry").await;
-    insta::assert_snapshot!(world.check(2), @"");
-    insta::assert_snapshot!(gates(&world, 2), @"");
+    insta::assert_snapshot!(world.check(2), @"in_progress: Waits: 0 of 2 approvals from people who may write (and 4 more) (0 annotations)");
+    insta::assert_snapshot!(gates(&world, 2), @"
+    #### Gates
+
+    - ⏳ v1.0-rc.1 into stage (`entering`)
+      - ✅ v1.0-rc.1 is commit 1123e8d
+      - ✅ the checks on 1123e8d have passed
+      - ✅ dev has held this commit since 2026-11-02 09:00 UTC
+      - ⏳ GitHub asks more before it lets this into main (`branch-rules`)
+        - ⏳ 0 of 2 approvals from people who may write (`reviews`). **Next:** somebody else who may write here reviews and approves
+        - ⏳ environments/stage/kustomization.yaml is owned by acme/sre, who has not approved (`code-owners`). **Next:** acme/sre reviews and approves
+        - ⏳ lint, which GitHub requires, has not reported on 8e4ec01 (`required-check`). **Next:** it goes on by itself once that check reports success here
+        - ⏳ scan of App 99, which GitHub requires, has not reported on 8e4ec01 (`required-check`). **Next:** it goes on by itself once that check reports success here
+        - ⏳ 1 conversation is not resolved (`conversations`). **Next:** whoever may write here resolves them under “Files changed”
+    ");
     say(&mut world, "rob", 2, "/trunkline plan stage").await;
-    insta::assert_snapshot!(world.said(2), @"");
+    insta::assert_snapshot!(world.said(2), @r"
+    <!-- trunkline:v1 reply-73 e8556760688a687e -->
+    This is what would happen now. Nothing was done.
+
+    **`stage`**
+
+    - ⏳ v1.0-rc.1 wants into stage (`entering`)
+      - ✅ v1.0-rc.1 is commit 1123e8d
+      - ✅ the checks on 1123e8d have passed
+      - ✅ dev has held this commit since 2026-11-02 09:00 UTC
+      - ⏳ GitHub asks more before it lets this into main (`branch-rules`)
+        - ⏳ 0 of 2 approvals from people who may write (`reviews`). **Next:** somebody else who may write here reviews and approves
+        - ⏳ environments/stage/kustomization.yaml is owned by acme/sre, who has not approved (`code-owners`). **Next:** acme/sre reviews and approves
+        - ⏳ lint, which GitHub requires, has not reported on 8e4ec01 (`required-check`). **Next:** it goes on by itself once that check reports success here
+        - ⏳ scan of App 99, which GitHub requires, has not reported on 8e4ec01 (`required-check`). **Next:** it goes on by itself once that check reports success here
+        - ⏳ 1 conversation is not resolved (`conversations`). **Next:** whoever may write here resolves them under “Files changed”
+
+
+
+    | This pull request | Objects | In short |
+    |:--|:--|:--|
+    | `stage` | \~2 | `shop-backend` `v0.9` → `v1.0-rc.1` · `shop-frontend` `v0.9` → `v1.0-rc.1` |
+    ");
     // One after the other falls away, each at once.
     world.github.add_check(ENVIRONMENTS, head(&world), CI, "lint", "failure");
     world.settle().await;
@@ -76,7 +111,7 @@ async fn what_github_asks_is_said_with_who_can_lift_it_and_the_check_never_fails
     world.github.review(ENVIRONMENTS, "ann", 2, "APPROVED");
     world.github.review(ENVIRONMENTS, "ben", 2, "APPROVED");
     world.settle().await;
-    insta::assert_snapshot!(world.check(2), @"");
+    insta::assert_snapshot!(world.check(2), @"in_progress: Waits: environments/stage/kustomization.yaml is owned by acme/sre, who has not approved (and 2 more) (0 annotations)");
     world.github.review(ENVIRONMENTS, "sue", 2, "APPROVED");
     world.github.add_check(ENVIRONMENTS, head(&world), CI, "lint", "success");
     world.github.protect(ENVIRONMENTS, "main", Protection { app_checks: Vec::new(), ..rules });
@@ -93,7 +128,7 @@ async fn a_check_of_the_required_name_counts_only_from_the_required_app() {
     let mut world = into_stage(&seed::environments(), rules).await;
     world.github.add_check(ENVIRONMENTS, head(&world), CI, "lint", "success");
     world.settle().await;
-    insta::assert_snapshot!(world.check(2), @"");
+    insta::assert_snapshot!(world.check(2), @"in_progress: Waits: lint of the App 99, which GitHub requires, has not reported on 0882700 (0 annotations)");
     assert_eq!(asked(&world, "/2/merge"), 0);
 }
 
@@ -106,7 +141,17 @@ async fn classic_protection_is_read_as_well() {
         ..Protection::default()
     };
     let mut world = into_stage(&seed::environments(), rules).await;
-    insta::assert_snapshot!(gates(&world, 2), @"");
+    insta::assert_snapshot!(gates(&world, 2), @"
+    #### Gates
+
+    - ⏳ v1.0-rc.1 into stage (`entering`)
+      - ✅ v1.0-rc.1 is commit 1123e8d
+      - ✅ the checks on 1123e8d have passed
+      - ✅ dev has held this commit since 2026-11-02 09:00 UTC
+      - ⏳ GitHub asks more before it lets this into main (`branch-rules`)
+        - ⏳ 0 of 1 approval from people who may write (`reviews`). **Next:** somebody else who may write here reviews and approves
+        - ⏳ lint, which GitHub requires, has not reported on 095bde3 (`required-check`). **Next:** it goes on by itself once that check reports success here
+    ");
     world.github.add_check(ENVIRONMENTS, head(&world), CI, "lint", "success");
     world.github.review(ENVIRONMENTS, "ann", 2, "APPROVED");
     world.settle().await;
@@ -141,7 +186,15 @@ async fn a_way_of_merging_that_both_allow_is_chosen_and_none_is_said() {
     world.github.protect(ENVIRONMENTS, "main", Protection { signatures: true, ..rules });
     world.advance(2 * MINUTE).await;
     let sha = merge_to_trunk(&mut world, "Sell even more").await;
-    insta::assert_snapshot!(gates(&world, 3), @"");
+    insta::assert_snapshot!(gates(&world, 3), @"
+    #### Gates
+
+    - ⏳ b6a3150 into dev (`entering`)
+      - ✅ commit b6a3150
+      - ✅ the checks on b6a3150 have passed
+      - ⏳ GitHub asks more before it lets this into main (`branch-rules`)
+        - ⏳ there is no way to merge: the repository allows squashing or merge commits or rebasing, main asks for merge commits or rebasing, and for a linear history, and for signed commits (`merge-method`). **Next:** an administrator allows squashing in the ruleset `protect main` of acme/environments
+    ");
     assert_eq!(asked(&world, "/3/merge"), 0);
     drop(sha);
 }
@@ -166,8 +219,17 @@ async fn e34_squash_only_and_signed_commits_are_no_obstacle() {
 async fn what_only_an_administrator_sees_is_told_in_githubs_words_and_tried_again_with_pauses() {
     let rules = Protection { classic: true, locked: true, ..Protection::default() };
     let mut world = into_stage(&seed::environments(), rules).await;
-    insta::assert_snapshot!(world.check(2), @"");
-    insta::assert_snapshot!(gates(&world, 2), @"");
+    insta::assert_snapshot!(world.check(2), @"success: No new findings in stage (0 annotations)");
+    insta::assert_snapshot!(gates(&world, 2), @"
+    #### Gates
+
+    - ⏳ v1.0-rc.1 into stage (`entering`)
+      - ✅ v1.0-rc.1 is commit 1123e8d
+      - ✅ the checks on 1123e8d have passed
+      - ✅ dev has held this commit since 2026-11-02 09:00 UTC
+      - ✅ what GitHub asks of merges into main is met, as far as it lets us see
+      - ⏳ GitHub refused the merge: This branch is locked and cannot be changed (`refused`). **Next:** somebody who may change the branch's protection rule looks at what it asks
+    ");
     for _ in 0..12 {
         world.advance(5 * MINUTE).await;
     }
@@ -184,7 +246,16 @@ async fn what_only_an_administrator_sees_is_told_in_githubs_words_and_tried_agai
 async fn a_locked_branch_is_said_before_anything_is_tried() {
     let rules = Protection { locked: true, ..Protection::default() };
     let world = into_stage(&seed::environments(), rules).await;
-    insta::assert_snapshot!(gates(&world, 2), @"");
+    insta::assert_snapshot!(gates(&world, 2), @"
+    #### Gates
+
+    - ⏳ v1.0-rc.1 into stage (`entering`)
+      - ✅ v1.0-rc.1 is commit 1123e8d
+      - ✅ the checks on 1123e8d have passed
+      - ✅ dev has held this commit since 2026-11-02 09:00 UTC
+      - ⏳ GitHub asks more before it lets anything into main (`branch-rules`)
+        - ⏳ the ruleset `protect main` of acme/environments lets nobody but its bypass list change main (`locked`). **Next:** an administrator lifts it, or adds Trunkline to that list
+    ");
     assert_eq!(asked(&world, "/2/merge"), 0);
 }
 
@@ -193,7 +264,17 @@ async fn e45_a_place_on_the_bypass_list_is_told_and_not_used() {
     let bypass = vec!["trunkline[bot]".to_owned()];
     let rules = Protection { required_reviews: 1, bypass, ..Protection::default() };
     let mut world = into_stage(&seed::environments(), rules).await;
-    insta::assert_snapshot!(gates(&world, 2), @"");
+    insta::assert_snapshot!(gates(&world, 2), @"
+    #### Gates
+
+    - ⏳ v1.0-rc.1 into stage (`entering`)
+      - ✅ v1.0-rc.1 is commit 1123e8d
+      - ✅ the checks on 1123e8d have passed
+      - ✅ dev has held this commit since 2026-11-02 09:00 UTC
+      - ⏳ GitHub asks more before it lets anything into main (`branch-rules`)
+        - ⏳ 0 of 1 approval from people who may write (`reviews`). **Next:** somebody else who may write here reviews and approves
+        - ✅ Trunkline is on the bypass list of the ruleset `protect main` of acme/environments and does not use it. **Next:** an administrator takes it off that list
+    ");
     assert_eq!(asked(&world, "/2/merge"), 0);
     world.github.review(ENVIRONMENTS, "ann", 2, "APPROVED");
     world.settle().await;
@@ -204,8 +285,17 @@ async fn e45_a_place_on_the_bypass_list_is_told_and_not_used() {
 async fn e33_where_a_queue_is_required_nothing_is_merged_past_it() {
     let rules = Protection { queue: true, required_checks: vec!["trunkline".into()], ..Protection::default() };
     let world = into_stage(&seed::environments(), rules).await;
-    insta::assert_snapshot!(world.check(2), @"");
-    insta::assert_snapshot!(gates(&world, 2), @"");
+    insta::assert_snapshot!(world.check(2), @"success: No new findings in stage (0 annotations)");
+    insta::assert_snapshot!(gates(&world, 2), @"
+    #### Every gate is open
+
+    - ✅ v1.0-rc.1 into stage. **Next:** anybody who may write here presses “Merge when ready”
+      - ✅ v1.0-rc.1 is commit 1123e8d
+      - ✅ the checks on 1123e8d have passed
+      - ✅ dev has held this commit since 2026-11-02 09:00 UTC
+      - ✅ what GitHub asks of merges into main is met
+        - ✅ merges into main go through its merge queue
+    ");
     assert_eq!(asked(&world, "/2/merge"), 0);
 }
 
@@ -221,6 +311,8 @@ async fn e28_e29_a_race_is_looked_at_again_and_nobody_is_bothered() {
         let mut world = World::example().await;
         world.faults.at("/merge", 0, Then::Answer(status, words));
         merge_to_trunk(&mut world, "Sell more").await;
+        // What reads like an answer and not like a race is tried again after a minute.
+        world.advance(if status == 422 { 2 * MINUTE } else { Duration::ZERO }).await;
         assert_eq!(state(&world, 1), "merged", "{status} {words}");
         // The first answer never came from GitHub.
         assert_eq!(asked(&world, "/1/merge"), 1, "{status} {words}");
@@ -255,7 +347,9 @@ async fn e16_e69_what_changes_between_look_and_merge_counts() {
     assert_eq!(state(&world, 2), "open");
     // The pass that merges has just read the pull request; what it goes on to look up comes after this.
     let github = world.github.clone();
-    let object = move || drop(github.review(ENVIRONMENTS, "sue", 2, "CHANGES_REQUESTED"));
+    let object = move || {
+        github.review(ENVIRONMENTS, "sue", 2, "CHANGES_REQUESTED");
+    };
     world.faults.at("/graphql", 1, Then::Do(Box::new(object)));
     world.settle().await;
     assert_eq!((state(&world, 2).as_str(), asked(&world, "/2/merge")), ("open", 0));
@@ -273,7 +367,11 @@ async fn e37_what_landed_otherwise_than_checked_is_said_on_the_pull_request() {
     merge_to_trunk(&mut world, "Sell more").await;
     assert_eq!(state(&world, 1), "merged");
     let landed = world.texts_of(1).into_iter().find(|text| text.contains("landed-otherwise")).unwrap();
-    insta::assert_snapshot!(landed, @"");
+    insta::assert_snapshot!(landed, @"
+    comment by trunkline[bot]
+    <!-- trunkline:v1 landed 0d52308f6e738d38 -->
+    - ⛔ environments/dev holds something else than what was checked: somebody changed it while this was merged (`landed-otherwise`). **Next:** compare commit 7c3aa3f with this pull request, and roll back with `/rollback` if it should not be so
+    ");
     let writes = world.writes();
     world.sweep().await;
     say(&mut world, "ben", 1, "oh").await;
@@ -298,6 +396,8 @@ async fn e36_a_branch_deleted_by_hand_comes_again_and_a_closed_promotion_does_no
     let sha = in_stage(&mut world).await;
     tag(&mut world, "v1.0", &sha).await;
     let (number, branch) = (world.newest_pull(), world.branches("trunkline/prod/")[0].clone());
+    // Past the time in which a read that lacks the pull request would only be late.
+    world.advance(3 * MINUTE).await;
     world.github.delete_branch(ENVIRONMENTS, &branch, "ben");
     world.settle().await;
     let again = world.newest_pull();
@@ -354,8 +454,18 @@ async fn a_person_merges_where_the_configuration_says_so_and_is_told() {
     let number = world.newest_pull();
     world.github.review(ENVIRONMENTS, "sue", number, "APPROVED");
     world.settle().await;
-    insta::assert_snapshot!(world.check(number), @"");
-    insta::assert_snapshot!(gates(&world, number), @"");
+    insta::assert_snapshot!(world.check(number), @"success: No new findings in prod (0 annotations)");
+    insta::assert_snapshot!(gates(&world, number), @"
+    #### Every gate is open
+
+    - ✅ v1.0 into prod. **Next:** anybody who may write here merges this pull request
+      - ✅ v1.0 is commit 1123e8d
+      - ✅ the checks on 1123e8d have passed
+      - ✅ stage has held this commit since 2026-11-02 09:00 UTC
+      - ✅ commit 1123e8d was tested in stage
+      - ✅ soaked for 1h
+      - ✅ approved by sue
+    ");
 }
 
 /// The example with so many applications, each with a folder of its own in stage; all of them draw from the shop.
@@ -402,7 +512,16 @@ async fn one_at_a_time_is_brought_up_to_date() {
     }
     world.settle().await;
     assert_eq!(world.pulls().len(), APPS);
-    insta::assert_snapshot!(gates(&world, 1), @"");
+    insta::assert_snapshot!(gates(&world, 1), @"
+    #### Gates
+
+    - ⏳ v1.0 into stage (`entering`)
+      - ✅ app-00/v1.0 is commit 68113e6
+      - ✅ the checks on 68113e6 have passed
+      - ⏳ GitHub asks more before it lets this into main (`branch-rules`)
+        - ⏳ lint, which GitHub requires, has not reported on 5be6347 (`required-check`). **Next:** it goes on by itself once that check reports success here
+        - ✅ main takes only branches that are up to date; this one is updated when nothing else is missing and it is next
+    ");
     let before = world.writes();
     world.github.protect(ENVIRONMENTS, "main", rules);
     world.advance(2 * MINUTE).await;
