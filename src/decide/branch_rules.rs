@@ -312,3 +312,45 @@ fn is_own(wanted: &RequiredCheck, bot: &Bot) -> bool {
 fn approvals(count: u32) -> String {
     format!("{count} approval{}", if count == 1 { "" } else { "s" })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::id::{InstallationId, RepoId};
+
+    fn repo(methods: &[MergeMethod]) -> Repo {
+        Repo {
+            id: RepoId(1),
+            installation: InstallationId(1),
+            name: "acme/all".parse().unwrap(),
+            url: String::new(),
+            private: false,
+            default_branch: "main".to_owned(),
+            tip: None,
+            merge_methods: methods.to_vec(),
+        }
+    }
+
+    #[test]
+    fn the_best_way_that_both_allow_is_taken() {
+        use MergeMethod::{Merge, Rebase, Squash};
+        let choose = |methods: &[MergeMethod], rules: BranchRules| match method(&repo(methods), &rules, "main") {
+            Ok(method) => format!("{method:?}"),
+            Err(verdict) => format!("{} → {}", verdict.text, verdict.next.unwrap_or_default()),
+        };
+        let all = [Squash, Merge, Rebase];
+        let rules = |methods: Option<&[MergeMethod]>, linear, signatures| BranchRules {
+            methods: methods.map(<[_]>::to_vec),
+            linear,
+            signatures,
+            ..BranchRules::default()
+        };
+        assert_eq!(choose(&all, rules(None, false, false)), "Squash");
+        assert_eq!(choose(&all, rules(Some(&[Rebase, Merge]), false, false)), "Merge");
+        assert_eq!(choose(&all, rules(Some(&[Rebase, Merge]), true, false)), "Rebase");
+        assert_eq!(choose(&[Merge], rules(None, false, true)), "Merge");
+        insta::assert_snapshot!(choose(&[Merge], rules(None, true, false)), @"there is no way to merge: the repository allows merge commits, main asks for a linear history → an administrator allows squashing in the repository's settings");
+        insta::assert_snapshot!(choose(&all, rules(Some(&[Rebase]), false, true)), @"there is no way to merge: the repository allows squashing or merge commits or rebasing, main asks for rebasing, and for signed commits → an administrator looks at the branch's rules");
+        insta::assert_snapshot!(choose(&[], rules(None, false, false)), @"there is no way to merge: the repository allows no way at all → an administrator allows squashing in the repository's settings");
+    }
+}

@@ -13,6 +13,8 @@ mod first_sight;
 mod gates;
 pub mod holdings;
 mod merge;
+#[cfg(test)]
+mod merge_tests;
 mod promotions;
 mod rights;
 mod texts;

@@ -191,6 +191,13 @@ fn deployments(cx: &mut Cx<'_>, call: &Call, repo: u64, (method, rest): (&str, &
     }
 }
 
+/// Whether every check and status on a commit has passed.
+fn all_green(repo: &Repo, sha: &str) -> bool {
+    let checks = repo.checks.values().filter(|check| check.head_sha == sha).map(|check| check.name.as_str());
+    let statuses = repo.statuses.iter().filter(|status| status.sha == sha).map(|status| status.context.as_str());
+    checks.chain(statuses).all(|name| checks::outcome(repo, sha, name) == Some(true))
+}
+
 /// Deployments and their statuses are counted by themselves.
 fn next_id(repo: &Repo) -> u64 {
     let of = |one: &Deployment| one.statuses.iter().map(|status| status.id).fold(one.id, u64::max);
@@ -208,6 +215,10 @@ fn deploy(cx: &mut Cx<'_>, call: &Call, repo: u64) -> Result {
         if main.is_some_and(|main| git::oid(&sha).is_ok_and(|sha| !git::contains(&git, sha, main))) {
             return Ok(Answer::new(202, json!({ "message": "Auto-merged the default branch into the ref" })));
         }
+    }
+    // Unless it is told which checks matter, GitHub asks for all of them.
+    if !call.body["required_contexts"].is_array() && !all_green(cx.repo(repo)?, &sha) {
+        return Err(Refusal::new(409, format!("Conflict: Commit status checks failed for {git_ref}.")));
     }
     let text = |name: &str| call.text(name).map(str::to_owned);
     let one = Deployment {
