@@ -252,6 +252,7 @@ fn one(
         findings,
         objects: u32::try_from(rendered.objects.len()).unwrap_or(u32::MAX),
         rendered: rendered.ok,
+        digest: String::new(),
     })
 }
 

@@ -3,6 +3,7 @@
 //! What a reader sees as a line of plain text that begins with `/` may be a command; what is code, quoted, hidden in an
 //! HTML comment, in a list, a table or a heading never is. Whether the author may run it is decided elsewhere.
 
+mod freeze;
 mod lines;
 mod parse;
 mod verbs;
@@ -10,8 +11,9 @@ mod verbs;
 #[cfg(test)]
 mod tests;
 
+pub use freeze::{End, Freezing, MAX_FREEZE_DAYS};
 pub use parse::parse;
-pub use verbs::{HelpRow, Right, VERBS, Verb, VerbInfo, help};
+pub use verbs::{HelpRow, Right, VERBS, Verb, VerbInfo, You, help};
 
 /// One line of a comment that addressed Trunkline.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +108,32 @@ pub enum Command {
         /// This version; default: the last one that passed.
         version: Option<String>,
     },
+    /// Let nothing in.
+    Freeze(Freezing),
+    /// Lift every freeze.
+    Unfreeze {
+        /// Of this environment; `None`: of all.
+        environment: Option<String>,
+    },
+    /// Let one version in without its soak.
+    SkipSoak {
+        /// Into this environment.
+        environment: String,
+        /// Why.
+        reason: String,
+    },
+    /// Accept on this head what a rule found, or the gates.
+    Override {
+        /// The rule's id, or `gates`.
+        rule: String,
+        /// Why.
+        reason: String,
+    },
+    /// Take an override back.
+    CancelOverride {
+        /// The rule's id, or `gates`.
+        rule: String,
+    },
     /// Look again.
     Retry,
 }
@@ -121,6 +149,10 @@ impl Command {
             Command::Hold { .. } => Verb::Hold,
             Command::Unhold { .. } => Verb::Unhold,
             Command::Rollback { .. } => Verb::Rollback,
+            Command::Freeze(_) => Verb::Freeze,
+            Command::Unfreeze { .. } => Verb::Unfreeze,
+            Command::SkipSoak { .. } => Verb::SkipSoak,
+            Command::Override { .. } | Command::CancelOverride { .. } => Verb::Override,
             Command::Retry => Verb::Retry,
         }
     }
@@ -128,11 +160,15 @@ impl Command {
     /// The environment it names, if it names one.
     pub fn environment(&self) -> Option<&str> {
         match self {
-            Command::Help { .. } | Command::Retry => None,
-            Command::Status { environment } | Command::Plan { environment } => environment.as_deref(),
+            Command::Help { .. } | Command::Override { .. } | Command::CancelOverride { .. } | Command::Retry => None,
+            Command::Status { environment } | Command::Plan { environment } | Command::Unfreeze { environment } => {
+                environment.as_deref()
+            }
+            Command::Freeze(freezing) => freezing.environment.as_deref(),
             Command::Promote { environment, .. }
             | Command::Hold { environment, .. }
             | Command::Unhold { environment }
+            | Command::SkipSoak { environment, .. }
             | Command::Rollback { environment, .. } => Some(environment),
         }
     }

@@ -83,11 +83,52 @@ fn what_is_written_wrongly_says_how() {
 }
 
 #[test]
+fn e51_freezes_say_how_long_why_and_what_passes() {
+    insta::assert_snapshot!(told(r#"
+/freeze prod "db is down"
+/freeze all for 4h the fair is on
+/trunkline freeze prod until 2026-12-01T08:00 “the fair” --except label=hotfix
+/freeze prod until 2026-12-01 x
+/freeze prod until 2026-12-01T08:00:30+01:00 x --except "label=needs care"
+/freeze prod "for ever and a day"
+/unfreeze all
+/unfreeze prod
+/trunkline skip-soak prod "tested by hand" --app shop
+/trunkline override img-001 "the vendor has no other tag" --sha ABCDEF1234567
+/trunkline override main.deny_root x
+/trunkline override cancel IMG-001
+"#), @"");
+    insta::assert_snapshot!(told(r#"
+/freeze
+/freeze prod
+/freeze prod for 4h
+/freeze prod for the migration
+/freeze prod for
+/freeze prod until tomorrow "x"
+/freeze prod until 2026-13-01 "x"
+/freeze prod until 2026-12-01T08:00[Europe/Berlin] "x"
+/freeze prod for 91d "x"
+/freeze prod for 0h "x"
+/freeze prod x --except hotfix
+/freeze prod x --except label=
+/promote prod --except label=x
+/unfreeze
+/unfreeze prod now
+/trunkline skip-soak prod
+/trunkline override
+/trunkline override IMG-001
+/trunkline override cancel
+/trunkline override <b> x
+/trunkline unfreze prod
+"#), @"");
+}
+
+#[test]
 fn other_peoples_slashes_are_nothing() {
     for body in [
         "",
-        "/freeze prod",
         "/hold",
+        "/override IMG-001 x",
         "/status",
         "/lgtm",
         "/etc/hosts",
@@ -169,9 +210,9 @@ fn the_table_stands_in_the_order_of_the_verbs() {
         assert_eq!(info.verb.info(), info);
         assert!(info.usage.starts_with(info.name));
     }
-    let rows = help(None, |right| right <= Right::Promote);
-    assert_eq!(rows.iter().filter(|row| row.allowed).count(), 6);
-    assert_eq!(help(Some(Verb::Hold), |_| true).len(), 1);
+    let rows = help(None, |right| if right <= Right::Promote { You::Yes } else { You::No });
+    assert_eq!(rows.iter().filter(|row| row.you == You::Yes).count(), 6);
+    assert_eq!(help(Some(Verb::Hold), |_| You::Yes).len(), 1);
 }
 
 #[test]

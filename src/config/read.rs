@@ -127,7 +127,7 @@ fn policies(node: Option<&Node>) -> Policies {
 }
 
 /// `24h`, `30m`, `7d`, `1d12h`; `None` when it is no duration, is zero, or is longer than a year.
-pub(super) fn duration(text: &str) -> Option<SignedDuration> {
+pub fn duration(text: &str) -> Option<SignedDuration> {
     const MAX_MINUTES: i64 = 366 * 24 * 60;
     let mut minutes: i64 = 0;
     let mut number: Option<i64> = None;

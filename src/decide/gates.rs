@@ -1,18 +1,14 @@
 //! The conditions a promotion waits for, each a verdict with a reason code, in one list that everything shows.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 
-use super::versions::{Candidate, Cause, is_or_follows};
-use super::windows;
+use super::versions::{Candidate, is_or_follows};
+use super::{approvals, freeze, windows};
 use crate::model::id::Oid;
 use crate::model::ledger::Entry;
-use crate::model::pipeline::{App, Approvals, CheckOf, Environment, NamedCheck, ShipsMatch};
+use crate::model::pipeline::{App, CheckOf, Environment, NamedCheck, ShipsMatch};
 use crate::model::plan::Need;
-use crate::model::snapshot::{
-    Actor, CheckState, Holding, Permission, PipelineFacts, Pull, Review, ReviewState, Snapshot, Source,
-};
+use crate::model::snapshot::{CheckState, Holding, PipelineFacts, Pull, ReviewState, Snapshot, Source};
 use crate::model::verdict::{Answer, Verdict};
 
 /// What the gates of one promotion are judged on.
@@ -32,11 +28,11 @@ pub(super) struct Entering<'a> {
 }
 
 impl Entering<'_> {
-    fn entry(&self) -> Entry {
+    pub(super) fn entry(&self) -> Entry {
         self.snapshot.common.ledger.entry(&self.app.name, &self.environment.name)
     }
 
-    fn history(&self, environment: &str) -> &[Holding] {
+    pub(super) fn history(&self, environment: &str) -> &[Holding] {
         self.facts.environments.get(environment).map_or(&[], |holdings| &holdings.history)
     }
 
@@ -51,22 +47,24 @@ pub(super) fn all(entering: &Entering<'_>, pull: Option<&Pull>, needs: &mut Vec<
     if entering.candidate.is_rollback() {
         gates.push(Verdict::yes(
             "rollback",
-            "a rollback to a version that passed here before skips order, soak, windows and four eyes",
+            "a rollback to a version that passed here before skips order, soak, windows, freezes and four eyes",
         ));
     } else if let Some(why) = entering.candidate.forced() {
         gates.push(Verdict::yes("forced", format!("order, ships, soak and windows are passed over: {why}")));
         gates.extend(holds(entering));
+        gates.extend(freeze::gates(entering.snapshot, entering.environment, pull, needs));
     } else {
         gates.extend(entering.environment.after.iter().map(|upstream| after(entering, upstream)));
         gates.extend(ships(entering));
         gates.extend(soak(entering));
         gates.extend(entering.environment.windows.iter().map(|windows| windows::gate(windows, entering.now())));
         gates.extend(holds(entering));
+        gates.extend(freeze::gates(entering.snapshot, entering.environment, pull, needs));
     }
     let checks = entering.environment.checks.iter();
     gates.extend(checks.map(|wanted| named_check(entering, wanted, pull, needs)));
     if let Some(approvals) = &entering.environment.approvals {
-        gates.push(approved(entering, approvals, pull, needs));
+        gates.push(approvals::gate(entering, approvals, pull, needs));
     }
     gates.extend(pull.and_then(changes_requested));
     gates
@@ -158,6 +156,10 @@ fn ships(entering: &Entering<'_>) -> Option<Verdict> {
 /// It has been upstream for long enough.
 fn soak(entering: &Entering<'_>) -> Option<Verdict> {
     let soak = entering.environment.soak?;
+    let commit = entering.candidate.commit;
+    if let Some(skip) = entering.entry().skips.iter().find(|skip| skip.commit == commit) {
+        return Some(Verdict::yes("soak", format!("soak skipped by {}: {}", skip.by, skip.reason)));
+    }
     // The latest of the upstream environments counts: every one of them must have held it for long enough.
     let upstream = entering.environment.after.iter().map(|env| passed(entering, env, false).map(|held| held.since));
     let since = upstream.collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().max());
@@ -175,7 +177,7 @@ fn named_check(entering: &Entering<'_>, wanted: &NamedCheck, pull: Option<&Pull>
         (CheckOf::Source, _) => (entering.source.repo.id, entering.candidate.commit),
         (CheckOf::Promotion, Some(pull)) => (entering.snapshot.common.repo.id, pull.brief.head),
         (CheckOf::Promotion, None) => {
-            return Verdict::wait("check", format!("needs {name} on the promotion's pull request"));
+            return Verdict::wait("check", format!("needs the check {name} on the promotion's pull request"));
         }
     };
     let Some(checks) = entering.snapshot.facts.checks.get(&(repo, commit)) else {
@@ -187,12 +189,14 @@ fn named_check(entering: &Entering<'_>, wanted: &NamedCheck, pull: Option<&Pull>
     let states = mine.filter(|check| wanted.app.as_ref().is_none_or(|app| check.app == *app)).map(|check| check.state);
     let short = commit.short();
     match states.max() {
-        None => Verdict::wait("check", format!("{name}{from} has not reported on {short} yet"))
-            .next("it goes on by itself once that check reports success"),
-        Some(CheckState::Pending) => Verdict::wait("check", format!("{name}{from} is still running on {short}")),
-        Some(CheckState::Failed) => Verdict::no("check-failed", format!("{name}{from} failed on {short}"))
+        None => Verdict::wait("check", format!("the check {name}{from} has not reported on {short} yet"))
+            .next("it goes on by itself once it reports success"),
+        Some(CheckState::Pending) => {
+            Verdict::wait("check", format!("the check {name}{from} is still running on {short}"))
+        }
+        Some(CheckState::Failed) => Verdict::no("check-failed", format!("the check {name}{from} failed on {short}"))
             .next("fix what it found, or re-run it"),
-        Some(CheckState::Passed) => Verdict::yes("check", format!("{name}{from} passed on {short}")),
+        Some(CheckState::Passed) => Verdict::yes("check", format!("the check {name}{from} passed on {short}")),
     }
 }
 
@@ -205,107 +209,6 @@ fn held(environment: &str, hold: &crate::model::ledger::Hold) -> Verdict {
     let reason = if hold.reason.is_empty() { String::new() } else { format!(": {}", hold.reason) };
     Verdict::wait("held", format!("held by {} since {}{reason}", hold.by, date(hold.at)))
         .next(format!("{} or somebody with the rollback right comments `/trunkline unhold {environment}`", hold.by))
-}
-
-/// Enough people approved who had no hand in it.
-fn approved(entering: &Entering<'_>, wanted: &Approvals, pull: Option<&Pull>, needs: &mut Vec<Need>) -> Verdict {
-    let from = if wanted.teams.is_empty() { "people who may write here".to_owned() } else { wanted.teams.join(" or ") };
-    let Some(pull) = pull else {
-        return Verdict::wait("approvals", format!("needs {} from {from}", plural(wanted.min, "approval")));
-    };
-    let (involved, strict) = if wanted.four_eyes && !entering.candidate.is_rollback() {
-        match involved(entering, pull, needs) {
-            Ok(found) => found,
-            Err(unknown) => return unknown,
-        }
-    } else {
-        (BTreeSet::new(), false)
-    };
-    let min = if strict { wanted.min.max(2) } else { wanted.min };
-    let mut good = Vec::new();
-    let mut because = Vec::new();
-    for review in pull.reviews.iter().filter(|review| review.state == ReviewState::Approved && !review.author.bot) {
-        let who = &review.author.login;
-        let reason = if involved.contains(&who.to_lowercase()) {
-            Some(("four-eyes", "they tagged, wrote or asked for this version".to_owned()))
-        } else {
-            counts(entering.snapshot, wanted, review, pull, needs).map(|reason| ("approval", reason))
-        };
-        match reason {
-            Some((code, reason)) => {
-                because.push(Verdict::no(code, format!("{who}'s approval does not count: {reason}")));
-            }
-            None => good.push(who.as_str()),
-        }
-    }
-    let have = u32::try_from(good.len()).unwrap_or(u32::MAX);
-    let mut verdict = if have >= min {
-        Verdict::yes("approvals", format!("approved by {}", good.join(", ")))
-    } else {
-        let mut text = format!("{have} of {} from {from}", plural(min, "approval"));
-        if strict {
-            text.push_str("; nobody knows who pushed the tag, so two people must approve");
-        }
-        Verdict::wait("approvals", text).next(format!("{from} reviews and approves the newest commit"))
-    };
-    verdict.because = because;
-    verdict
-}
-
-/// Why a review does not count, or `None` when it does.
-fn counts(
-    snapshot: &Snapshot,
-    wanted: &Approvals,
-    review: &Review,
-    pull: &Pull,
-    needs: &mut Vec<Need>,
-) -> Option<String> {
-    if review.commit != Some(pull.brief.head) {
-        return Some("it is for an older commit".to_owned());
-    }
-    let login = &review.author.login;
-    if wanted.teams.is_empty() {
-        return match snapshot.facts.permissions.get(login) {
-            Some(permission) if *permission >= Permission::Write => None,
-            Some(_) => Some("they may not write here".to_owned()),
-            None => Some(ask(snapshot, needs, Need::Permission(login.clone()))),
-        };
-    }
-    let mut asking = None;
-    for team in &wanted.teams {
-        match snapshot.facts.members.get(&(team.clone(), login.clone())) {
-            Some(true) => return None,
-            Some(false) => {}
-            None => asking = Some(ask(snapshot, needs, Need::Member { team: team.clone(), login: login.clone() })),
-        }
-    }
-    Some(asking.unwrap_or_else(|| format!("they are not in {}", wanted.teams.join(" or "))))
-}
-
-/// Everybody who had a hand in this version, lower-cased, and whether its pusher is unknown.
-fn involved(entering: &Entering<'_>, pull: &Pull, needs: &mut Vec<Need>) -> Result<(BTreeSet<String>, bool), Verdict> {
-    let candidate = entering.candidate;
-    let mut people: BTreeSet<String> = BTreeSet::new();
-    let people_of =
-        |actors: &[Actor]| actors.iter().filter(|a| !a.bot).map(|a| a.login.to_lowercase()).collect::<Vec<_>>();
-    people.extend(people_of(&pull.commit_authors));
-    if let Cause::Asked(request) | Cause::Rollback(request) = &candidate.cause {
-        people.insert(request.by.to_lowercase());
-    }
-    let from = entering.history(&entering.environment.name).first().and_then(|holding| holding.commit);
-    let key = (entering.app.name.clone(), from, candidate.commit);
-    let Some(changelog) = entering.snapshot.facts.changelogs.get(&key) else {
-        let need = Need::Changelog { app: key.0, from, to: candidate.commit };
-        return Err(unknown(entering.snapshot, needs, need, "approvals", "who wrote this version"));
-    };
-    people
-        .extend(changelog.changes.iter().filter_map(|change| change.login.as_ref()).map(|login| login.to_lowercase()));
-    let pin =
-        candidate.tag.as_ref().and_then(|tag| entering.entry().tags.get(&tag.name).and_then(|pin| pin.pusher.clone()));
-    let pusher = pin.or_else(|| candidate.tag.as_ref().and_then(|tag| tag.pusher.clone()));
-    let pusher_unknown = candidate.tag.is_some() && pusher.is_none();
-    people.extend(pusher.map(|login| login.to_lowercase()));
-    Ok((people, pusher_unknown))
 }
 
 fn changes_requested(pull: &Pull) -> Option<Verdict> {
@@ -322,7 +225,7 @@ fn changes_requested(pull: &Pull) -> Option<Verdict> {
 }
 
 /// A gate that cannot be judged yet: waiting, with the question noted; fails closed when there is no answer to be had.
-fn unknown(snapshot: &Snapshot, needs: &mut Vec<Need>, need: Need, code: &str, what: &str) -> Verdict {
+pub(super) fn unknown(snapshot: &Snapshot, needs: &mut Vec<Need>, need: Need, code: &str, what: &str) -> Verdict {
     match snapshot.facts.unmet.get(&need) {
         Some(why) => Verdict::new(Answer::Wait, code, format!("{what} cannot be read: {why}")),
         None => {
@@ -330,20 +233,6 @@ fn unknown(snapshot: &Snapshot, needs: &mut Vec<Need>, need: Need, code: &str, w
             Verdict::wait(code, format!("looking up {what}"))
         }
     }
-}
-
-fn ask(snapshot: &Snapshot, needs: &mut Vec<Need>, need: Need) -> String {
-    match snapshot.facts.unmet.get(&need) {
-        Some(why) => format!("their rights cannot be read: {why}"),
-        None => {
-            needs.push(need);
-            "their rights are being looked up".to_owned()
-        }
-    }
-}
-
-fn plural(count: u32, word: &str) -> String {
-    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
 
 /// A time as people read it, always in UTC, so that the text does not change with the reader.

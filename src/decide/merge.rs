@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{branch_rules, texts, versions, ways_in};
+use super::{branch_rules, overrides, texts, versions, ways_in};
 use crate::model::finding::Evaluation;
 use crate::model::id::Key;
 use crate::model::merging::{InLine, Merging};
@@ -29,7 +29,7 @@ pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, pipeline: &Pipeli
     }
     let key = (pull.base_tip, pull.brief.head);
     let evaluation = match snapshot.facts.evaluations.get(&key) {
-        Some(Ok(evaluation)) => evaluation,
+        Some(Ok(evaluation)) => overrides::applied(snapshot, pull, evaluation),
         // Somebody else wrote where this promotion writes: a fresh one is made on what stands there now.
         Some(Err(why)) => return renew(snapshot, pull, why, plan),
         None => {
@@ -37,7 +37,7 @@ pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, pipeline: &Pipeli
             return;
         }
     };
-    let ways = ways_in::all(snapshot, pipeline, pull, evaluation, &mut plan.needs);
+    let ways = ways_in::all(snapshot, pipeline, pull, &evaluation, &mut plan.needs);
     let Some(first) = ways.first() else {
         plan.verdicts.push(Verdict::no("no-version", "this promotion changes no version any more").next("close it"));
         return;
@@ -48,7 +48,7 @@ pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, pipeline: &Pipeli
         plan.effects.push(Effect::RequestReviews { number: pull.brief.number, teams });
     }
     let mut because: Vec<Verdict> = ways.iter().map(|way| way.verdict.clone()).collect();
-    because.extend(obstacles(subject, pull, evaluation));
+    because.extend(obstacles(subject, pull, &evaluation));
     let open = because.iter().all(|verdict| verdict.answer == Answer::Yes);
     let auto = ways.iter().all(|way| way.environment.merge == Merge::Auto);
     // The gates have asked for it; without it nothing is open.

@@ -160,6 +160,7 @@ fn evaluation(n: u8) -> Evaluation {
         findings: Vec::new(),
         objects: 1,
         rendered: true,
+        digest: String::new(),
     };
     Evaluation { environments: vec![touched], ..Evaluation::default() }
 }
@@ -243,7 +244,13 @@ impl There {
             url: String::new(),
             reactions: Vec::new(),
         });
-        let subject = PullSubject { number: one.number(), pull: Some(pull), comments: comment.collect(), checked_at };
+        let subject = PullSubject {
+            number: one.number(),
+            pull: Some(pull),
+            comments: comment.collect(),
+            checked_at,
+            check_since: checked_at,
+        };
         let plans = [Subject::Head(head), Subject::Pull(subject)].map(|subject| decide(&self.snapshot(one, subject)));
         let mut updated = 0;
         for effect in plans.into_iter().flat_map(|plan| {

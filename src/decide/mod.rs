@@ -3,6 +3,7 @@
 //! A broken configuration or an unknown environment is a verdict, never an error. What a feature must know first it asks for
 //! as a `Need`; the loop looks it up and decides again, so this module never reads anything.
 
+mod approvals;
 mod branch_rules;
 mod check;
 mod commands;
@@ -10,11 +11,13 @@ mod comment;
 pub mod deployments;
 mod draft;
 mod first_sight;
+mod freeze;
 mod gates;
 pub mod holdings;
 mod merge;
 #[cfg(test)]
 mod merge_tests;
+mod overrides;
 mod promotions;
 mod rights;
 mod texts;

@@ -3,14 +3,12 @@
 use super::gates::Entering;
 use super::promotions::Standing;
 use super::versions::{Candidate, Cause, version_of};
-use crate::command::{self, Parsed, Verb};
+use crate::command::Parsed;
 use crate::model::finding::ImageChange;
 use crate::model::merging::Landed;
 use crate::model::pipeline::{App, Environment, Pipeline};
 use crate::model::plan::Need;
-use crate::model::snapshot::{
-    Changelog, Comment, Holding, Holdings, Permission, PipelineFacts, PullBrief, Snapshot, Source,
-};
+use crate::model::snapshot::{Changelog, Comment, Holding, Holdings, PipelineFacts, PullBrief, Snapshot, Source};
 use crate::model::verdict::Verdict;
 use crate::report::markdown::code;
 use crate::report::promotion::{self, Audience, ChangelogEntry, PromotionInput, PromotionKind};
@@ -175,22 +173,6 @@ pub(super) fn misread(parsed: &Parsed) -> String {
 /// A refusal, with the command quoted.
 pub(super) fn refused(parsed: &Parsed, verdict: &Verdict) -> String {
     reply::refusal(parsed, verdict)
-}
-
-/// The commands, and which of them the person's permission allows.
-pub(super) fn help(verb: Option<Verb>, permission: Option<Permission>) -> String {
-    let may = |right| {
-        let floor = match right {
-            command::Right::Read => Permission::Read,
-            command::Right::Triage => Permission::Triage,
-            // Team rights differ by environment; whoever may write can at least ask.
-            command::Right::Promote | command::Right::Write | command::Right::Rollback | command::Right::Bypass => {
-                Permission::Write
-            }
-        };
-        permission.is_some_and(|permission| permission >= floor)
-    };
-    reply::help(&command::help(verb, may))
 }
 
 /// How an application's environments stand.

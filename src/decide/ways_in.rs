@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::branch_rules;
 use super::gates::{self, Entering};
 use super::versions::{self, Candidate, Cause};
+use super::{freeze, overrides};
 use crate::model::finding::{Evaluation, VersionChange};
 use crate::model::pipeline::{App, Environment, Pipeline, Takes};
 use crate::model::plan::Need;
@@ -53,8 +54,15 @@ pub(super) fn all<'a>(
         let Some(environment) = pipeline.environment(&touched.environment) else { continue };
         for change in &touched.versions {
             let Some(app) = pipeline.app(&change.app) else { continue };
-            let known = !judged.insert((&touched.environment, change));
-            if known || !gated(environment) && !is_promotion(snapshot, pull) {
+            if !judged.insert((&touched.environment, change)) {
+                continue;
+            }
+            if !gated(environment) && !is_promotion(snapshot, pull) {
+                let frozen = freeze::gates(snapshot, environment, Some(pull), needs);
+                if !frozen.is_empty() {
+                    let verdict = Verdict::all("entering", format!("{} into {}", app.name, environment.name), frozen);
+                    ways.push(WayIn { environment, verdict });
+                }
                 continue;
             }
             let verdict = match snapshot.facts.pipelines.get(&app.name) {
@@ -100,7 +108,13 @@ fn judge(
     };
     let candidate = match candidate(snapshot, (environment, app), (pull, change), facts, source) {
         Ok(candidate) => candidate,
-        Err(verdict) => return verdict,
+        Err(verdict) if is_promotion(snapshot, pull) => return verdict,
+        Err(verdict) => {
+            let mut gates = vec![verdict];
+            gates.extend(freeze::gates(snapshot, environment, Some(pull), needs));
+            let headline = format!("{} into {}", app.name, environment.name);
+            return not_ours(snapshot, (pull, environment), headline, gates);
+        }
     };
     let entering = Entering { snapshot, app, environment, facts, source, candidate: &candidate };
     let mut because = gates::all(&entering, Some(pull), needs);
@@ -111,13 +125,31 @@ fn judge(
                 .next("close this pull request and open your own, or remove the commits"),
         );
     }
-    let promotion = is_promotion(snapshot, pull);
-    because.extend(promotion.then(|| branch_rules::gate(snapshot, &pull.brief, needs)).flatten());
-    let verdict = Verdict::all("entering", format!("{} into {}", candidate.version, environment.name), because);
-    let open = promotion && verdict.answer == Answer::Yes;
+    let headline = format!("{} into {}", candidate.version, environment.name);
+    if !is_promotion(snapshot, pull) {
+        return not_ours(snapshot, (pull, environment), headline, because);
+    }
+    because.extend(branch_rules::gate(snapshot, &pull.brief, needs));
+    let verdict = Verdict::all("entering", headline, because);
+    let open = verdict.answer == Answer::Yes;
     match branch_rules::who_merges(snapshot, &pull.brief, environment.merge).filter(|_| open) {
         Some(who) => verdict.next(who),
         None => verdict,
+    }
+}
+
+/// The gates of what a person or another bot brings, some of which may be overridden.
+fn not_ours(
+    snapshot: &Snapshot,
+    (pull, environment): (&Pull, &Environment),
+    headline: String,
+    gates: Vec<Verdict>,
+) -> Verdict {
+    let mut gates = overrides::pass_over(snapshot, pull, &environment.name, gates);
+    // What names no version has no gates but that one, which says it all.
+    match gates.len() {
+        1 if gates[0].answer != Answer::Yes => gates.remove(0),
+        _ => Verdict::all("entering", headline, gates),
     }
 }
 

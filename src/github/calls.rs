@@ -109,6 +109,7 @@ calls! {
     Ruleset: GET "/repos/{owner}/{repo}/rulesets/{ruleset_id}", Observe metadata Read;
     Turn: POST "/graphql" ["turn.graphql"], Observe metadata Read pull_requests Read checks Read;
     Landed: POST "/graphql" ["landed.graphql"], Observe metadata Read pull_requests Read;
+    Labels: POST "/graphql" ["labels.graphql"], Observe metadata Read pull_requests Read;
     Permission: GET "/repos/{owner}/{repo}/collaborators/{username}/permission", Observe metadata Read;
 
     CreateCheck: POST "/repos/{owner}/{repo}/check-runs", Work checks Write;

@@ -14,6 +14,7 @@ mod deployments;
 mod ended;
 mod error;
 mod hooks;
+mod labels;
 mod merging;
 mod observe;
 mod pace;

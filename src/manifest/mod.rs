@@ -3,6 +3,7 @@
 mod amounts;
 pub mod at;
 pub mod diff;
+mod digest;
 pub mod edit;
 pub mod emit;
 mod images;
@@ -23,6 +24,7 @@ mod load_tests;
 
 pub use amounts::amount_changes;
 pub use diff::changes;
+pub use digest::digest;
 pub use edit::{EditError, insert_after, remove_key, set_scalar, set_scalars};
 pub use emit::yaml;
 pub use images::image_changes;

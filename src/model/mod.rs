@@ -11,3 +11,4 @@ pub mod snapshot;
 pub mod tree;
 pub mod verdict;
 pub mod version;
+pub mod wide;

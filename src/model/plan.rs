@@ -59,6 +59,13 @@ pub enum Need {
         /// The login.
         login: String,
     },
+    /// Who set a label on a pull request.
+    Labelled {
+        /// The pull request.
+        number: u64,
+        /// The label.
+        label: String,
+    },
     /// The commits between two versions of an application.
     Changelog {
         /// The application.

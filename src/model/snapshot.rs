@@ -192,6 +192,15 @@ pub struct Pull {
     pub commit_authors: Vec<Actor>,
 }
 
+/// A label as it was set last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Labelled {
+    /// By whom.
+    pub by: Actor,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// A review.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Review {
@@ -227,6 +236,8 @@ pub struct PullSubject {
     pub comments: Vec<Comment>,
     /// When our newest concluded check on the head was posted.
     pub checked_at: Option<Timestamp>,
+    /// Since when our check, concluded or not, has stood on the head.
+    pub check_since: Option<Timestamp>,
 }
 
 /// A comment.
@@ -446,6 +457,8 @@ pub struct Facts {
     pub permissions: BTreeMap<String, Permission>,
     /// Membership of (team, login).
     pub members: BTreeMap<(String, String), bool>,
+    /// Who set a label of a pull request last; `None` when it is not set.
+    pub labelled: BTreeMap<(u64, String), Option<Labelled>>,
     /// Changelogs by application, from, to.
     pub changelogs: BTreeMap<(String, Option<Oid>, Oid), Changelog>,
     /// Pipelines by application.

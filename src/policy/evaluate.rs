@@ -204,6 +204,7 @@ fn one(
         findings: delta::compare(had, found),
         objects: u32::try_from(after.objects.len()).unwrap_or(u32::MAX),
         rendered: after.ok,
+        digest: if after.ok { manifest::digest(&after.objects) } else { String::new() },
     })
 }
 

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 
 use super::{Reconciler, Trouble};
-use crate::github::{ApiError, Kind, RepoAt};
+use crate::git::GitError;
+use crate::github::{ApiError, Kind, RepoAt, Scope};
 use crate::model::id::{Key, Oid};
 use crate::model::ledger::LEDGER_BRANCH;
 use crate::model::path::RepoPath;
@@ -112,6 +113,8 @@ impl Reconciler {
         Ok(github.close_pull(at, number).await?)
     }
 
+    /// Writes decisions onto the newest ledger. What others decided since ours was made stays, and ours counts as long as it is about
+    /// other files: sixty teams do not wait for each other.
     async fn record(
         &self,
         at: &RepoAt,
@@ -119,12 +122,30 @@ impl Reconciler {
         message: &str,
         expected: Option<Oid>,
     ) -> Result<(), Trouble> {
-        let files: Vec<(RepoPath, Vec<u8>)> =
+        let bytes: Vec<(RepoPath, Vec<u8>)> =
             files.iter().map(|(path, text)| (path.clone(), text.clone().into_bytes())).collect();
-        match expected {
-            Some(head) => self.parts.github.commit(at, (LEDGER_BRANCH, head), &files, message).await?,
-            None => self.parts.github.create_ledger(at, &files, message).await?,
+        let _turn = self.ledgers.turn(at.id).await;
+        let here = self.fetch(at, &[]).await?;
+        let Some(tip) = here.refs.heads.get(LEDGER_BRANCH).copied() else {
+            self.parts.github.create_ledger(at, &bytes, message).await?;
+            return Ok(());
         };
+        if expected != Some(tip) {
+            let paths: Vec<RepoPath> = files.iter().map(|(path, _)| path.clone()).collect();
+            let same = here.blocking(move |repo| {
+                let ids = |commit: Oid| -> Result<Vec<Option<Oid>>, GitError> {
+                    let tree = Tree::new(repo.tree_of(commit)?, repo);
+                    Ok(paths.iter().map(|path| Some(tree.entry(path).ok()??.id)).collect())
+                };
+                let before = expected.map_or(Ok(vec![None; paths.len()]), ids)?;
+                Ok(before == ids(tip)?)
+            });
+            if !same.await? {
+                let moved = "somebody else decided on the same at the same time";
+                return Err(ApiError::new(Kind::Conflict, Scope::Pull, moved).into());
+            }
+        }
+        self.parts.github.commit(at, (LEDGER_BRANCH, tip), &bytes, message).await?;
         Ok(())
     }
 

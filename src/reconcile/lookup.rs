@@ -4,15 +4,15 @@ use super::{Reconciler, Trouble};
 use sha2::{Digest, Sha256};
 
 use crate::config;
-use crate::git::Merge;
-use crate::github::Kind;
+use crate::git::{GitError, Merge};
+use crate::github::{Kind, RepoAt};
 use crate::model::id::Oid;
 use crate::model::pipeline::Pipeline;
 use crate::model::plan::Need;
-use crate::model::snapshot::{Change, Changelog, Configuration, Snapshot};
+use crate::model::snapshot::{Change, Changelog, Configuration, Permission, Snapshot, Subject};
 use crate::model::tree::Tree;
 use crate::policy::files;
-use crate::queue::Note;
+use crate::queue::Lease;
 use crate::worker::Request;
 
 /// Commits listed in a changelog; a promotion of more is described by its numbers.
@@ -20,11 +20,16 @@ const MAX_CHANGES: usize = 100;
 
 impl Reconciler {
     /// Meets one need, or notes why it cannot be met.
-    pub(super) async fn look_up(&self, snapshot: &mut Snapshot, need: Need, notes: &[Note]) -> Result<(), Trouble> {
-        match self.answer(snapshot, &need, notes).await {
+    pub(super) async fn look_up(&self, snapshot: &mut Snapshot, need: Need, lease: &Lease) -> Result<(), Trouble> {
+        match self.answer(snapshot, &need, lease).await {
             Ok(()) => Ok(()),
             // What is denied or gone stays so for this pass: the plan goes on and says so.
             Err(Trouble::Api(error)) if matches!(error.kind, Kind::Denied | Kind::Gone | Kind::Invalid) => {
+                snapshot.facts.unmet.insert(need, error.to_string());
+                Ok(())
+            }
+            // A commit somebody pushed away and approved before that: gone from the server, it counts for nothing.
+            Err(Trouble::Git(error @ (GitError::Missing(_) | GitError::Refused(_)))) if is_past(snapshot, &need) => {
                 snapshot.facts.unmet.insert(need, error.to_string());
                 Ok(())
             }
@@ -32,7 +37,7 @@ impl Reconciler {
         }
     }
 
-    async fn answer(&self, snapshot: &mut Snapshot, need: &Need, notes: &[Note]) -> Result<(), Trouble> {
+    async fn answer(&self, snapshot: &mut Snapshot, need: &Need, lease: &Lease) -> Result<(), Trouble> {
         let Some(listing) = self.directory.find(snapshot.common.repo.id) else {
             return Err(Trouble::bug("the repository left the directory in the middle of a pass"));
         };
@@ -52,13 +57,16 @@ impl Reconciler {
                 snapshot.facts.branches.insert(branch.clone(), pulls);
             }
             Need::Permission(login) => {
-                let permission = github.permission(at, login).await?;
+                let permission = self.permission(at, login).await?;
                 snapshot.facts.permissions.insert(login.clone(), permission);
             }
             Need::Member { team, login } => {
-                let Some((org, slug)) = team.split_once('/') else { return Ok(()) };
-                let member = github.team_member(at.installation, org, slug, login).await?;
+                let member = self.member(at, team, login).await?;
                 snapshot.facts.members.insert((team.clone(), login.clone()), member);
+            }
+            Need::Labelled { number, label } => {
+                let labelled = github.labelled(at, *number, label).await?;
+                snapshot.facts.labelled.insert((*number, label.clone()), labelled);
             }
             Need::Changelog { app, from, to } => {
                 let changelog = self.changelog(snapshot, app, *from, *to).await?;
@@ -67,9 +75,9 @@ impl Reconciler {
             Need::Pipeline(app) => {
                 let Configuration::Valid(pipeline) = &snapshot.common.config else { return Ok(()) };
                 let Some(app) = pipeline.app(app) else { return Ok(()) };
-                let (_, open) = github.repo(at).await?;
+                let (_, open) = self.repo(at, lease.asked_at).await?;
                 let here = self.fetch(at, &[]).await?;
-                let facts = self.way(&snapshot.common, &here, (app, pipeline), &open.open, notes).await?;
+                let facts = self.way(&snapshot.common, &here, (app, pipeline), &open.open, &lease.notes).await?;
                 snapshot.facts.pipelines.insert(app.name.clone(), facts);
             }
             Need::Merging { .. } | Need::Turn(_) | Need::Landed { .. } | Need::Deployments { .. } => {
@@ -77,6 +85,28 @@ impl Reconciler {
             }
         }
         Ok(())
+    }
+
+    async fn permission(&self, at: &RepoAt, login: &str) -> Result<Permission, Trouble> {
+        let now = self.parts.clock.now();
+        if let Some(known) = self.people.permission(at.id, login, now) {
+            return Ok(known);
+        }
+        let permission = self.parts.github.permission(at, login).await?;
+        self.people.remember_permission(at.id, login, permission, now);
+        Ok(permission)
+    }
+
+    async fn member(&self, at: &RepoAt, team: &str, login: &str) -> Result<bool, Trouble> {
+        // The configuration lets no other text through; nobody is a member of what is no team.
+        let Some((org, slug)) = team.split_once('/') else { return Ok(false) };
+        let now = self.parts.clock.now();
+        if let Some(known) = self.people.member(at.installation, team, login, now) {
+            return Ok(known);
+        }
+        let member = self.parts.github.team_member(at.installation, org, slug, login).await?;
+        self.people.remember_member(at.installation, (team, login), member, now);
+        Ok(member)
     }
 
     /// What merging `head` into `base` does to the environments, under the rules of the default branch.
@@ -156,5 +186,15 @@ impl Reconciler {
             })
             .collect();
         Ok(Changelog { changes, total: log.total })
+    }
+}
+
+/// Whether an evaluation is of a commit that no longer heads what the key is about.
+fn is_past(snapshot: &Snapshot, need: &Need) -> bool {
+    let Need::Evaluation { head, .. } = need else { return false };
+    match &snapshot.subject {
+        Subject::Head(subject) => subject.head != *head,
+        Subject::Pull(subject) => subject.pull.as_ref().is_none_or(|pull| pull.brief.head != *head),
+        Subject::Repo(_) | Subject::Pipeline(_) => false,
     }
 }

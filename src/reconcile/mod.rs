@@ -6,9 +6,12 @@
 mod apply;
 mod directory;
 mod expect;
+mod ledgers;
 mod lookup;
 mod merging;
 mod observe;
+mod people;
+mod reads;
 mod routes;
 mod trouble;
 mod way;
@@ -27,7 +30,7 @@ use crate::github::GitHub;
 use crate::model::id::Key;
 use crate::model::plan::{Effect, Plan};
 use crate::model::snapshot::{Bot, PullState, PullSubject, Snapshot, Subject};
-use crate::queue::{Lease, Note, Outcome, Queue, QueueError, Wake};
+use crate::queue::{Lease, Outcome, Queue, QueueError, Wake};
 use crate::telemetry::metrics::Metrics;
 use crate::worker::Worker;
 
@@ -88,6 +91,9 @@ pub struct Reconciler {
     expectations: Expectations,
     caches: way::Caches,
     memory: merging::Memory,
+    reads: reads::Reads,
+    ledgers: ledgers::Turns,
+    people: people::People,
     /// Until when nothing is created: reads may be stale right after a start.
     quiet_until: Mutex<Timestamp>,
 }
@@ -107,6 +113,9 @@ impl Reconciler {
             expectations: Expectations::default(),
             caches: way::Caches::default(),
             memory: merging::Memory::default(),
+            reads: reads::Reads::default(),
+            ledgers: ledgers::Turns::default(),
+            people: people::People::default(),
             quiet_until,
         });
         this.sweep().await?;
@@ -242,7 +251,7 @@ impl Reconciler {
 
     async fn attempt(&self, lease: &Lease) -> Result<Option<Timestamp>, Trouble> {
         let Some(mut snapshot) = self.observe(lease).await? else { return Ok(None) };
-        let plan = self.plan(&mut snapshot, &lease.notes).await?;
+        let plan = self.plan(&mut snapshot, lease).await?;
         let mut look_again_at = plan.look_again_at;
         let later = |at: Timestamp, old: Option<Timestamp>| Some(old.map_or(at, |old| old.min(at)));
         for verdict in &plan.verdicts {
@@ -278,7 +287,7 @@ impl Reconciler {
     /// tagged, a hold set, an approval taken back.
     async fn confirm(&self, lease: &Lease, effect: &Effect) -> Result<(), Trouble> {
         let still = match self.observe(lease).await? {
-            Some(mut snapshot) => self.plan(&mut snapshot, &lease.notes).await?.effects.contains(effect),
+            Some(mut snapshot) => self.plan(&mut snapshot, lease).await?.effects.contains(effect),
             None => false,
         };
         // Not at once, should what was seen keep changing.
@@ -296,7 +305,7 @@ impl Reconciler {
     }
 
     /// Decides, looks up what the plan asks for, and decides again.
-    async fn plan(&self, snapshot: &mut Snapshot, notes: &[Note]) -> Result<Plan, Trouble> {
+    async fn plan(&self, snapshot: &mut Snapshot, lease: &Lease) -> Result<Plan, Trouble> {
         for _ in 0..MAX_ROUNDS {
             let plan = decide(snapshot);
             if plan.needs.is_empty() {
@@ -304,7 +313,7 @@ impl Reconciler {
                 return Ok(plan);
             }
             for need in plan.needs {
-                self.look_up(snapshot, need, notes).await?;
+                self.look_up(snapshot, need, lease).await?;
             }
         }
         Err(Trouble::bug("the plan kept asking for more than eight rounds"))
@@ -321,8 +330,12 @@ impl Reconciler {
     }
 
     async fn write(&self, snapshot: &Snapshot, effect: &Effect) -> Result<(), Trouble> {
-        let id = self.apply(snapshot, effect).await?;
-        self.expectations.written(snapshot.common.repo.id, effect, id, self.parts.clock.now());
+        let repo = snapshot.common.repo.id;
+        let applied = self.apply(snapshot, effect).await;
+        // Also what failed may have been done.
+        self.reads.written(repo, self.parts.clock.now());
+        let id = applied?;
+        self.expectations.written(repo, effect, id, self.parts.clock.now());
         Ok(())
     }
 }

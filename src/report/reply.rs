@@ -9,8 +9,8 @@ use super::promotion::version_cell;
 use super::sections::objects;
 use super::short::short;
 use super::verdict;
-use super::words::time;
-use crate::command::{HelpRow, Outcome, Parsed};
+use super::words::{listed, time};
+use crate::command::{HelpRow, Outcome, Parsed, You};
 use crate::model::finding::Evaluation;
 use crate::model::id::Oid;
 use crate::model::verdict::{Answer, Verdict};
@@ -135,14 +135,20 @@ pub fn this_change(evaluation: &Evaluation) -> String {
 pub fn help(rows: &[HelpRow]) -> String {
     let mut out = "| Command | What it does | Who may | You |\n|:--|:--|:--|:--|\n".to_owned();
     for row in rows {
-        let you = if row.allowed { "yes" } else { "no" };
+        let you = match &row.you {
+            You::Yes => "yes".to_owned(),
+            You::No => "no".to_owned(),
+            You::In(names) => listed(&names.iter().map(|name| cell_code(name)).collect::<Vec<_>>(), 10),
+            You::Depends => "if you are in its teams".to_owned(),
+        };
         let usage = cell_code(&format!("/trunkline {}", row.info.usage));
         out.push_str(&format!("| {usage} | {} | {} | {you} |\n", row.info.about, row.info.right));
     }
     let bare: Vec<String> =
         rows.iter().filter(|row| row.info.bare).map(|row| code(&format!("/{}", row.info.name))).collect();
     if !bare.is_empty() {
-        out.push_str(&format!("\n{} also work without `/trunkline`.\n", bare.join(" and ")));
+        let works = if bare.len() == 1 { "works" } else { "work" };
+        out.push_str(&format!("\n{} also {works} without `/trunkline`.\n", listed(&bare, bare.len())));
     }
     out.push_str("\nA command stands at the start of a line of a new comment, outside code and quotes. Approvals are GitHub's own reviews.\n");
     out

@@ -3,7 +3,6 @@
 use serde_json::json;
 
 use super::Sandbox;
-use super::acts::pulls;
 use super::auth::Actor;
 use super::refusal::Refusal;
 use super::world::{Deployment, Thread};
@@ -71,10 +70,5 @@ impl Sandbox {
             let head = &repo.pulls.get(&number)?.head_sha;
             repo.checks.values().rfind(|check| check.head_sha == *head && check.app == app).map(|check| check.id)
         })
-    }
-
-    /// Somebody presses "Update branch".
-    pub fn update_branch(&self, repo: &str, user: &str, number: u64) {
-        self.by("update a branch", user, repo, |cx, id| pulls::update_branch(cx, id, number, None));
     }
 }

@@ -21,17 +21,21 @@ const DAYS: u64 = 4;
 const SOAK: Duration = Duration::from_secs(3600);
 
 /// Small, and the same everywhere: xorshift.
-struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    fn below(&mut self, n: usize) -> usize {
+    pub(crate) fn new(seed: u64) -> Self {
+        Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    pub(crate) fn below(&mut self, n: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         (self.0 % n as u64) as usize
     }
 
-    fn of<'a, T>(&mut self, all: &'a [T]) -> Option<&'a T> {
+    pub(crate) fn of<'a, T>(&mut self, all: &'a [T]) -> Option<&'a T> {
         if all.is_empty() { None } else { Some(&all[self.below(all.len())]) }
     }
 }
@@ -295,7 +299,7 @@ async fn day(seed: u64) -> BTreeMap<&'static str, usize> {
     let mut world = World::with(&files).await;
     world.github.open_issue(ENVIRONMENTS, "ann", "Environments", "");
     world.settle().await;
-    let (mut dice, mut book) = (Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1), Book::default());
+    let (mut dice, mut book) = (Dice::new(seed), Book::default());
     for log in git(&world, SHOP, &["log", "--reverse", "--format=%H", "main"]).lines() {
         book.trunk.push((log.to_owned(), "ann", true));
     }

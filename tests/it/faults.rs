@@ -79,10 +79,12 @@ pub(crate) fn difference(wanted: &str, got: &str) -> String {
 
 macro_rules! act {
     ($world:ident, $body:block) => {{
-        fn act<'a>($world: &'a mut World) -> std::pin::Pin<Box<dyn std::future::Future<Output = ()> + 'a>> {
+        fn act<'a>(
+            $world: &'a mut crate::world::World,
+        ) -> std::pin::Pin<Box<dyn std::future::Future<Output = ()> + 'a>> {
             Box::pin(async move { $body })
         }
-        act as $crate::faults::Act
+        act as crate::faults::Act
     }};
 }
 pub(crate) use act;

@@ -1,7 +1,6 @@
 //! Questions, and the wish to look again: nothing is decided by them.
 
 use super::{Outcome, Run};
-use crate::command;
 use crate::command::Right as Act;
 use crate::decide::{promotions, texts};
 use crate::model::id::Key;
@@ -11,15 +10,6 @@ use crate::model::snapshot::PullState;
 use crate::report::{reply, verdict};
 
 impl Run<'_, '_> {
-    pub(super) fn help(&mut self, verb: Option<command::Verb>) -> Outcome {
-        if let Err(outcome) = self.right(Act::Read, None) {
-            return outcome;
-        }
-        // Team rights differ by environment, so the help names them and only marks what the permission alone rules out.
-        let me = self.snapshot.facts.permissions.get(&self.comment.author.login).copied();
-        Outcome::Done(Some(texts::help(verb, me)))
-    }
-
     pub(super) fn status(
         &mut self,
         pipeline: &Pipeline,

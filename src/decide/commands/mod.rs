@@ -1,8 +1,12 @@
 //! Slash-commands: from a comment to a decision in the ledger or an answer, acknowledged last.
 
 mod ask;
+mod freeze;
+mod help;
 mod hold;
+mod overriding;
 mod promote;
+mod skip_soak;
 
 use jiff::SignedDuration;
 
@@ -33,10 +37,10 @@ pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, plan: &mut Plan) 
         if parsed.is_empty() {
             continue;
         }
-        let mut run = Run { snapshot, subject, comment, plan, answers: Vec::new(), refused: false, recorded: false };
+        let mut run = Run::new(snapshot, subject, comment, plan);
         if !run.comment(parsed) {
             // The next comment is judged on the ledger this one leaves, in a pass of its own.
-            if run.recorded {
+            if run.recorded() {
                 plan.effects.push(Effect::Wake(Key::Pull(snapshot.common.repo.id, subject.number)));
             }
             return;
@@ -69,12 +73,24 @@ struct Run<'a, 'p> {
     subject: &'a PullSubject,
     comment: &'a Comment,
     plan: &'p mut Plan,
+    /// What the comment's commands change in the ledger: one commit, so that none of them is written without the others.
+    draft: Draft<'a>,
+    /// Who acts on what is recorded, or shows it.
+    wakes: Vec<Key>,
     answers: Vec<String>,
     refused: bool,
-    recorded: bool,
 }
 
-impl Run<'_, '_> {
+impl<'a, 'p> Run<'a, 'p> {
+    fn new(snapshot: &'a Snapshot, subject: &'a PullSubject, comment: &'a Comment, plan: &'p mut Plan) -> Self {
+        let draft = Draft::said_in(&snapshot.common.ledger, &comment.url);
+        Self { snapshot, subject, comment, plan, draft, wakes: Vec::new(), answers: Vec::new(), refused: false }
+    }
+
+    fn recorded(&self) -> bool {
+        !self.wakes.is_empty()
+    }
+
     /// Runs every command of one comment; `false` when the pass must end here.
     fn comment(&mut self, parsed: Vec<Parsed>) -> bool {
         let seen = self.comment.reactions.contains(&Reaction::Eyes);
@@ -96,13 +112,16 @@ impl Run<'_, '_> {
                 }
             }
         }
+        let draft = std::mem::replace(&mut self.draft, Draft::new(&self.snapshot.common.ledger));
+        self.plan.effects.extend(draft.effect());
+        self.plan.effects.extend(self.wakes.iter().cloned().map(Effect::Wake));
         if !self.answers.is_empty() && !self.is_replied() {
             let body = texts::reply(self.comment, &self.answers);
             self.plan.effects.push(Effect::Reply { number: self.subject.number, to: self.comment.id, body });
         }
         let reaction = if self.refused { Reaction::Confused } else { Reaction::Rocket };
         self.plan.effects.push(Effect::React { comment: self.comment.id, reaction });
-        !self.recorded
+        !self.recorded()
     }
 
     fn is_replied(&self) -> bool {
@@ -120,7 +139,7 @@ impl Run<'_, '_> {
         }
         let app = request.app.as_deref();
         match &request.command {
-            Command::Help { verb } => self.help(*verb),
+            Command::Help { verb } => self.help(pipeline, *verb),
             Command::Status { environment } => self.status(pipeline, environment.as_deref(), app, false),
             Command::Plan { environment } => self.status(pipeline, environment.as_deref(), app, true),
             Command::Retry => self.retry(pipeline),
@@ -132,6 +151,11 @@ impl Run<'_, '_> {
             }
             Command::Hold { environment, reason } => self.hold(pipeline, (environment, app), reason.as_deref()),
             Command::Unhold { environment } => self.unhold(pipeline, (environment, app)),
+            Command::Freeze(freezing) => self.freeze(pipeline, freezing),
+            Command::Unfreeze { environment } => self.unfreeze(pipeline, environment.as_deref()),
+            Command::SkipSoak { environment, reason } => self.skip_soak(pipeline, (environment, app), reason),
+            Command::Override { rule, reason } => self.accept(pipeline, rule, reason, request.sha.as_deref()),
+            Command::CancelOverride { rule } => self.cancel_override(pipeline, rule),
         }
     }
 
@@ -150,6 +174,27 @@ impl Run<'_, '_> {
             Right::Granted => Ok(()),
             Right::Denied(why) => Err(Outcome::Refused(Verdict::no("not-allowed", why))),
             Right::Unknown => Err(Outcome::Unknown),
+        }
+    }
+
+    /// Whether somebody may do this in each of these environments; everything that must be looked up for it is asked for at once.
+    fn right_in_all(&mut self, act: Act, environments: &[&Environment]) -> Result<(), Outcome> {
+        let mut unknown = false;
+        let mut denied = Vec::new();
+        for environment in environments {
+            match self.right(act, Some(environment)) {
+                Ok(()) => {}
+                Err(Outcome::Refused(why)) => match environments {
+                    [_] => denied.push(why.text),
+                    _ => denied.push(format!("{}: {}", environment.name, why.text)),
+                },
+                Err(_) => unknown = true,
+            }
+        }
+        match denied.as_slice() {
+            _ if unknown => Err(Outcome::Unknown),
+            [] => Ok(()),
+            all => Err(Outcome::Refused(Verdict::no("not-allowed", all.join("; ")))),
         }
     }
 
@@ -195,6 +240,16 @@ impl Run<'_, '_> {
         Outcome::Done(None)
     }
 
+    /// The same, for what is wider than one application.
+    fn recorded_before_for_all(&mut self, answer: String) -> Outcome {
+        let repo = self.snapshot.common.repo.id;
+        if let Configuration::Valid(pipeline) = &self.snapshot.common.config {
+            let pipelines = pipeline.apps.iter().map(|app| Key::Pipeline(repo, app.name.clone()));
+            self.plan.effects.extend(pipelines.map(Effect::Wake));
+        }
+        Outcome::Done(Some(answer))
+    }
+
     /// Writes a decision into the ledger, unless it is in there already.
     fn record(
         &mut self,
@@ -214,16 +269,12 @@ impl Run<'_, '_> {
         if let Some(problem) = ledger.problems.get(&(app.name.clone(), environment.name.clone())) {
             return Outcome::Refused(Verdict::no("ledger-broken", format!("the ledger cannot be read: {problem}")));
         }
-        let mut draft = Draft::new(ledger);
-        let message = format!("{why}\n\n{}", self.comment.url);
-        draft.change(&app.name, &environment.name, message, |entry| {
+        self.draft.change(&app.name, &environment.name, why, |entry| {
             change(entry);
             entry.decided(self.comment.id);
         });
-        self.plan.effects.extend(draft.effect());
         // Pipelines act on it, and open promotions say it: their comments and checks show the same gates.
-        self.plan.effects.push(Effect::Wake(Key::Repo(self.snapshot.common.repo.id)));
-        self.recorded = true;
+        self.wakes.push(Key::Repo(self.snapshot.common.repo.id));
         Outcome::Done(None)
     }
 }

@@ -58,7 +58,7 @@ impl Run<'_, '_> {
         );
         self.record(pipeline, app, environment, why, |entry| {
             entry.rollbacks.push(request);
-            entry.holds.push(hold);
+            entry.hold(hold);
         })
     }
 

@@ -444,19 +444,27 @@ fn answers_to_commands() {
       - ⏳ it has been in `stage` for 3 hours of 24 (`soak`), until 2026-12-20 09:00 UTC
       - ⏳ 0 of 1 approvals (`approvals`). **Next:** a member of `acme/sre` who is not the tagger approves
     "#);
-    insta::assert_snapshot!(reply::help(&command::help(None, |right| right <= command::Right::Triage)), @r#"
+    insta::assert_snapshot!(reply::help(&command::help(None, |right| match right {
+        command::Right::Read | command::Right::Triage => command::You::Yes,
+        command::Right::Promote => command::You::In(vec!["dev".into(), "stage".into()]),
+        _ => command::You::No,
+    })), @r#"
     | Command | What it does | Who may | You |
     |:--|:--|:--|:--|
     | `/trunkline help [verb]` | lists the commands | readers | yes |
     | `/trunkline status [env] [--app name]` | shows what runs where, and what waits for what | readers | yes |
     | `/trunkline plan [env] [--app name]` | shows what would happen next, and does nothing | readers | yes |
-    | `/trunkline promote <env> [version] [--app name] [--sha commit] [--force "reason"]` | opens or refreshes the promotion of a version, by default the newest that may enter | writers, or the environment's `promote` teams where listed | no |
+    | `/trunkline promote <env> [version] [--app name] [--sha commit] [--force "reason"]` | opens or refreshes the promotion of a version, by default the newest that may enter | writers, or the environment's `promote` teams where listed | `dev` and `stage` |
     | `/trunkline hold <env> [reason] [--app name]` | stops promotions into an environment until somebody lifts the hold | triage and up | yes |
     | `/trunkline unhold <env> [--app name]` | lifts a hold | triage and up | yes |
     | `/trunkline rollback <env> [version] [--app name] [--sha commit]` | opens a pull request with the last version that passed there, and holds the environment | the environment's `rollback` teams | no |
+    | `/trunkline freeze <env\|all> [for 4h \| until 2026-12-01T08:00] "reason" [--except label=name]` | lets nothing into an environment until then (UTC) or until somebody lifts it, except for rollbacks and, where a label is named, pull requests on which one of those teams set it | the environment's `freeze` teams | no |
+    | `/trunkline unfreeze <env\|all>` | lifts every freeze of an environment | the environment's `freeze` teams | no |
+    | `/trunkline skip-soak <env> "reason" [--app name] [--sha commit]` | lets the version that wants in, and no other, enter without its soak | the environment's `bypass` teams | no |
+    | `/trunkline override <rule> "reason" [--sha commit], or: override cancel <rule>` | accepts the new errors of a rule, or the `gates` of a pull request that is no promotion, for its newest commit only | the environment's `bypass` teams | no |
     | `/trunkline retry [--sha commit]` | looks at this pull request again | writers | no |
 
-    `/promote` and `/rollback` also work without `/trunkline`.
+    `/promote`, `/rollback`, `/freeze` and `/unfreeze` also work without `/trunkline`.
 
     A command stands at the start of a line of a new comment, outside code and quotes. Approvals are GitHub's own reviews.
     "#);
