@@ -21,8 +21,11 @@ use crate::model::tree::Tree;
 const RULES_FOR: Duration = Duration::from_secs(60);
 /// Pauses after a refused merge, doubled each time: a rule that is lifted counts with the next sweep at the latest.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(15 * 60));
-/// How long what was settled about deployments is taken for granted; nobody but we change ours.
-const DEPLOYMENTS_FOR: Duration = Duration::from_secs(3600);
+/// How long what was settled about deployments is taken for granted: nobody but we change ours, and a thousand applications would each
+/// ask again.
+const DEPLOYMENTS_FOR: Duration = Duration::from_secs(24 * 3600);
+/// How long a missing permission for deployments is taken for granted; each application would try for a token of its own.
+const DENIED_FOR: Duration = Duration::from_secs(15 * 60);
 /// Things of each kind that are remembered: open promotions and applications of 50 busy installations.
 const CAPACITY: usize = 5_000;
 /// Changed files whose owners are looked up; a promotion changes a few.
@@ -35,6 +38,7 @@ pub(super) struct Memory {
     refused: Kept<(RepoId, u64), (Oid, u32, Refusal)>,
     evaluated: Kept<(RepoId, u64), (Oid, Oid)>,
     deployments: Kept<(RepoId, Vec<String>, Vec<Oid>), (Timestamp, Deployments)>,
+    denied: Kept<RepoId, (Timestamp, ApiError)>,
 }
 
 /// A bounded list, the oldest entry first.
@@ -88,6 +92,11 @@ impl Memory {
     }
 }
 
+/// Whether something learnt at `since` still counts; a clock that stepped back makes nothing new.
+fn is_fresh(since: Timestamp, lifetime: Duration, now: Timestamp) -> bool {
+    since <= now && now < since + lifetime
+}
+
 /// Whether an error of a merge is a race, which another look settles, and no answer to people.
 fn is_race(error: &ApiError) -> bool {
     let says = |words: &str| error.message.contains(words);
@@ -132,8 +141,7 @@ impl Reconciler {
     async fn rules(&self, at: &RepoAt, base: &str) -> Result<BranchRules, Trouble> {
         let (key, now) = ((at.id, base.to_owned()), self.parts.clock.now());
         if let Some((read, rules)) = self.memory.rules.get(&key)
-            && read <= now
-            && now < read + RULES_FOR
+            && is_fresh(read, RULES_FOR, now)
         {
             return Ok(rules);
         }
@@ -190,12 +198,20 @@ impl Reconciler {
     ) -> Result<Deployments, Trouble> {
         let (key, now) = ((at.id, environments.to_vec(), commits.to_vec()), self.parts.clock.now());
         if let Some((read, found)) = self.memory.deployments.get(&key)
-            && read <= now
-            && now < read + DEPLOYMENTS_FOR
+            && is_fresh(read, DEPLOYMENTS_FOR, now)
         {
             return Ok(found);
         }
-        let known = self.parts.github.deployments(at, &self.bot, environments).await?;
+        if let Some((tried, error)) = self.memory.denied.get(&at.id)
+            && is_fresh(tried, DENIED_FOR, now)
+        {
+            return Err(error.into());
+        }
+        let known = self.parts.github.deployments(at, &self.bot, environments).await.inspect_err(|error| {
+            if matches!(error.kind, Kind::Denied | Kind::Invalid) {
+                self.memory.denied.put(at.id, (now, error.clone()));
+            }
+        })?;
         let mut found = Deployments { known, pulls: Vec::new() };
         if settled(environments, commits, &found) {
             self.memory.deployments.put(key, (now, found.clone()));
