@@ -725,7 +725,7 @@ async fn commands_help_status_and_plan_are_answered() {
     /trunkline help
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-106 61155c010caade0f -->
+    <!-- trunkline:v1 reply-106 9449b46f237b8eb8 -->
     | Command | What it does | Who may | You |
     |:--|:--|:--|:--|
     | `/trunkline help [verb]` | lists the commands | readers | yes |
@@ -735,9 +735,13 @@ async fn commands_help_status_and_plan_are_answered() {
     | `/trunkline hold <env> [reason] [--app name]` | stops promotions into an environment until somebody lifts the hold | triage and up | no |
     | `/trunkline unhold <env> [--app name]` | lifts a hold | triage and up | no |
     | `/trunkline rollback <env> [version] [--app name] [--sha commit]` | opens a pull request with the last version that passed there, and holds the environment | the environment's `rollback` teams | no |
+    | `/trunkline freeze <env\|all> [for 4h \| until 2026-12-01T08:00] "reason" [--except label=name]` | lets nothing into an environment until then (UTC) or until somebody lifts it; rollbacks pass, and so does a pull request on which one of those teams set the label | the environment's `freeze` teams | no |
+    | `/trunkline unfreeze <env\|all>` | lifts every freeze of an environment | the environment's `freeze` teams | no |
+    | `/trunkline skip-soak <env> "reason" [--app name] [--sha commit]` | lets the version that wants in, and no other, enter without its soak | the environment's `bypass` teams | no |
+    | `/trunkline override <rule> "reason" [--sha commit], or: override cancel <rule>` | accepts the new errors of a rule, or the `gates` of a pull request that is no promotion, for its newest commit only | the environment's `bypass` teams | no |
     | `/trunkline retry [--sha commit]` | looks at this pull request again | writers | no |
 
-    `/promote` and `/rollback` also work without `/trunkline`.
+    `/promote`, `/rollback`, `/freeze` and `/unfreeze` also work without `/trunkline`.
 
     A command stands at the start of a line of a new comment, outside code and quotes. Approvals are GitHub's own reviews.
 
@@ -796,10 +800,10 @@ async fn a_hold_stops_promotions_until_it_is_lifted() {
     ");
     say(&mut world, "ben", number, "/trunkline unhold dev").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-46 b06e94a9e950367b -->
+    <!-- trunkline:v1 reply-46 f115c5d521f1cd9a -->
     > `/trunkline unhold dev`
 
-    - ⛔ no team has the rollback right in dev; list one under `rights` (`not-allowed`)
+    - ⛔ ann holds it, and you lack the rollback right in dev (`not-allowed`). **Next:** each lifts their own hold; somebody with the rollback right lifts all
     ");
     say(&mut world, "ann", number, "/trunkline unhold dev").await;
     insta::assert_snapshot!(world.pulls().join("\n"), @r#"#2 merged: "Promote shop 1123e8d to dev", by trunkline[bot]"#);
@@ -821,7 +825,7 @@ async fn e24_a_rollback_goes_back_and_holds() {
     let back = world.newest_pull();
     insta::assert_snapshot!(world.body(back), @r"
     body:
-    <!-- trunkline:v1 promotion 371f2c68ed6695fc -->
+    <!-- trunkline:v1 promotion 030fc321187aebfc -->
     Takes `shop` in `prod` from `v1.0` ([`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc)) back to **`v0.9` ([`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a))**, which passed here before, and holds it there. sam asked to go back: http://github.test/acme/environments/issues/4\#issuecomment-112
 
     | Images |
@@ -833,7 +837,7 @@ async fn e24_a_rollback_goes_back_and_holds() {
     - ⏳ v0.9 into prod (`entering`)
       - ✅ v0.9 is commit 68113e6
       - ✅ the checks on 68113e6 have passed
-      - ✅ a rollback to a version that passed here before skips order, soak, windows and four eyes
+      - ✅ a rollback to a version that passed here before skips order, soak, windows, freezes and four eyes
       - ⏳ needs 1 approval from acme/sre (`approvals`)
 
     ---

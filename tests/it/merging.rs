@@ -128,7 +128,7 @@ async fn a_check_of_the_required_name_counts_only_from_the_required_app() {
     let mut world = into_stage(&seed::environments(), rules).await;
     world.github.add_check(ENVIRONMENTS, head(&world), CI, "lint", "success");
     world.settle().await;
-    insta::assert_snapshot!(world.check(2), @"in_progress: Waits: lint of the App 99, which GitHub requires, has not reported on 0882700 (0 annotations)");
+    insta::assert_snapshot!(world.check(2), @"in_progress: Waits: lint of App 99, which GitHub requires, has not reported on 0882700 (0 annotations)");
     assert_eq!(asked(&world, "/2/merge"), 0);
 }
 
@@ -253,7 +253,7 @@ async fn a_locked_branch_is_said_before_anything_is_tried() {
       - ✅ v1.0-rc.1 is commit 1123e8d
       - ✅ the checks on 1123e8d have passed
       - ✅ dev has held this commit since 2026-11-02 09:00 UTC
-      - ⏳ GitHub asks more before it lets anything into main (`branch-rules`)
+      - ⏳ GitHub asks more before it lets this into main (`branch-rules`)
         - ⏳ the ruleset `protect main` of acme/environments lets nobody but its bypass list change main (`locked`). **Next:** an administrator lifts it, or adds Trunkline to that list
     ");
     assert_eq!(asked(&world, "/2/merge"), 0);
@@ -271,7 +271,7 @@ async fn e45_a_place_on_the_bypass_list_is_told_and_not_used() {
       - ✅ v1.0-rc.1 is commit 1123e8d
       - ✅ the checks on 1123e8d have passed
       - ✅ dev has held this commit since 2026-11-02 09:00 UTC
-      - ⏳ GitHub asks more before it lets anything into main (`branch-rules`)
+      - ⏳ GitHub asks more before it lets this into main (`branch-rules`)
         - ⏳ 0 of 1 approval from people who may write (`reviews`). **Next:** somebody else who may write here reviews and approves
         - ✅ Trunkline is on the bypass list of the ruleset `protect main` of acme/environments and does not use it. **Next:** an administrator takes it off that list
     ");
