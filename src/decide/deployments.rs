@@ -43,7 +43,8 @@ pub(super) fn plan(snapshot: &Snapshot, subject: &PipelineSubject, pipeline: &Pi
         return super::ask(snapshot, plan, need);
     };
     let before = plan.effects.len();
-    wanted.iter().for_each(|wanted| one(snapshot, wanted, found, plan));
+    let connected = subject.facts.health.is_some();
+    wanted.iter().for_each(|wanted| plan.effects.extend(one(snapshot, wanted, found, connected)));
     if plan.effects.len() > before {
         plan.look_again(snapshot.common.now + LOOK_AFTER);
     }
@@ -76,33 +77,36 @@ fn entered(snapshot: &Snapshot, environment: &Environment, app: &App, holding: &
     first.is_some_and(|first| holding.since > first.at || first.holds != holding.version)
 }
 
-fn one(snapshot: &Snapshot, wanted: &Wanted<'_>, found: &Deployments, plan: &mut Plan) {
+/// What is to be told of one environment; where a cluster is connected, it tells how a deployment goes on from `queued`.
+fn one(snapshot: &Snapshot, wanted: &Wanted<'_>, found: &Deployments, connected: bool) -> Vec<Effect> {
     let commit = wanted.holding.by;
     let repo = &snapshot.common.repo.url;
     let came_with = found.pulls.iter().find(|(of, _)| *of == commit);
     let log_url = came_with.map_or(format!("{repo}/commit/{commit}"), |(_, number)| format!("{repo}/pull/{number}"));
-    let status = |state, description: &str| DeploymentStatus {
+    let (state, description) = match connected {
+        true => (DeploymentState::Queued, texts::QUEUED),
+        false => (DeploymentState::Success, texts::DEPLOYED),
+    };
+    let status = DeploymentStatus {
         state,
         description: description.to_owned(),
-        log_url: log_url.clone(),
+        log_url,
         environment_url: wanted.environment.url_of(&wanted.app.name),
     };
     let Some(kept) = kept(&wanted.name, commit, found) else {
-        plan.effects.push(Effect::Deploy(Box::new(NewDeployment {
+        return vec![Effect::Deploy(Box::new(NewDeployment {
             environment: wanted.name.clone(),
             commit,
             app: wanted.app.name.clone(),
             description: texts::deployment(&wanted.app.name, wanted.holding),
-            status: status(DeploymentState::Success, texts::DEPLOYED),
-        })));
-        return;
+            status,
+        }))];
     };
     if is_under_way(kept.state) {
-        let status = status(DeploymentState::Success, texts::DEPLOYED);
-        plan.effects.push(Effect::SetDeployment { id: kept.id, status });
-        return;
+        let news = !connected || kept.state == DeploymentState::Pending;
+        return news.then_some(Effect::SetDeployment { id: kept.id, status }).into_iter().collect();
     }
-    plan.effects.extend(replaced(kept, found).map(|old| Effect::SetDeployment {
+    let inactive = |old: &Deployment| Effect::SetDeployment {
         id: old.id,
         status: DeploymentStatus {
             state: DeploymentState::Inactive,
@@ -110,7 +114,8 @@ fn one(snapshot: &Snapshot, wanted: &Wanted<'_>, found: &Deployments, plan: &mut
             log_url: String::new(),
             environment_url: None,
         },
-    }));
+    };
+    replaced(kept, found).map(inactive).collect()
 }
 
 /// The deployment of this commit; the oldest, where a crash made two.

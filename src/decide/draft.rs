@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use crate::model::ledger::{Entry, Ledger};
 use crate::model::plan::Effect;
 use crate::model::wide::{FREEZES, Freezes, OVERRIDES, Overrides};
+use crate::report::markdown::line;
+
+/// A reason of 200 characters and the names of a dozen environments.
+const MAX_MESSAGE: usize = 600;
 
 /// The ledger as it should become.
 pub(super) struct Draft<'a> {
@@ -73,9 +77,11 @@ impl<'a> Draft<'a> {
         // Names are path parts and entries are plain data, so neither step fails; a file left out would only be asked for again.
         let written = |(path, text): (Result<_, _>, Result<_, _>)| Some((path.ok()?, text.ok()?));
         let files: Vec<_> = entries.chain(freezes).chain(overrides).filter_map(written).collect();
-        let mut message = match self.messages.as_slice() {
+        // Reasons are people's own words, and show where commits are listed.
+        let messages: Vec<String> = self.messages.iter().map(|message| line(message, MAX_MESSAGE)).collect();
+        let mut message = match messages.as_slice() {
             [one] => one.clone(),
-            [first, rest @ ..] => format!("{first}, and {} more\n\n{}", rest.len(), self.messages.join("\n")),
+            [first, rest @ ..] => format!("{first}, and {} more\n\n{}", rest.len(), messages.join("\n")),
             [] => return None,
         };
         if let Some(link) = self.link {

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::versions::{Candidate, is_or_follows};
-use super::{approvals, freeze, windows};
+use super::versions::{Candidate, QUIET, is_or_follows};
+use super::{approvals, freeze, health, out_of_band, windows};
 use crate::model::id::Oid;
 use crate::model::ledger::Entry;
 use crate::model::pipeline::{App, CheckOf, Environment, NamedCheck, ShipsMatch};
@@ -36,7 +36,7 @@ impl Entering<'_> {
         self.facts.environments.get(environment).map_or(&[], |holdings| &holdings.history)
     }
 
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         self.snapshot.common.now
     }
 }
@@ -55,6 +55,7 @@ pub(super) fn all(entering: &Entering<'_>, pull: Option<&Pull>, needs: &mut Vec<
         gates.extend(freeze::gates(entering.snapshot, entering.environment, pull, needs));
     } else {
         gates.extend(entering.environment.after.iter().map(|upstream| after(entering, upstream)));
+        gates.extend(health::gates(entering));
         gates.extend(ships(entering));
         gates.extend(soak(entering));
         gates.extend(entering.environment.windows.iter().map(|windows| windows::gate(windows, entering.now())));
@@ -67,6 +68,8 @@ pub(super) fn all(entering: &Entering<'_>, pull: Option<&Pull>, needs: &mut Vec<
         gates.push(approvals::gate(entering, approvals, pull, needs));
     }
     gates.extend(pull.and_then(changes_requested));
+    gates.extend(out_of_band::gate(entering, pull, needs));
+    gates.extend(entering.candidate.notes.iter().cloned());
     gates
 }
 
@@ -103,8 +106,17 @@ pub(super) fn built(entering: &Entering<'_>, needs: &mut Vec<Need>) -> Verdict {
         |state| others.iter().filter(|c| c.state == state).map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
     let short = commit.short();
     match others.iter().map(|check| check.state).max() {
-        None => Verdict::wait("not-built", format!("no check has reported on {short} yet"))
-            .next("it goes on by itself once a build reports success"),
+        None => {
+            let wait = Verdict::wait("not-built", format!("no check has reported on {short} yet"))
+                .next("it goes on by itself once a build reports success");
+            // When nothing has come until then, the one before it may count.
+            let mut trunk = entering.source.trunk.iter().chain(&entering.source.earlier);
+            let at = trunk.find(|known| known.id == commit && entering.candidate.tag.is_none()).map(|known| known.at);
+            match at.map(|at| at + QUIET).filter(|until| *until > entering.now()) {
+                Some(until) => wait.until(until),
+                None => wait,
+            }
+        }
         Some(CheckState::Failed) => {
             Verdict::no("build-failed", format!("{} failed on {short}", named(CheckState::Failed)))
                 .next("fix the build, or re-run it")
@@ -123,14 +135,20 @@ fn after(entering: &Entering<'_>, upstream: &str) -> Verdict {
             Verdict::yes("after", format!("{upstream} has held this commit since {}", date(holding.since)))
         }
         None => {
+            let mut next = format!("promote it to {upstream} first");
+            if !entering.environment.rights.bypass.is_empty() {
+                let (name, version) = (&entering.environment.name, &entering.candidate.version);
+                let teams = entering.environment.rights.bypass.join(" or ");
+                next.push_str(&format!("; in an emergency {teams} may `/promote {name} {version} --force \"reason\"`"));
+            }
             Verdict::wait("after", format!("{upstream} has not held commit {} yet", entering.candidate.commit.short()))
-                .next(format!("promote it to {upstream} first"))
+                .next(next)
         }
     }
 }
 
 /// The oldest holding of `upstream` that counts for this commit.
-fn passed<'a>(entering: &'a Entering<'_>, upstream: &str, exact: bool) -> Option<&'a Holding> {
+pub(super) fn passed<'a>(entering: &'a Entering<'_>, upstream: &str, exact: bool) -> Option<&'a Holding> {
     let commit = entering.candidate.commit;
     let counts = |held: Oid| held == commit || !exact && is_or_follows(&entering.source.descendants, commit, held);
     entering.history(upstream).iter().rev().find(|holding| holding.commit.is_some_and(counts))
@@ -161,7 +179,7 @@ fn soak(entering: &Entering<'_>) -> Option<Verdict> {
         return Some(Verdict::yes("soak", format!("soak skipped by {}: {}", skip.by, skip.reason)));
     }
     // The latest of the upstream environments counts: every one of them must have held it for long enough.
-    let upstream = entering.environment.after.iter().map(|env| passed(entering, env, false).map(|held| held.since));
+    let upstream = entering.environment.after.iter().map(|env| health::since(entering, env));
     let since = upstream.collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().max());
     Some(match since.map(|since| since + soak) {
         None => Verdict::wait("soak", format!("soak of {soak:#} has not begun")),

@@ -8,7 +8,7 @@ use crate::model::id::{InstallationId, Oid, RepoId};
 use crate::model::ledger::Ledger;
 use crate::model::merging::{BranchRules, InLine, MergeState, Merging, RequiredCheck, RuleSource};
 use crate::model::pipeline::{
-    App, Environment, Image, Merge, Mode, Pipeline, Policies, Rights, TagPattern, TagTemplate, Takes, Via,
+    App, Environment, Image, Merge, Mode, OnNewer, Pipeline, Policies, Rights, TagPattern, TagTemplate, Takes, Via,
 };
 use crate::model::plan::{CheckOutput, Effect};
 use crate::model::snapshot::{
@@ -82,7 +82,10 @@ fn app(n: u8) -> App {
         source: None,
         tags: TagPattern("v*".to_owned()),
         images: vec![Image { name: format!("ghcr.io/acme/app-{n:02}"), tag: TagTemplate::Default }],
+        charts: Vec::new(),
+        writes: Vec::new(),
         release_branches: Vec::new(),
+        paths: Vec::new(),
     }
 }
 
@@ -92,6 +95,7 @@ fn pipeline() -> Pipeline {
         path: "stage/{app}".to_owned(),
         takes: Takes::Releases,
         via: Via::PullRequest,
+        on_newer: OnNewer::Supersede,
         merge: Merge::Auto,
         after: Vec::new(),
         ships: None,
@@ -137,13 +141,12 @@ fn way(n: u8, tip: Oid) -> PipelineFacts {
     let folder = format!("stage/{}", app(n).name).parse().unwrap();
     let tag = Tag { name: "v1.0".to_owned(), commit: oid(2, n, 0), reachable: true, pusher: None };
     PipelineFacts {
-        source: Some(Source { repo: repo(tip), trunk: None, tags: vec![tag], descendants: BTreeMap::new() }),
+        source: Some(Source { repo: repo(tip), trunk: None, earlier: Vec::new(), tags: vec![tag], descendants: BTreeMap::new() }),
         environments: BTreeMap::from([(
             "stage".to_owned(),
-            Holdings { folder, history: vec![held], problems: Vec::new() },
+            Holdings { folder, history: vec![held], ..Holdings::default() },
         )]),
-        promotions: Vec::new(),
-        problems: Vec::new(),
+        ..PipelineFacts::default()
     }
 }
 

@@ -13,10 +13,12 @@ mod draft;
 mod first_sight;
 mod freeze;
 mod gates;
+mod health;
 pub mod holdings;
 mod merge;
 #[cfg(test)]
 mod merge_tests;
+mod out_of_band;
 mod overrides;
 mod promotions;
 mod rights;

@@ -4,7 +4,7 @@ use super::gates::Entering;
 use super::promotions::Standing;
 use super::versions::{Candidate, Cause, version_of};
 use crate::command::Parsed;
-use crate::model::finding::ImageChange;
+use crate::model::finding::{ImageChange, Location};
 use crate::model::merging::Landed;
 use crate::model::pipeline::{App, Environment, Pipeline};
 use crate::model::plan::Need;
@@ -34,6 +34,7 @@ pub(super) fn promotion(
     let images: Vec<ImageChange> = candidate
         .image_tags(entering.app)
         .into_iter()
+        .filter(|(name, _)| holdings.fields.iter().any(|field| field.carrier == *name))
         .map(|(name, to)| {
             let from = now.and_then(|now| now.tags.get(&name)).cloned().unwrap_or_default();
             ImageChange { name, from, to }
@@ -54,6 +55,7 @@ pub(super) fn promotion(
     let headline = format!("{} into {}", candidate.version, entering.environment.name);
     let verdict = Verdict::all("entering", headline, super::gates::all(entering, None, needs));
     let cause = cause(candidate);
+    let fields: Vec<Location> = holdings.fields.iter().map(|field| field.location.clone()).collect();
     let input = PromotionInput {
         kind: if candidate.is_rollback() { PromotionKind::Rollback } else { PromotionKind::Promote },
         app: &entering.app.name,
@@ -65,6 +67,7 @@ pub(super) fn promotion(
         audience: if wider { Audience::Wider } else { Audience::Same },
         cause: &cause,
         images: &images,
+        fields: &fields,
         changelog: &entries,
         changelog_total: changelog.total,
         verdict: &verdict,
@@ -109,6 +112,9 @@ pub(super) fn conflicting(why: &str) -> String {
 
 /// What a deployment rests on while no cluster is connected; GitHub takes 140 characters.
 pub(super) const DEPLOYED: &str = "Merged; Flux applies it. No cluster is connected, so Trunkline does not see when.";
+
+/// What is said of a deployment until its cluster reports.
+pub(super) const QUEUED: &str = "Merged; Flux applies it.";
 
 /// Why a deployment is no longer active.
 pub(super) const REPLACED: &str = "Another version took its place.";
@@ -187,7 +193,10 @@ pub(super) fn status(
         let steps: Vec<(&str, &Verdict)> = standings
             .iter()
             .filter(|standing| {
-                standing.candidate.is_some() || standing.verdict.answer != crate::model::verdict::Answer::Yes
+                // That Flux writes there is all there is to know, and people ask why nothing happens.
+                standing.candidate.is_some()
+                    || standing.verdict.answer != crate::model::verdict::Answer::Yes
+                    || standing.verdict.code == "left-to-flux"
             })
             .map(|standing| (standing.environment.name.as_str(), &standing.verdict))
             .collect();

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::branch_rules;
 use super::gates::{self, Entering};
-use super::versions::{self, Candidate, Cause};
+use super::versions::{self, Candidate, Looking};
 use super::{freeze, overrides};
 use crate::model::finding::{Evaluation, VersionChange};
 use crate::model::pipeline::{App, Environment, Pipeline, Takes};
@@ -75,12 +75,14 @@ pub(super) fn all<'a>(
     ways
 }
 
-fn gated(environment: &Environment) -> bool {
+/// Whether anything stands in front of an environment.
+pub(super) fn gated(environment: &Environment) -> bool {
     !environment.after.is_empty()
         || environment.ships.is_some()
         || environment.soak.is_some()
         || environment.approvals.is_some()
         || environment.windows.is_some()
+        || environment.health.is_some()
         || !environment.checks.is_empty()
 }
 
@@ -106,7 +108,7 @@ fn judge(
         return Verdict::wait("source-unreachable", format!("the source of {} cannot be read", app.name))
             .next("install the App on the source repository, or correct `source`");
     };
-    let candidate = match candidate(snapshot, (environment, app), (pull, change), facts, source) {
+    let candidate = match candidate(snapshot, (environment, app), (pull, change), (facts, source), needs) {
         Ok(candidate) => candidate,
         Err(verdict) if is_promotion(snapshot, pull) => return verdict,
         Err(verdict) => {
@@ -158,14 +160,15 @@ fn candidate(
     snapshot: &Snapshot,
     (environment, app): (&Environment, &App),
     (pull, change): (&Pull, &VersionChange),
-    facts: &PipelineFacts,
-    source: &Source,
+    (facts, source): (&PipelineFacts, &Source),
+    needs: &mut Vec<Need>,
 ) -> Result<Candidate, Verdict> {
     let nothing = Default::default();
     let holdings = facts.environments.get(&environment.name).unwrap_or(&nothing);
     if is_promotion(snapshot, pull) {
         let entry = snapshot.common.ledger.entry(&app.name, &environment.name);
-        let wanted = versions::wanted(app, environment, source, holdings, &entry)?;
+        let looking = Looking { snapshot, app, environment, facts, source, entry: &entry };
+        let wanted = versions::wanted(&looking, needs)?;
         return if wanted.branch(&app.name, &environment.name) == pull.brief.branch {
             Ok(wanted)
         } else {
@@ -176,21 +179,9 @@ fn candidate(
         let tags = candidate.image_tags(app);
         change.tags.iter().all(|(image, tag)| tags.iter().any(|(name, wanted)| name == image && wanted == tag))
     };
-    let tagged = source.tags.iter().filter_map(|tag| {
-        let version = versions::version_of(app, tag)?;
-        Some(Candidate {
-            version: version.to_string(),
-            commit: tag.commit,
-            tag: Some(tag.clone()),
-            cause: Cause::Newest,
-        })
-    });
-    let on_trunk = source.trunk.iter().map(|tip| Candidate {
-        version: tip.id.short(),
-        tag: None,
-        commit: tip.id,
-        cause: Cause::Newest,
-    });
+    let tagged = source.tags.iter().filter(|tag| versions::version_of(app, tag).is_some());
+    let tagged = tagged.map(|tag| Candidate::tagged(app, tag));
+    let on_trunk = source.trunk.iter().chain(&source.earlier).map(|commit| Candidate::on_trunk(commit.id));
     let found = tagged.chain(on_trunk).find(fits).ok_or_else(|| {
         let tags: Vec<&str> = change.tags.values().map(String::as_str).collect();
         Verdict::no("unknown-version", format!("{} names no version of {} we know", tags.join(", "), app.name))

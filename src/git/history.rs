@@ -245,7 +245,7 @@ fn walk_folder(
     Ok(found)
 }
 
-fn info(commit: &git2::Commit<'_>) -> CommitInfo {
+pub(super) fn info(commit: &git2::Commit<'_>) -> CommitInfo {
     let message = String::from_utf8_lossy(commit.message_bytes());
     let subject = message.trim_start().lines().next().unwrap_or_default();
     let author = String::from_utf8_lossy(commit.author().name_bytes()).into_owned();

@@ -102,6 +102,8 @@ calls! {
     Heads: POST "/graphql" ["heads.graphql"], Observe metadata Read pull_requests Read;
     Branch: POST "/graphql" ["branch.graphql", "brief_fields.graphql"], Observe metadata Read pull_requests Read;
     Checks: POST "/graphql" ["checks.graphql"], Observe metadata Read contents Read checks Read statuses Read;
+    Arrival: POST "/graphql" ["arrival.graphql", "brief_fields.graphql"],
+        Observe metadata Read contents Read pull_requests Read checks Read;
     CameWith: POST "/graphql" ["came_with_fields.graphql"], Observe metadata Read contents Read pull_requests Read;
     Merging: POST "/graphql" ["merging.graphql"],
         Observe metadata Read contents Read pull_requests Read checks Read statuses Read;

@@ -156,6 +156,11 @@ impl BriefNode {
         self.state == PullStateNode::Open
     }
 
+    /// Whether it was merged into this branch.
+    pub(super) fn is_merged_into(&self, base: &str) -> bool {
+        self.state == PullStateNode::Merged && self.base_ref_name == base
+    }
+
     /// The brief facts.
     pub(super) fn brief(self) -> PullBrief {
         let (closer, by_deleting) = end(self.timeline_items.into_vec());

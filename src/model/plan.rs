@@ -104,6 +104,8 @@ pub enum Need {
         /// The commits that brought what each holds.
         commits: Vec<Oid>,
     },
+    /// How a commit reached the default branch.
+    Arrival(Oid),
 }
 
 /// A write: conditional, idempotent, with a natural key.
@@ -111,6 +113,13 @@ pub enum Need {
 pub enum Effect {
     /// Wake another key.
     Wake(Key),
+    /// Wake another key when this is news: what it was told last is remembered as long as the process lives.
+    Tell {
+        /// The key.
+        key: Key,
+        /// What there is to know.
+        news: String,
+    },
     /// Create or update our check on a commit.
     PutCheck {
         /// The commit.
@@ -263,9 +272,11 @@ pub struct DeploymentStatus {
 /// Which version to write into which folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VersionEdit {
+    /// The application.
+    pub app: String,
     /// The environment's folder.
     pub folder: RepoPath,
-    /// The new tag by image.
+    /// The new tag by image, or by whatever else carries the version.
     pub tags: Vec<(String, String)>,
 }
 
@@ -336,7 +347,7 @@ impl Effect {
     /// What this write is about: two writes with one natural key are the same write, perhaps with other content.
     pub fn natural_key(&self) -> String {
         match self {
-            Effect::Wake(key) => format!("wake {key}"),
+            Effect::Wake(key) | Effect::Tell { key, .. } => format!("wake {key}"),
             Effect::PutCheck { head, .. } => format!("check {head}"),
             Effect::PutComment { number, .. } => format!("comment {number}"),
             Effect::Reply { to, .. } => format!("reply {to}"),

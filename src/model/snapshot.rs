@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::finding::{Evaluation, Problem};
+use super::facts::{Arrival, Health};
+use super::finding::{Evaluation, Location, Problem};
 use super::id::{InstallationId, Oid, RepoId, RepoName};
 use super::ledger::Ledger;
 use super::merging::{Deployments, InLine, Landed, Merging};
@@ -314,6 +315,8 @@ pub struct PipelineFacts {
     pub environments: BTreeMap<String, Holdings>,
     /// Our open promotion pull requests for this application.
     pub promotions: Vec<PullBrief>,
+    /// How each environment fares in its cluster; `None` while no cluster is connected.
+    pub health: Option<BTreeMap<String, Health>>,
     /// What could not be seen.
     pub problems: Vec<Problem>,
 }
@@ -323,8 +326,10 @@ pub struct PipelineFacts {
 pub struct Source {
     /// The repository.
     pub repo: Repo,
-    /// The tip of trunk.
+    /// The newest commit of trunk that counts for the application.
     pub trunk: Option<Commit>,
+    /// Those that count before it, newest first; bounded.
+    pub earlier: Vec<Commit>,
     /// Its tags that match the pattern, with what they name.
     pub tags: Vec<Tag>,
     /// Ancestry among the commits that matter: descendants by ancestor.
@@ -364,6 +369,19 @@ pub struct Holdings {
     pub history: Vec<Holding>,
     /// Why the version cannot be written here, when it cannot.
     pub problems: Vec<Problem>,
+    /// Where a promotion writes.
+    pub fields: Vec<HeldField>,
+    /// Why the version here is Flux's to write, when it is.
+    pub left: Option<Problem>,
+}
+
+/// A field that holds a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldField {
+    /// What carries the version: an image, or what else the application names.
+    pub carrier: String,
+    /// The field; without line where it is yet to be added.
+    pub location: Location,
 }
 
 /// One version an environment held.
@@ -459,6 +477,8 @@ pub struct Facts {
     pub members: BTreeMap<(String, String), bool>,
     /// Who set a label of a pull request last; `None` when it is not set.
     pub labelled: BTreeMap<(u64, String), Option<Labelled>>,
+    /// How commits reached the default branch of the key's repository.
+    pub arrivals: BTreeMap<Oid, Arrival>,
     /// Changelogs by application, from, to.
     pub changelogs: BTreeMap<(String, Option<Oid>, Oid), Changelog>,
     /// Pipelines by application.

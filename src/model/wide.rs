@@ -78,9 +78,10 @@ impl Freezes {
     }
 
     /// Whether another freeze of so many environments has no room.
-    pub fn is_full(&self, environments: usize) -> bool {
-        let names: usize = self.freezes.iter().map(|freeze| freeze.environments.len()).sum();
-        self.freezes.len() >= MAX_FREEZES || names + environments > MAX_NAMES
+    pub fn is_full(&self, environments: usize, now: Timestamp) -> bool {
+        let standing = || self.freezes.iter().filter(|freeze| freeze.stands(now));
+        let names: usize = standing().map(|freeze| freeze.environments.len()).sum();
+        standing().count() >= MAX_FREEZES || names + environments > MAX_NAMES
     }
 
     /// Lifts every freeze of these environments, whoever's.
@@ -209,6 +210,10 @@ mod tests {
         freezes.expire("2026-11-20T12:00:00Z".parse().unwrap());
         freezes.lift(&["stage"]);
         assert_eq!(told(&freezes), "sam:prod");
+        let now = "2026-11-20T12:00:00Z".parse().unwrap();
+        assert!(!freezes.is_full(2, now) && freezes.is_full(2_000, now));
+        (0..49).for_each(|n| freezes.add(freeze(&format!("p{n}"), &["prod"], None)));
+        assert!(freezes.is_full(1, now));
     }
 
     #[test]

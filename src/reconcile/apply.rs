@@ -9,7 +9,7 @@ use crate::model::id::{Key, Oid};
 use crate::model::ledger::LEDGER_BRANCH;
 use crate::model::path::RepoPath;
 use crate::model::plan::{Effect, Promotion, VersionEdit};
-use crate::model::snapshot::{Comment, PullState, Snapshot};
+use crate::model::snapshot::{Comment, Configuration, PullState, Snapshot};
 use crate::model::tree::Tree;
 use crate::queue::{Note, Wake};
 use crate::render::versions::{self, NewVersion};
@@ -35,7 +35,7 @@ impl Reconciler {
         let branch = &snapshot.common.repo.default_branch;
         tracing::info!(repo = %at.name, write = effect.natural_key(), "writing");
         match effect {
-            Effect::Wake(_) => Err(Trouble::bug("wakes are gathered, not written")),
+            Effect::Wake(_) | Effect::Tell { .. } => Err(Trouble::bug("wakes are gathered, not written")),
             Effect::PutCheck { head, existing, output } => {
                 Ok(Some(github.put_check(at, *head, *existing, output).await?))
             }
@@ -50,9 +50,9 @@ impl Reconciler {
             Effect::Record { files, message, expected } => {
                 self.record(at, files, message, *expected).await.map(|()| None)
             }
-            Effect::Promote(promotion) => Ok(Some(self.promote(at, branch, promotion).await?)),
+            Effect::Promote(promotion) => Ok(Some(self.promote(snapshot, at, promotion).await?)),
             Effect::Commit { base, edit, message } => {
-                let files = self.edits(at, *base, edit).await?;
+                let files = self.edits(snapshot, at, *base, edit).await?;
                 github.commit(at, (branch, *base), &files, message).await?;
                 Ok(None)
             }
@@ -150,9 +150,9 @@ impl Reconciler {
     }
 
     /// Branch, signed commit, pull request: each step finds what a killed pass before it left.
-    async fn promote(&self, at: &RepoAt, base_branch: &str, promotion: &Promotion) -> Result<u64, Trouble> {
-        let github = &self.parts.github;
-        let files = self.edits(at, promotion.base, &promotion.edit).await?;
+    async fn promote(&self, snapshot: &Snapshot, at: &RepoAt, promotion: &Promotion) -> Result<u64, Trouble> {
+        let (github, base_branch) = (&self.parts.github, snapshot.common.repo.default_branch.as_str());
+        let files = self.edits(snapshot, at, promotion.base, &promotion.edit).await?;
         match github.create_branch(at, &promotion.branch, promotion.base).await {
             Ok(()) => {}
             Err(error) if error.kind == Kind::Conflict => {
@@ -172,7 +172,18 @@ impl Reconciler {
     }
 
     /// The files a version edit changes, computed from the tree the plan was made on.
-    async fn edits(&self, at: &RepoAt, base: Oid, edit: &VersionEdit) -> Result<Vec<(RepoPath, Vec<u8>)>, Trouble> {
+    async fn edits(
+        &self,
+        snapshot: &Snapshot,
+        at: &RepoAt,
+        base: Oid,
+        edit: &VersionEdit,
+    ) -> Result<Vec<(RepoPath, Vec<u8>)>, Trouble> {
+        let app = match &snapshot.common.config {
+            Configuration::Valid(pipeline) => pipeline.app(&edit.app).cloned(),
+            Configuration::Missing | Configuration::Broken(_) => None,
+        };
+        let app = app.ok_or_else(|| Trouble::bug("a promotion of an application that is not configured"))?;
         let here = self.fetch(at, &[base]).await?;
         let edit = edit.clone();
         let files = here
@@ -184,7 +195,7 @@ impl Reconciler {
                     digest: None,
                 };
                 let tags: Vec<_> = edit.tags.iter().map(new).collect();
-                Ok(versions::version_edits(&tree, &edit.folder, &tags))
+                Ok(versions::version_edits(&tree, &edit.folder, &app, &tags))
             })
             .await?;
         files.map_err(|problems| {

@@ -6,10 +6,11 @@ use sha2::{Digest, Sha256};
 use crate::config;
 use crate::git::{GitError, Merge};
 use crate::github::{Kind, RepoAt};
+use crate::model::facts::Arrival;
 use crate::model::id::Oid;
 use crate::model::pipeline::Pipeline;
 use crate::model::plan::Need;
-use crate::model::snapshot::{Change, Changelog, Configuration, Permission, Snapshot, Subject};
+use crate::model::snapshot::{Change, Changelog, Common, Configuration, Permission, Snapshot, Subject};
 use crate::model::tree::Tree;
 use crate::policy::files;
 use crate::queue::Lease;
@@ -55,6 +56,10 @@ impl Reconciler {
             Need::Branch(branch) => {
                 let pulls = github.branch_pulls(at, branch).await?;
                 snapshot.facts.branches.insert(branch.clone(), pulls);
+            }
+            Need::Arrival(commit) => {
+                let arrival = self.arrival(&snapshot.common, at, *commit).await?;
+                snapshot.facts.arrivals.insert(*commit, arrival);
             }
             Need::Permission(login) => {
                 let permission = self.permission(at, login).await?;
@@ -148,6 +153,19 @@ impl Reconciler {
         let installation = listing.at.installation;
         let request = Request { installation, base: base_tree, head: head_tree, pipeline, config, policies, mask };
         Ok(Ok((*self.parts.worker.evaluate(here.objects(), request).await).clone()))
+    }
+
+    /// How a commit reached the default branch; that it came as it should never changes.
+    async fn arrival(&self, common: &Common, at: &RepoAt, commit: Oid) -> Result<Arrival, Trouble> {
+        let key = (at.id, commit);
+        if let Some(known) = self.caches.arrival(&key) {
+            return Ok(known);
+        }
+        let found = self.parts.github.arrival(at, commit, &common.repo.default_branch, &self.bot).await?;
+        if found.green || found.ours {
+            self.caches.remember_arrival(key, found.clone());
+        }
+        Ok(found)
     }
 
     /// The key of masks in one comparison: the same trees give the same text again, and no fingerprint fits another comparison.

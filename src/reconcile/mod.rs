@@ -257,11 +257,21 @@ impl Reconciler {
         for verdict in &plan.verdicts {
             tracing::debug!(key = %lease.key, code = verdict.code, answer = ?verdict.answer, "{}", verdict.text);
         }
-        let mut wakes = Vec::new();
+        let (mut wakes, mut told) = (Vec::new(), Vec::new());
         for effect in plan.effects {
-            if let Effect::Wake(key) = &effect {
-                wakes.extend(self.wakes(&snapshot, key, &lease.notes));
-                continue;
+            match &effect {
+                Effect::Wake(key) => {
+                    wakes.extend(self.wakes(&snapshot, key, &lease.notes));
+                    continue;
+                }
+                Effect::Tell { key, news } => {
+                    if self.caches.is_news(key, news) {
+                        wakes.extend(self.wakes(&snapshot, key, &lease.notes));
+                        told.push((key.clone(), news.clone()));
+                    }
+                    continue;
+                }
+                _ => {}
             }
             self.wake(&mut wakes).await?;
             let now = self.parts.clock.now();
@@ -280,6 +290,7 @@ impl Reconciler {
             }
         }
         self.wake(&mut wakes).await?;
+        told.into_iter().for_each(|(key, news)| self.caches.told(key, news));
         Ok(look_again_at)
     }
 

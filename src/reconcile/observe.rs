@@ -169,6 +169,11 @@ impl Reconciler {
         self.sync(at, Content::Commits, &want).await
     }
 
+    /// A commit of a source with the folders of all its history, but no files.
+    pub(super) async fn folders_at(&self, at: &RepoAt, tip: Oid) -> Result<Fetched, Trouble> {
+        self.sync(at, Content::Trees, &[RefSpec::Commit(tip)]).await
+    }
+
     async fn sync(&self, at: &RepoAt, content: Content, want: &[RefSpec]) -> Result<Fetched, Trouble> {
         let token = self.parts.github.token(at, Access::ReadContents).await?;
         let remote = self.parts.remotes.of(&at.name, &token)?;

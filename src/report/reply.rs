@@ -91,6 +91,7 @@ fn waiting(row: &StatusRow<'_>, repo_url: &str) -> String {
         format!("{} {}", verdict::mark(root.answer), codes.join(", "))
     });
     match (open, reason) {
+        (None, None) if row.verdict.is_some_and(|root| root.code == "left-to-flux") => "left to Flux".to_owned(),
         (None, None) => "up to date".to_owned(),
         (open, reason) => [open, reason].into_iter().flatten().collect::<Vec<_>>().join(": "),
     }

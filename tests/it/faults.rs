@@ -101,6 +101,17 @@ async fn a_merge_to_trunk_survives_every_fault() {
 }
 
 #[tokio::test]
+async fn a_first_promotion_out_of_a_shared_base_survives_every_fault() {
+    let start = World::with(&crate::fields::shared_base()).await;
+    let act = act!(world, {
+        let sha = world.github.push_files(SHOP, "main", "ann", "Sell more", &[("CHANGES", text("x"))]);
+        world.github.add_check(SHOP, &sha, CI, "build", "success");
+        world.settle().await;
+    });
+    hold(&start, act).await;
+}
+
+#[tokio::test]
 async fn a_pull_request_survives_every_fault() {
     let start = World::example().await;
     let act = act!(world, {

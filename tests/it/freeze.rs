@@ -203,6 +203,58 @@ async fn a_rollback_passes_a_freeze() {
 }
 
 #[tokio::test]
+async fn a_freeze_beats_force() {
+    let mut world = world().await;
+    let sha = in_stage(&mut world).await;
+    say_at_desk(&mut world, "sue", "/freeze prod \"incident\"").await;
+    tag(&mut world, "v1.0", &sha).await;
+    say_at_desk(&mut world, "sam", "/promote prod v1.0 --force \"it cannot wait\"").await;
+    let number = world.newest_pull();
+    world.github.review(ENVIRONMENTS, "sue", number, "APPROVED");
+    world.settle().await;
+    insta::assert_snapshot!(gates(&world, number), @"
+    #### Gates
+
+    - ⏳ v1.0 into prod (`entering`)
+      - ✅ v1.0 is commit 1123e8d
+      - ✅ the checks on 1123e8d have passed
+      - ✅ order, ships, soak and windows are passed over: it cannot wait
+      - ⏳ frozen by sue since 2026-11-02 09:00 UTC: incident (`frozen`). **Next:** somebody with the freeze right comments `/unfreeze prod`
+      - ✅ approved by sue
+    ");
+    insta::assert_snapshot!(world.check(number), @"in_progress: Waits: frozen by sue since 2026-11-02 09:00 UTC: incident (0 annotations)");
+}
+
+/// Somebody says something in an issue of its own.
+async fn say_at_desk(world: &mut World, user: &str, body: &str) {
+    let number = desk(world).await;
+    say(world, user, number, body).await;
+}
+
+#[tokio::test]
+async fn a_freeze_that_cannot_be_read_freezes_everything() {
+    let mut world = world().await;
+    say_at_desk(&mut world, "sue", "/freeze prod \"incident\"").await;
+    world.github.push_files(
+        ENVIRONMENTS,
+        "trunkline-ledger",
+        "ben",
+        "Tidy up",
+        &[("freezes.yaml", text("freezes: none"))],
+    );
+    merge_to_trunk(&mut world, "Sell more").await;
+    let number = world.newest_pull();
+    insta::assert_snapshot!(world.check(number), @r#"in_progress: Waits: nobody knows what is frozen: freezes.yaml on trunkline-ledger: freezes: invalid type: string "none", expected a sequence at line 1 column 10 (0 annotations)"#);
+    say_at_desk(&mut world, "sue", "/unfreeze prod").await;
+    insta::assert_snapshot!(world.said(number + 1), @r#"
+    <!-- trunkline:v1 reply-61 0773e5d1dbaa6f11 -->
+    > `/unfreeze prod`
+
+    - ⛔ the ledger cannot be read: `freezes.yaml` on `trunkline-ledger`\: freezes: invalid type: string "none", expected a sequence at line 1 column 10 (`ledger-broken`). **Next:** revert the last change to that file on the ledger branch
+    "#);
+}
+
+#[tokio::test]
 async fn two_people_decide_at_once_and_neither_is_lost() {
     let mut world = world().await;
     let desk = desk(&mut world).await;

@@ -14,11 +14,11 @@ use crate::report::markdown::{code, prose};
 
 impl Run<'_, '_> {
     pub(super) fn freeze(&mut self, pipeline: &Pipeline, asked: &Freezing) -> Outcome {
-        let environments = match chosen(pipeline, asked.environment.as_deref()) {
+        let environments = match self.chosen(pipeline, asked.environment.as_deref()) {
             Ok(environments) => environments,
             Err(outcome) => return outcome,
         };
-        if let Err(outcome) = self.may_freeze(pipeline, &environments) {
+        if let Err(outcome) = self.right_in_all(Act::Freeze, &environments) {
             return outcome;
         }
         let until = match self.end(asked.end.as_ref()) {
@@ -36,7 +36,10 @@ impl Run<'_, '_> {
             link: self.comment.url.clone(),
         };
         let answer = told(&freeze, asked.environment.as_deref());
-        if !self.knows_freezes() && self.draft.freezes().is_full(names.len()) {
+        if self.knows_freezes() {
+            return self.recorded_before_for_all(answer);
+        }
+        if self.draft.freezes().is_full(names.len(), self.snapshot.common.now) {
             let why = Verdict::no("too-many-freezes", "there are as many freezes as are ever remembered");
             return Outcome::Refused(why.next("lift those that are over with `/unfreeze <env>`"));
         }
@@ -45,7 +48,7 @@ impl Run<'_, '_> {
     }
 
     pub(super) fn unfreeze(&mut self, pipeline: &Pipeline, environment: Option<&str>) -> Outcome {
-        let mut environments = match chosen(pipeline, environment) {
+        let mut environments = match self.chosen(pipeline, environment) {
             Ok(environments) => environments,
             Err(outcome) => return outcome,
         };
@@ -53,18 +56,18 @@ impl Run<'_, '_> {
             Some(name) => format!("{} is no longer frozen.", code(name)),
             None => "Nothing is frozen any more.".to_owned(),
         };
-        let known = self.knows_freezes();
+        if self.knows_freezes() {
+            return self.recorded_before_for_all(answer);
+        }
         let now = self.snapshot.common.now;
         let frozen = |environment: &&Environment| self.draft.freezes().on(&environment.name, now).next().is_some();
-        if environment.is_none() && !known {
-            environments.retain(frozen);
-        }
-        if !known && !environments.iter().any(|environment| frozen(environment)) {
+        environments.retain(frozen);
+        if environments.is_empty() {
             let text =
                 environment.map_or_else(|| "nothing is frozen".to_owned(), |name| format!("{name} is not frozen"));
             return Outcome::Refused(Verdict::no("not-frozen", text));
         }
-        if let Err(outcome) = self.may_freeze(pipeline, &environments) {
+        if let Err(outcome) = self.right_in_all(Act::Freeze, &environments) {
             return outcome;
         }
         let names: Vec<&str> = environments.iter().map(|environment| environment.name.as_str()).collect();
@@ -77,18 +80,18 @@ impl Run<'_, '_> {
         self.snapshot.common.ledger.freezes.decisions.contains(&self.comment.id)
     }
 
-    fn may_freeze(&mut self, pipeline: &Pipeline, environments: &[&Environment]) -> Result<(), Outcome> {
-        self.right_in_all(Act::Freeze, environments)?;
+    /// The environments a freeze is about, where freezes can be written at all.
+    fn chosen<'p>(&self, pipeline: &'p Pipeline, name: Option<&str>) -> Result<Vec<&'p Environment>, Outcome> {
         if pipeline.mode == Mode::Observe {
             return Err(Outcome::Refused(texts::observing()));
         }
-        match self.snapshot.common.ledger.unreadable.get(FREEZES) {
-            Some(problem) => {
-                let text = format!("the ledger cannot be read: {problem}");
-                Err(Outcome::Refused(Verdict::no("ledger-broken", text)))
-            }
-            None => Ok(()),
+        if let Some(problem) = self.snapshot.common.ledger.unreadable.get(FREEZES) {
+            let why = Verdict::no("ledger-broken", format!("the ledger cannot be read: {problem}"));
+            return Err(Outcome::Refused(why.next("revert the last change to that file on the ledger branch")));
         }
+        let Some(name) = name else { return Ok(pipeline.environments.iter().collect()) };
+        let found = pipeline.environment(name).map(|found| vec![found]);
+        found.ok_or_else(|| Outcome::Refused(texts::unknown_environment(pipeline, name)))
     }
 
     fn end(&self, end: Option<&End>) -> Result<Option<Timestamp>, Verdict> {
@@ -111,9 +114,6 @@ impl Run<'_, '_> {
     }
 
     fn record_freezes(&mut self, why: String, change: impl FnOnce(&mut Freezes), answer: String) -> Outcome {
-        if self.knows_freezes() {
-            return self.recorded_before_for_all(answer);
-        }
         let (now, comment) = (self.snapshot.common.now, self.comment.id);
         self.draft.freeze(why, |freezes| {
             freezes.expire(now);
@@ -123,14 +123,6 @@ impl Run<'_, '_> {
         self.wakes.push(Key::Repo(self.snapshot.common.repo.id));
         Outcome::Done(Some(answer))
     }
-}
-
-/// The environments a freeze is about.
-fn chosen<'p>(pipeline: &'p Pipeline, environment: Option<&str>) -> Result<Vec<&'p Environment>, Outcome> {
-    let Some(name) = environment else { return Ok(pipeline.environments.iter().collect()) };
-    let found =
-        pipeline.environment(name).ok_or_else(|| Outcome::Refused(texts::unknown_environment(pipeline, name)))?;
-    Ok(vec![found])
 }
 
 /// What a freeze means, for whoever reads the conversation.

@@ -5,10 +5,10 @@ use crate::command::Right as Act;
 use crate::decide::{texts, versions};
 use crate::model::ledger::Skip;
 use crate::model::pipeline::{App, Environment, Pipeline};
-use crate::model::snapshot::{Holdings, PipelineFacts};
+use crate::model::snapshot::PipelineFacts;
 use crate::model::verdict::{Answer, Verdict};
 use crate::report::markdown::code;
-use versions::Candidate;
+use versions::{Candidate, Looking};
 
 impl Run<'_, '_> {
     pub(super) fn skip_soak(&mut self, pipeline: &Pipeline, target: Target<'_>, reason: &str) -> Outcome {
@@ -37,7 +37,11 @@ impl Run<'_, '_> {
             return Outcome::Done(answer);
         }
         let facts = self.facts(app).cloned();
+        let known = self.plan.needs.len();
         let wanted = facts.map(|facts| self.wanted(app, environment, &facts));
+        if self.plan.needs.len() > known {
+            return Outcome::Unknown;
+        }
         let candidate = match wanted {
             Ok(Ok(candidate)) => candidate,
             Ok(Err(why)) => return Outcome::Refused(Verdict { answer: Answer::No, ..why }),
@@ -61,14 +65,13 @@ impl Run<'_, '_> {
 
     /// The version that wants in, if it is the one the author of the comment looked at: the one of this promotion, or one that was there
     /// before the comment.
-    fn wanted(&self, app: &App, environment: &Environment, facts: &PipelineFacts) -> Result<Candidate, Verdict> {
+    fn wanted(&mut self, app: &App, environment: &Environment, facts: &PipelineFacts) -> Result<Candidate, Verdict> {
         let Some(source) = &facts.source else {
             return Err(Verdict::no("source-unreachable", format!("the source of {} cannot be read", app.name)));
         };
-        let nothing = Holdings::default();
-        let holdings = facts.environments.get(&environment.name).unwrap_or(&nothing);
         let entry = self.snapshot.common.ledger.entry(&app.name, &environment.name);
-        let candidate = versions::wanted(app, environment, source, holdings, &entry)?;
+        let looking = Looking { snapshot: self.snapshot, app, environment, facts, source, entry: &entry };
+        let candidate = versions::wanted(&looking, &mut self.plan.needs)?;
         let mine = candidate.branch(&app.name, &environment.name);
         let other = self.subject.pull.as_ref().is_some_and(|pull| {
             let promotes = versions::read_branch(&pull.brief.branch);

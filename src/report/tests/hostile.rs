@@ -219,6 +219,7 @@ fn promotion_of<'a>(words: &'a [String], verdict: &'a Verdict, changelog: &'a [C
         audience: Audience::Same,
         cause: &words[4],
         images: &[],
+        fields: &[],
         changelog,
         changelog_total: changelog.len(),
         verdict,

@@ -313,6 +313,7 @@ fn promote<'a>(verdict: &'a Verdict, changelog: &'a [ChangelogEntry], audience: 
         audience,
         cause: "The tag `v1.0` was pushed by ada.",
         images: IMAGES,
+        fields: &[],
         changelog,
         changelog_total: 12,
         verdict,
@@ -329,6 +330,25 @@ fn changelog() -> Vec<ChangelogEntry> {
         },
         ChangelogEntry { commit: oid('d'), title: "chore".into(), author: String::new(), pull: None },
     ]
+}
+
+#[test]
+fn a_promotion_says_where_it_writes() {
+    let verdict = waiting();
+    let at = |path: &str, line| Location { path: path.parse().unwrap(), line, column: 3 };
+    let said = |fields: &[Location]| {
+        let body = promotion::body(&PromotionInput { fields, ..promote(&verdict, &[], Audience::Same) });
+        body.lines().find(|line| line.starts_with("Writes")).unwrap_or_default().to_owned()
+    };
+    let one = at("env/prod/kustomization.yaml", 9);
+    assert_eq!(said(&[]), "");
+    assert_eq!(said(std::slice::from_ref(&one)), "Writes `env/prod/kustomization.yaml` line 9.");
+    let two = [at("env/prod/kustomization.yaml", 11), one, at("env/prod/release.yaml", 3)];
+    assert_eq!(said(&two), "Writes `env/prod/kustomization.yaml` lines 9, 11; `env/prod/release.yaml` line 3.");
+    assert_eq!(
+        said(&[at("env/prod/kustomization.yaml", 0)]),
+        "Writes `env/prod/kustomization.yaml`, which gets an `images` entry of its own: only a base that others share sets it so far."
+    );
 }
 
 #[test]
@@ -458,7 +478,7 @@ fn answers_to_commands() {
     | `/trunkline hold <env> [reason] [--app name]` | stops promotions into an environment until somebody lifts the hold | triage and up | yes |
     | `/trunkline unhold <env> [--app name]` | lifts a hold | triage and up | yes |
     | `/trunkline rollback <env> [version] [--app name] [--sha commit]` | opens a pull request with the last version that passed there, and holds the environment | the environment's `rollback` teams | no |
-    | `/trunkline freeze <env\|all> [for 4h \| until 2026-12-01T08:00] "reason" [--except label=name]` | lets nothing into an environment until then (UTC) or until somebody lifts it, except for rollbacks and, where a label is named, pull requests on which one of those teams set it | the environment's `freeze` teams | no |
+    | `/trunkline freeze <env\|all> [for 4h \| until 2026-12-01T08:00] "reason" [--except label=name]` | lets nothing into an environment until then (UTC) or until somebody lifts it; rollbacks pass, and so does a pull request on which one of those teams set the label | the environment's `freeze` teams | no |
     | `/trunkline unfreeze <env\|all>` | lifts every freeze of an environment | the environment's `freeze` teams | no |
     | `/trunkline skip-soak <env> "reason" [--app name] [--sha commit]` | lets the version that wants in, and no other, enter without its soak | the environment's `bypass` teams | no |
     | `/trunkline override <rule> "reason" [--sha commit], or: override cancel <rule>` | accepts the new errors of a rule, or the `gates` of a pull request that is no promotion, for its newest commit only | the environment's `bypass` teams | no |

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use trunkline::model::facts::Arrival;
 use trunkline::model::finding::{EnvironmentEvaluation, Evaluation, VersionChange};
 use trunkline::model::id::{InstallationId, Key, Oid, RepoId};
 use trunkline::model::ledger::Ledger;
@@ -49,6 +50,8 @@ pub(super) struct Request {
     checks: Vec<OwnCheck>,
     comments: Vec<Comment>,
     requested: Vec<String>,
+    /// The commit on the default branch that its merge made.
+    merged_as: Option<Oid>,
 }
 
 /// Everything GitHub knows.
@@ -243,11 +246,13 @@ impl GitHub {
             let all = held.iter().flat_map(|(_, history)| history.iter().filter_map(|holding| holding.commit));
             descendants.insert(commit, all.filter(later).collect());
         }
-        let trunk = shop.trunk.last().map(|tip| Commit { id: tip.id, subject: "A change".into(), at: self.now });
-        let source = Source { repo: self.repo(Self::shop_id(app), &name(app)), trunk, tags, descendants };
+        let commit = |change: &Change| Commit { id: change.id, subject: "A change".into(), at: self.now };
+        let earlier = shop.trunk.iter().rev().skip(1).take(5).map(commit).collect();
+        let trunk = shop.trunk.last().map(commit);
+        let source = Source { repo: self.repo(Self::shop_id(app), &name(app)), trunk, earlier, tags, descendants };
         let environments = held.into_iter().map(|(environment, history)| {
             let folder = format!("{environment}/{}", name(app)).parse().unwrap();
-            (environment.to_owned(), Holdings { folder, history: history.clone(), problems: Vec::new() })
+            (environment.to_owned(), Holdings { folder, history: history.clone(), ..Holdings::default() })
         });
         let open = self.pulls.iter().filter(|pull| pull.app == app && pull.brief.state == PullState::Open);
         PipelineFacts {
@@ -304,6 +309,12 @@ impl GitHub {
                 let changelog = Changelog { changes: changes.collect(), total: end - begin };
                 facts.changelogs.insert((app.clone(), *from, *to), changelog);
             }
+            Need::Arrival(commit) => {
+                let merged = |pull: &&Request| pull.merged_as == Some(*commit);
+                let pull = self.pulls.iter().find(merged).map(|pull| pull.brief.clone());
+                let arrival = Arrival { by: Some(actor("trunkline")), ours: false, green: pull.is_some(), pull };
+                facts.arrivals.insert(*commit, arrival);
+            }
             // This GitHub asks nothing of merges, and shows no deployments.
             Need::Merging { number, .. } => {
                 facts.merging.insert(*number, Merging::default());
@@ -349,7 +360,7 @@ impl GitHub {
     pub(super) fn apply(&mut self, effect: &Effect) -> Result<Vec<Key>, &'static str> {
         self.writes += 1;
         match effect {
-            Effect::Wake(key) => {
+            Effect::Wake(key) | Effect::Tell { key, .. } => {
                 self.writes -= 1;
                 return Ok(vec![key.clone()]);
             }
@@ -451,6 +462,7 @@ impl GitHub {
             checks: Vec::new(),
             comments: Vec::new(),
             requested: Vec::new(),
+            merged_as: None,
         });
         Ok(vec![Key::Pull(REPO, number), Key::Head(REPO, head), Key::Pipeline(REPO, name(app))])
     }
@@ -469,10 +481,11 @@ impl GitHub {
         let of_branch = shop.trunk.iter().map(|change| change.id).find(|id| id.short() == named);
         let commit = of_branch.or(on_trunk).ok_or("nobody made this version")?;
         let holding = self.holding(app, &version, commit);
+        let merged_as = Some(holding.by);
         self.held.get_mut(&(app, environment)).unwrap().insert(0, holding);
         let now = self.now;
         let pull = self.open_pull(number)?;
-        (pull.brief.state, pull.brief.closed_at) = (PullState::Merged, Some(now));
+        (pull.brief.state, pull.brief.closed_at, pull.merged_as) = (PullState::Merged, Some(now), merged_as);
         self.tip = self.oid();
         Ok(vec![Key::Pipeline(REPO, name(app)), Key::Pull(REPO, number)])
     }
