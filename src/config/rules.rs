@@ -31,6 +31,7 @@ pub(super) fn check(root: &Node, pipeline: &Pipeline, problems: &mut Vec<Problem
     }
     cycles(root, pipeline, problems);
     folders(root, pipeline, problems);
+    repeats("registries", root.list_at(&["registries"]), problems);
     for node in root.list_at(&["policies", "paths"]) {
         if let Some(text) = node.as_str() {
             path_text("policies.paths", text, node, problems);

@@ -112,6 +112,7 @@ fn pipeline() -> Pipeline {
         apps: (0..PROMOTIONS).map(app).collect(),
         environments: vec![stage],
         policies: Policies { packs: Vec::new(), paths: Vec::new() },
+        registries: Vec::new(),
     }
 }
 
@@ -133,6 +134,7 @@ fn way(n: u8, tip: Oid) -> PipelineFacts {
     let image = |tag: &str| BTreeMap::from([(app(n).images[0].name.clone(), tag.to_owned())]);
     let held = Holding {
         tags: image("v0.9"),
+        digests: BTreeMap::new(),
         version: Some("v0.9".to_owned()),
         commit: Some(oid(3, n, 0)),
         since: "2026-11-20T10:00:00Z".parse().unwrap(),
@@ -141,7 +143,13 @@ fn way(n: u8, tip: Oid) -> PipelineFacts {
     let folder = format!("stage/{}", app(n).name).parse().unwrap();
     let tag = Tag { name: "v1.0".to_owned(), commit: oid(2, n, 0), reachable: true, pusher: None };
     PipelineFacts {
-        source: Some(Source { repo: repo(tip), trunk: None, earlier: Vec::new(), tags: vec![tag], descendants: BTreeMap::new() }),
+        source: Some(Source {
+            repo: repo(tip),
+            trunk: None,
+            earlier: Vec::new(),
+            tags: vec![tag],
+            descendants: BTreeMap::new(),
+        }),
         environments: BTreeMap::from([(
             "stage".to_owned(),
             Holdings { folder, history: vec![held], ..Holdings::default() },
@@ -159,7 +167,7 @@ fn evaluation(n: u8) -> Evaluation {
         changes: Vec::new(),
         images: Vec::new(),
         amounts: Vec::new(),
-        versions: vec![VersionChange { app: app(n).name, tags }],
+        versions: vec![VersionChange { app: app(n).name, tags, digests: BTreeMap::new() }],
         findings: Vec::new(),
         objects: 1,
         rendered: true,

@@ -15,6 +15,7 @@ mod freeze;
 mod gates;
 mod health;
 pub mod holdings;
+mod images;
 mod merge;
 #[cfg(test)]
 mod merge_tests;

@@ -171,12 +171,12 @@ pub fn append_item(bytes: &[u8], key: &str, item: &[(&str, &str)]) -> Result<Vec
     let (at, text) = appended(bytes, (map, &top), key, item)?;
     let mut entry = Map::default();
     for (key, value) in item {
-        let value = Node::new(Value::String((*value).to_owned()), top.clone());
-        entry.insert(Key { text: (*key).to_owned(), span: top.clone() }, value);
+        let value = Node::new(Value::String((*value).into()), top.clone());
+        entry.insert(Key { text: (*key).into(), span: top.clone() }, value);
     }
     let mut items = map.get(key).and_then(Node::as_list).unwrap_or_default().to_vec();
     items.push(Node::new(Value::Map(entry), top.clone()));
-    map.insert(Key { text: key.to_owned(), span: top.clone() }, Node::new(Value::List(items), top.clone()));
+    map.insert(Key { text: key.into(), span: top.clone() }, Node::new(Value::List(items.into()), top.clone()));
     let mut out = bytes.to_vec();
     out.splice(at..at, text.into_bytes());
     verified(out, &expected, top.line)

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::id::{Oid, RepoName};
+use super::image::RegistryHost;
 use super::path::RepoPath;
 use super::version::Version;
 
@@ -30,6 +31,8 @@ pub struct Pipeline {
     pub environments: Vec<Environment>,
     /// Which policies apply.
     pub policies: Policies,
+    /// The registries in which images are looked up.
+    pub registries: Vec<RegistryHost>,
 }
 
 /// One application: where its versions come from and which images carry them.
@@ -415,7 +418,7 @@ impl Pipeline {
     /// No environments and no applications: what is followed where no valid configuration is.
     pub fn nothing() -> Self {
         let policies = Policies { packs: Vec::new(), paths: Vec::new() };
-        Self { mode: Mode::Observe, apps: Vec::new(), environments: Vec::new(), policies }
+        Self { mode: Mode::Observe, apps: Vec::new(), environments: Vec::new(), policies, registries: Vec::new() }
     }
 
     /// The application of this name.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::facts::{Arrival, Health};
 use super::finding::{Evaluation, Location, Problem};
 use super::id::{InstallationId, Oid, RepoId, RepoName};
+use super::image::{ImageName, ImageRef, ImageState};
 use super::ledger::Ledger;
 use super::merging::{Deployments, InLine, Landed, Merging};
 use super::path::RepoPath;
@@ -389,6 +390,8 @@ pub struct HeldField {
 pub struct Holding {
     /// The image tags by image.
     pub tags: BTreeMap<String, String>,
+    /// The digests by image, of those that are pinned to one.
+    pub digests: BTreeMap<String, String>,
     /// The version all images agree on: a tag's name, or a full commit for trunk.
     pub version: Option<String>,
     /// The source commit, when the version names one we know.
@@ -491,6 +494,8 @@ pub struct Facts {
     pub landed: BTreeMap<u64, Landed>,
     /// Deployments by GitHub's names of the environments that were asked about.
     pub deployments: BTreeMap<Vec<String>, Deployments>,
+    /// What registries say of images.
+    pub images: BTreeMap<(ImageName, ImageRef), ImageState>,
     /// Needs that could not be met, and why.
     pub unmet: BTreeMap<Need, String>,
 }

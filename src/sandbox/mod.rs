@@ -18,6 +18,7 @@ mod merging;
 mod page;
 mod people;
 mod refusal;
+mod registry;
 mod rest;
 pub mod seed;
 mod shape;

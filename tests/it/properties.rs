@@ -126,6 +126,7 @@ impl Little {
         let by = id(2, self.main);
         let place = self.place(version);
         let holding = Holding {
+            digests: Default::default(),
             tags: BTreeMap::from([(IMAGE.to_owned(), version.to_owned())]),
             version: Some(match place {
                 Some(place) if !self.tags.iter().any(|(tag, _)| tag == version) => id(1, place).to_string(),
@@ -251,7 +252,8 @@ impl Little {
         match need {
             Need::Evaluation { base, head } => {
                 let promotion = self.promotions.iter().find(|promotion| promotion.brief.head == head).unwrap();
-                let change = VersionChange { app: "shop".into(), tags: promotion.tags.clone() };
+                let change =
+                    VersionChange { app: "shop".into(), tags: promotion.tags.clone(), digests: Default::default() };
                 let environment = EnvironmentEvaluation {
                     environment: promotion.environment.clone(),
                     applier: String::new(),
@@ -292,6 +294,7 @@ impl Little {
                 facts.changelogs.insert((app, from, to), Changelog { changes: vec![change], total: 1 });
             }
             Need::Pipeline(app) => drop(facts.pipelines.insert(app, self.facts())),
+            Need::Merging { number, .. } => drop(facts.merging.insert(number, Default::default())),
             Need::Arrival(commit) => {
                 let arrival = if self.by_hand.contains(&commit) {
                     Arrival { by: Some(person("ben")), ours: false, pull: None, green: false }
@@ -391,6 +394,7 @@ impl Little {
                     base: "main".into(),
                     closed_at: None,
                     closed_by: None,
+                    branch_deleted: false,
                 };
                 let tags = promotion.edit.tags.into_iter().collect();
                 let (approved_by, comments) = (BTreeSet::new(), Vec::new());
