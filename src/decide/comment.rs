@@ -1,5 +1,6 @@
 //! The one sticky comment on a pull request that touches an environment.
 
+use super::branch_rules;
 use super::check::gates;
 use super::overrides;
 use crate::model::finding::Evaluation;
@@ -26,7 +27,13 @@ pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, plan: &mut Plan) 
         Configuration::Missing | Configuration::Broken(_) if !evaluation.touches_rules => return,
         Configuration::Missing | Configuration::Broken(_) => Mode::Enforce,
     };
-    let Some(verdict) = gates(snapshot, pull, &evaluation, plan) else { return };
+    let Some(mut verdict) = gates(snapshot, pull, &evaluation, plan) else { return };
+    // What GitHub answered stands here and not in the check, which GitHub may be waiting for.
+    let refused = snapshot.facts.merging.get(&pull.brief.number).and_then(branch_rules::refused);
+    if let (Some(verdict), Some(refused)) = (&mut verdict, refused) {
+        verdict.answer = verdict.answer.max(refused.answer);
+        verdict.because.push(refused);
+    }
     let body = comment(&CommentInput {
         repo_url: &snapshot.common.repo.url,
         head: pull.brief.head,

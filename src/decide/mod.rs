@@ -4,9 +4,11 @@
 //! as a `Need`; the loop looks it up and decides again, so this module never reads anything.
 
 mod approvals;
+mod branch_rules;
 mod check;
 mod commands;
 mod comment;
+pub mod deployments;
 mod draft;
 mod first_sight;
 mod freeze;
@@ -15,6 +17,8 @@ mod health;
 pub mod holdings;
 mod images;
 mod merge;
+#[cfg(test)]
+mod merge_tests;
 mod out_of_band;
 mod overrides;
 mod promotions;
@@ -47,7 +51,10 @@ pub fn decide(snapshot: &Snapshot) -> Plan {
             }
         }
         Subject::Pipeline(subject) => match valid {
-            Some(pipeline) => promotions::plan(snapshot, subject, pipeline, &mut plan),
+            Some(pipeline) => {
+                promotions::plan(snapshot, subject, pipeline, &mut plan);
+                deployments::plan(snapshot, subject, pipeline, &mut plan);
+            }
             None => plan.verdicts.push(
                 Verdict::no("no-configuration", "there is no valid configuration on the default branch")
                     .next("merge a pull request that repairs `.github/trunkline.yaml`"),

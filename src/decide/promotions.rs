@@ -150,6 +150,9 @@ impl Pass<'_> {
             Ok(candidate) => {
                 let mut because = gates::all(&self.entering(&candidate), None, needs);
                 because.extend(self.rejected(&candidate, needs));
+                let branch = candidate.branch(&self.app.name, &self.environment.name);
+                let open = self.facts.promotions.iter().find(|pull| pull.branch == branch);
+                because.extend(open.and_then(|pull| super::branch_rules::gate(self.snapshot, pull, needs)));
                 let verdict = Verdict::all("entering", self.headline(&candidate), because);
                 (Some(candidate), verdict)
             }
@@ -268,7 +271,9 @@ impl Pass<'_> {
         let ended = |pull: &&PullBrief| {
             let by_us = pull.closed_by.as_ref().is_some_and(|actor| self.snapshot.common.bot.is(actor));
             let before = pull.closed_at.is_some_and(|at| asked.is_some_and(|asked| at < asked));
-            !before && (pull.state == PullState::Merged || pull.state == PullState::Closed && !by_us)
+            // Tidying up branches is no word about a version: it is proposed again.
+            let rejected = pull.state == PullState::Closed && !by_us && !pull.branch_deleted;
+            !before && (pull.state == PullState::Merged || rejected)
         };
         let pull = pulls.iter().filter(ended).max_by_key(|pull| pull.number)?;
         let again = format!("comment `/promote {} {}` to ask for it again", self.environment.name, candidate.version);

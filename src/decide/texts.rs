@@ -5,9 +5,10 @@ use super::promotions::Standing;
 use super::versions::{Candidate, Cause, version_of};
 use crate::command::Parsed;
 use crate::model::finding::{ImageChange, Location};
+use crate::model::merging::Landed;
 use crate::model::pipeline::{App, Environment, Pipeline};
 use crate::model::plan::Need;
-use crate::model::snapshot::{Changelog, Comment, Holdings, PipelineFacts, PullBrief, Snapshot, Source};
+use crate::model::snapshot::{Changelog, Comment, Holding, Holdings, PipelineFacts, PullBrief, Snapshot, Source};
 use crate::model::verdict::Verdict;
 use crate::report::markdown::code;
 use crate::report::promotion::{self, Audience, ChangelogEntry, PromotionInput, PromotionKind};
@@ -107,6 +108,44 @@ pub(super) fn conflicting(why: &str) -> String {
         "Closed, because {}. A fresh promotion follows, made on what stands there now.",
         crate::report::markdown::prose(why)
     )
+}
+
+/// What a deployment rests on while no cluster is connected; GitHub takes 140 characters.
+pub(super) const DEPLOYED: &str = "Merged; Flux applies it. No cluster is connected, so Trunkline does not see when.";
+
+/// What is said of a deployment until its cluster reports.
+pub(super) const QUEUED: &str = "Merged; Flux applies it.";
+
+/// Why a deployment is no longer active.
+pub(super) const REPLACED: &str = "Another version took its place.";
+
+/// What a deployment brings, in GitHub's list of deployments.
+pub(super) fn deployment(app: &str, holding: &Holding) -> String {
+    let tags = || holding.tags.values().next().map(String::as_str);
+    let version = holding.version.as_deref().map(short_version).or_else(tags).unwrap_or("a new version");
+    // GitHub takes 140 characters; a name has 40, a tag may have more than the rest.
+    crate::report::markdown::line(&format!("{app} {version}"), 140)
+}
+
+/// Whether a text of ours tells that a merge brought something else than was evaluated.
+pub(super) fn is_about_landing(body: &str) -> bool {
+    marker::find(body) == Some(marker::Marker::Landed)
+}
+
+/// A merge that brought something else than was evaluated.
+pub(super) fn landed_otherwise(landed: &Landed) -> Verdict {
+    let folders = landed.differs.join(", ");
+    let text =
+        format!("{folders} holds something else than what was checked: somebody changed it while this was merged");
+    Verdict::no("landed-otherwise", text).next(format!(
+        "compare commit {} with this pull request, and roll back with `/rollback` if it should not be so",
+        landed.commit.short()
+    ))
+}
+
+/// The same as a comment.
+pub(super) fn landing(landed: &Landed) -> String {
+    marker::mark(&marker::Marker::Landed, &verdict::markdown(&landed_otherwise(landed)))
 }
 
 /// Why an open promotion is closed: its tag is gone.

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::branch_rules;
 use super::gates::{self, Entering};
 use super::versions::{self, Candidate, Looking};
 use super::{freeze, overrides};
@@ -127,10 +128,16 @@ fn judge(
         );
     }
     let headline = format!("{} into {}", candidate.version, environment.name);
-    if is_promotion(snapshot, pull) {
-        return Verdict::all("entering", headline, because);
+    if !is_promotion(snapshot, pull) {
+        return not_ours(snapshot, (pull, environment), headline, because);
     }
-    not_ours(snapshot, (pull, environment), headline, because)
+    because.extend(branch_rules::gate(snapshot, &pull.brief, needs));
+    let verdict = Verdict::all("entering", headline, because);
+    let open = verdict.answer == Answer::Yes;
+    match branch_rules::who_merges(snapshot, &pull.brief, environment.merge).filter(|_| open) {
+        Some(who) => verdict.next(who),
+        None => verdict,
+    }
 }
 
 /// The gates of what a person or another bot brings, some of which may be overridden.

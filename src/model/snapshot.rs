@@ -10,6 +10,7 @@ use super::finding::{Evaluation, Location, Problem};
 use super::id::{InstallationId, Oid, RepoId, RepoName};
 use super::image::{ImageName, ImageRef, ImageState};
 use super::ledger::Ledger;
+use super::merging::{Deployments, InLine, Landed, Merging};
 use super::path::RepoPath;
 use super::pipeline::Pipeline;
 use super::plan::Need;
@@ -155,6 +156,8 @@ pub struct PullBrief {
     pub closed_at: Option<Timestamp>,
     /// Who closed it, when known.
     pub closed_by: Option<Actor>,
+    /// Whether it is closed because its branch was deleted.
+    pub branch_deleted: bool,
 }
 
 /// Whether a pull request is open.
@@ -483,6 +486,14 @@ pub struct Facts {
     pub changelogs: BTreeMap<(String, Option<Oid>, Oid), Changelog>,
     /// Pipelines by application.
     pub pipelines: BTreeMap<String, PipelineFacts>,
+    /// What GitHub asks of the merge of a pull request, by number.
+    pub merging: BTreeMap<u64, Merging>,
+    /// Our open promotions into a branch, oldest first.
+    pub turns: BTreeMap<String, Vec<InLine>>,
+    /// What became of merged promotions, by number.
+    pub landed: BTreeMap<u64, Landed>,
+    /// Deployments by GitHub's names of the environments that were asked about.
+    pub deployments: BTreeMap<Vec<String>, Deployments>,
     /// What registries say of images.
     pub images: BTreeMap<(ImageName, ImageRef), ImageState>,
     /// Needs that could not be met, and why.

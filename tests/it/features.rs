@@ -64,6 +64,7 @@ async fn a_merge_to_trunk_reaches_dev() {
         body:
         comment by trunkline[bot]
       check 8c7fba9a73 trunkline/trunkline: success "No new findings in dev"
+      deployment d92f3b680d to dev: success
     acme/shop
       refs/heads/main 1123e8de86
       refs/tags/v0.9 68113e662d
@@ -212,7 +213,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
     world.github.review(ENVIRONMENTS, "sue", number, "APPROVED");
     world.settle().await;
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 3a9cc38428a3deb9 -->
+    <!-- trunkline:v1 sticky 25eea1bff0f0ed6d -->
     ### No new findings in prod
 
     This change alters 2 objects in `prod`.
@@ -223,7 +224,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
 
     #### Every gate is open
 
-    - ✅ v1.0 into prod
+    - ✅ v1.0 into prod. **Next:** anybody who may write here merges this pull request
       - ✅ v1.0 is commit 1123e8d
       - ✅ the checks on 1123e8d have passed
       - ✅ stage has held this commit since 2026-11-02 09:00 UTC
@@ -282,7 +283,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
     world.settle().await;
     say(&mut world, "rob", number, "/trunkline status").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-109 0eb2d37996d543a7 -->
+    <!-- trunkline:v1 reply-111 0eb2d37996d543a7 -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `dev` | [`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc) | 2026-11-02 09:00 UTC | up to date |
@@ -320,7 +321,7 @@ async fn e22_a_closed_promotion_is_remembered_until_somebody_asks_again() {
     assert_eq!(world.newest_pull(), number);
     say(&mut world, "rob", number, "/trunkline status prod").await;
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 reply-89 0304eb3b600cfc51 -->
+    <!-- trunkline:v1 reply-90 0304eb3b600cfc51 -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC | ⛔ `rejected`, `soak`, `approvals` |
@@ -363,7 +364,7 @@ async fn e7_a_moved_tag_blocks_and_a_deleted_one_cancels() {
     let desk = desk(&mut world).await;
     say(&mut world, "rob", desk, "/trunkline status prod").await;
     insta::assert_snapshot!(world.said(desk), @"
-    <!-- trunkline:v1 reply-90 0bd077a796b6ad7d -->
+    <!-- trunkline:v1 reply-91 0bd077a796b6ad7d -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC | ⛔ `tag-moved`, `soak`, `approvals` |
@@ -434,6 +435,7 @@ async fn via_commit_goes_straight_to_the_branch() {
           first-sight:
             at: <time>
             holds: v0.9
+      deployment ee764092cf to dev: success
     acme/shop
       refs/heads/main 1123e8de86
       refs/tags/v0.9 68113e662d
@@ -725,7 +727,7 @@ async fn commands_help_status_and_plan_are_answered() {
     /trunkline help
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-104 9449b46f237b8eb8 -->
+    <!-- trunkline:v1 reply-106 9449b46f237b8eb8 -->
     | Command | What it does | Who may | You |
     |:--|:--|:--|:--|
     | `/trunkline help [verb]` | lists the commands | readers | yes |
@@ -750,7 +752,7 @@ async fn commands_help_status_and_plan_are_answered() {
     /trunkline status
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-110 0eb2d37996d543a7 -->
+    <!-- trunkline:v1 reply-112 0eb2d37996d543a7 -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `dev` | [`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc) | 2026-11-02 09:00 UTC | up to date |
@@ -762,7 +764,7 @@ async fn commands_help_status_and_plan_are_answered() {
     /trunkline plan
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-116 d0b9cffd0fd81caa -->
+    <!-- trunkline:v1 reply-118 d0b9cffd0fd81caa -->
     Nothing would happen: every environment holds what it should.
 
 
@@ -770,7 +772,7 @@ async fn commands_help_status_and_plan_are_answered() {
     /trunkline statsu
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-122 560b6eb2fc88aecd -->
+    <!-- trunkline:v1 reply-124 560b6eb2fc88aecd -->
     > `/trunkline statsu`
 
     There is no command `statsu`. Did you mean `/trunkline status`?
@@ -800,10 +802,10 @@ async fn a_hold_stops_promotions_until_it_is_lifted() {
     ");
     say(&mut world, "ben", number, "/trunkline unhold dev").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-46 3ed572131a3b9b81 -->
+    <!-- trunkline:v1 reply-46 f115c5d521f1cd9a -->
     > `/trunkline unhold dev`
 
-    - ⛔ ann holds it, and you may only lift a hold of your own: no team has the rollback right in dev; list one under `rights` (`not-allowed`). **Next:** each lifts their own hold; somebody with the rollback right lifts all
+    - ⛔ ann holds it, and you lack the rollback right in dev (`not-allowed`). **Next:** each lifts their own hold; somebody with the rollback right lifts all
     ");
     say(&mut world, "ann", number, "/trunkline unhold dev").await;
     insta::assert_snapshot!(world.pulls().join("\n"), @r#"#2 merged: "Promote shop 1123e8d to dev", by trunkline[bot]"#);
@@ -816,7 +818,7 @@ async fn e24_a_rollback_goes_back_and_holds() {
     let number = desk(&mut world).await;
     say(&mut world, "ann", number, "/rollback prod").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-104 6380ec5834150b3a -->
+    <!-- trunkline:v1 reply-106 6380ec5834150b3a -->
     > `/rollback prod`
 
     - ⛔ it needs a member of acme/sre (`not-allowed`)
@@ -825,8 +827,8 @@ async fn e24_a_rollback_goes_back_and_holds() {
     let back = world.newest_pull();
     insta::assert_snapshot!(world.body(back), @r"
     body:
-    <!-- trunkline:v1 promotion 7c26f1da62e8d2a8 -->
-    Takes `shop` in `prod` from `v1.0` ([`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc)) back to **`v0.9` ([`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a))**, which passed here before, and holds it there. sam asked to go back: http://github.test/acme/environments/issues/4\#issuecomment-110
+    <!-- trunkline:v1 promotion 030fc321187aebfc -->
+    Takes `shop` in `prod` from `v1.0` ([`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc)) back to **`v0.9` ([`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a))**, which passed here before, and holds it there. sam asked to go back: http://github.test/acme/environments/issues/4\#issuecomment-112
 
     | Images |
     |:--|
@@ -857,7 +859,7 @@ async fn e24_a_rollback_goes_back_and_holds() {
     /rollback prod
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-104 6380ec5834150b3a -->
+    <!-- trunkline:v1 reply-106 6380ec5834150b3a -->
     > `/rollback prod`
 
     - ⛔ it needs a member of acme/sre (`not-allowed`)
@@ -870,7 +872,7 @@ async fn e24_a_rollback_goes_back_and_holds() {
     /trunkline status prod
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-142 064ad200c7eb99e3 -->
+    <!-- trunkline:v1 reply-144 064ad200c7eb99e3 -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 10:00 UTC | ⛔ `rejected`, `held`, `approvals` |

@@ -3,6 +3,7 @@
 mod cli;
 mod contract;
 mod days;
+mod deployments;
 mod edges;
 mod faults;
 mod features;
@@ -19,6 +20,7 @@ mod images;
 mod kill;
 mod life;
 mod manifest;
+mod merging;
 mod month;
 mod own_source;
 mod properties;

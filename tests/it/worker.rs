@@ -29,6 +29,7 @@ fn environment(name: &str, takes: Takes) -> Environment {
         health: None,
         checks: Vec::new(),
         rights: Rights::default(),
+        url: None,
     }
 }
 
