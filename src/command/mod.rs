@@ -77,6 +77,15 @@ pub enum Command {
     Plan {
         /// Only this environment.
         environment: Option<String>,
+        /// If this version came.
+        version: Option<String>,
+    },
+    /// How two environments differ.
+    Diff {
+        /// From this one.
+        from: String,
+        /// To this one.
+        to: String,
     },
     /// Open or refresh a promotion.
     Promote {
@@ -86,6 +95,13 @@ pub enum Command {
         version: Option<String>,
         /// Pass order, soak and windows, for this reason.
         force: Option<String>,
+    },
+    /// Go back to a version that passed here before, and hold.
+    Rollback {
+        /// This environment.
+        environment: String,
+        /// This version; default: the last one that passed.
+        version: Option<String>,
     },
     /// Stop promotions into an environment.
     Hold {
@@ -99,15 +115,22 @@ pub enum Command {
         /// From this environment.
         environment: String,
     },
-    /// Go back to a version that passed here before, and hold.
-    Rollback {
-        /// This environment.
-        environment: String,
-        /// This version; default: the last one that passed.
-        version: Option<String>,
-    },
     /// Look again.
     Retry,
+    /// Close an open promotion, and reject its version.
+    Cancel {
+        /// Into this environment; default: the one this pull request promotes into.
+        environment: Option<String>,
+    },
+    /// Read everything anew.
+    Resync,
+    /// Check the configuration.
+    Validate,
+    /// The last decisions and versions.
+    History {
+        /// Only of this environment.
+        environment: Option<String>,
+    },
 }
 
 impl Command {
@@ -117,23 +140,16 @@ impl Command {
             Command::Help { .. } => Verb::Help,
             Command::Status { .. } => Verb::Status,
             Command::Plan { .. } => Verb::Plan,
+            Command::Diff { .. } => Verb::Diff,
             Command::Promote { .. } => Verb::Promote,
+            Command::Rollback { .. } => Verb::Rollback,
             Command::Hold { .. } => Verb::Hold,
             Command::Unhold { .. } => Verb::Unhold,
-            Command::Rollback { .. } => Verb::Rollback,
             Command::Retry => Verb::Retry,
-        }
-    }
-
-    /// The environment it names, if it names one.
-    pub fn environment(&self) -> Option<&str> {
-        match self {
-            Command::Help { .. } | Command::Retry => None,
-            Command::Status { environment } | Command::Plan { environment } => environment.as_deref(),
-            Command::Promote { environment, .. }
-            | Command::Hold { environment, .. }
-            | Command::Unhold { environment }
-            | Command::Rollback { environment, .. } => Some(environment),
+            Command::Cancel { .. } => Verb::Cancel,
+            Command::Resync => Verb::Resync,
+            Command::Validate => Verb::Validate,
+            Command::History { .. } => Verb::History,
         }
     }
 

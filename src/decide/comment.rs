@@ -1,6 +1,7 @@
 //! The one sticky comment on a pull request that touches an environment.
 
 use super::check::gates;
+use super::{answers, ways_in};
 use crate::model::finding::Evaluation;
 use crate::model::pipeline::Mode;
 use crate::model::plan::{Effect, Need, Plan};
@@ -26,11 +27,17 @@ pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, plan: &mut Plan) 
         Configuration::Missing | Configuration::Broken(_) => Mode::Enforce,
     };
     let Some(verdict) = gates(snapshot, pull, &evaluation, plan) else { return };
+    let promotion = ways_in::is_promotion(snapshot, pull);
+    let picture = match &snapshot.common.config {
+        Configuration::Valid(pipeline) if promotion => Some(answers::picture(snapshot, pipeline, pull)),
+        _ => None,
+    };
     let body = comment(&CommentInput {
         repo_url: &snapshot.common.repo.url,
         head: pull.brief.head,
         evaluation: &evaluation,
         verdict: verdict.as_ref(),
+        picture: picture.as_deref(),
         mode,
         check_url: None,
     });

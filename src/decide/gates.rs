@@ -69,6 +69,7 @@ pub(super) fn all(entering: &Entering<'_>, pull: Option<&Pull>, needs: &mut Vec<
         gates.push(approved(entering, approvals, pull, needs));
     }
     gates.extend(pull.and_then(changes_requested));
+    gates.extend(super::cancelled::gate(&entering.entry(), entering.candidate, &entering.environment.name));
     gates
 }
 

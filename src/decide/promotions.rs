@@ -3,12 +3,14 @@
 use super::draft::Draft;
 use super::gates::{self, Entering};
 use super::versions::{self, Candidate, Cause};
-use super::{first_sight, texts};
+use super::{cancelled, first_sight, texts, ways_in};
 use crate::model::id::Key;
 use crate::model::ledger::{Entry, TagPin};
 use crate::model::pipeline::{App, Environment, Mode, Pipeline, Via};
 use crate::model::plan::{Effect, Need, Plan, Promotion, VersionEdit};
-use crate::model::snapshot::{PipelineFacts, PipelineSubject, PullBrief, PullState, Snapshot, Source, Tag};
+use crate::model::snapshot::{
+    PipelineFacts, PipelineSubject, Pull, PullBrief, PullState, Snapshot, Source, Subject, Tag,
+};
 use crate::model::verdict::{Answer, Verdict};
 
 /// How one environment stands: what `/status` shows and the pipeline acts on.
@@ -64,6 +66,40 @@ pub(super) fn standings<'a>(
     pipeline.environments.iter().map(standing).collect()
 }
 
+/// The open promotion on a branch.
+pub(super) fn open_promotion<'f>(facts: &'f PipelineFacts, branch: &str) -> Option<&'f PullBrief> {
+    facts.promotions.iter().find(|pull| pull.branch == branch)
+}
+
+/// A pull request as gates see it, where this pass knows it: the one that is looked at, or one that was asked for.
+fn known_pull(snapshot: &Snapshot, number: u64) -> Option<&Pull> {
+    match &snapshot.subject {
+        Subject::Pull(subject) if subject.number == number => subject.pull.as_ref(),
+        _ => snapshot.facts.pulls.get(&number),
+    }
+}
+
+/// How one environment would stand if this version wanted in.
+pub(super) fn prognosis<'a>(
+    snapshot: &Snapshot,
+    pipeline: &Pipeline,
+    (app, environment): (&App, &'a Environment),
+    (facts, candidate): (&PipelineFacts, Candidate),
+    needs: &mut Vec<Need>,
+) -> Standing<'a> {
+    let Some(source) = &facts.source else {
+        return Standing { environment, candidate: None, verdict: unreachable_source(facts) };
+    };
+    let pass = Pass { snapshot, pipeline, app, source, facts, environment };
+    match pass.obstacle() {
+        Some(verdict) => Standing { environment, candidate: None, verdict },
+        None => {
+            let verdict = pass.judged(&candidate, needs);
+            Standing { environment, candidate: Some(candidate), verdict }
+        }
+    }
+}
+
 fn unreachable_source(facts: &PipelineFacts) -> Verdict {
     let why = facts.problems.first().map_or("the source repository cannot be read", |problem| problem.message.as_str());
     Verdict::no("source-unreachable", why).next("install the App on the source repository, or correct `source`")
@@ -117,7 +153,7 @@ impl Pass<'_> {
         })
     }
 
-    /// The candidate and its gates, without a pull request.
+    /// The candidate and its gates.
     fn standing(self, needs: &mut Vec<Need>) -> (Option<Candidate>, Verdict) {
         if let Some(obstacle) = self.obstacle() {
             return (None, obstacle);
@@ -127,12 +163,22 @@ impl Pass<'_> {
         match versions::wanted(self.app, self.environment, self.source, holdings, &entry) {
             Err(verdict) => (None, verdict),
             Ok(candidate) => {
-                let mut because = gates::all(&self.entering(&candidate), None, needs);
-                because.extend(self.rejected(&candidate, needs));
-                let verdict = Verdict::all("entering", self.headline(&candidate), because);
+                let verdict = self.judged(&candidate, needs);
                 (Some(candidate), verdict)
             }
         }
+    }
+
+    /// The gates of a version that wants in or might, judged on its pull request where that is known.
+    fn judged(&self, candidate: &Candidate, needs: &mut Vec<Need>) -> Verdict {
+        let open = open_promotion(self.facts, &candidate.branch(&self.app.name, &self.environment.name));
+        let pull = open.and_then(|open| known_pull(self.snapshot, open.number));
+        let mut because = gates::all(&self.entering(candidate), pull, needs);
+        because.extend(pull.and_then(|pull| ways_in::foreign_commits(self.snapshot, pull)));
+        if open.is_none() {
+            because.extend(self.rejected(candidate, needs));
+        }
+        Verdict::all("entering", self.headline(candidate), because)
     }
 
     fn headline(&self, candidate: &Candidate) -> String {
@@ -157,7 +203,8 @@ impl Pass<'_> {
             first_sight::record(self.snapshot, self.app, self.environment, self.source, holdings, draft);
             return Verdict::yes("first-sight", "what it holds now is accepted; later versions start promotions");
         }
-        let open: Vec<&PullBrief> = self.open_promotions();
+        let mut open: Vec<&PullBrief> = self.open_promotions();
+        cancelled::close(&entry, &mut open, effects);
         let candidate = match versions::wanted(self.app, self.environment, self.source, holdings, &entry) {
             Ok(candidate) => candidate,
             Err(verdict) => {
@@ -190,6 +237,7 @@ impl Pass<'_> {
         if !candidate.is_rollback() {
             before.extend(gates::holds(&self.entering(&candidate)));
         }
+        before.extend(cancelled::gate(&entry, &candidate, &self.environment.name));
         before.extend(self.rejected(&candidate, needs));
         if self.environment.via == Via::Commit {
             before.extend(gates::all(&self.entering(&candidate), None, needs).into_iter().skip(2));
@@ -295,7 +343,7 @@ impl Pass<'_> {
         let Some(base) = self.snapshot.common.repo.tip else { return };
         self.pin(candidate.tag.as_ref(), draft);
         let edit = VersionEdit { folder: holdings.folder.clone(), tags: candidate.image_tags(self.app) };
-        let texts = texts::promotion(&self.entering(candidate), holdings, &changelog, needs);
+        let texts = texts::promotion(&self.entering(candidate), holdings, &changelog);
         effects.push(match self.environment.via {
             Via::Commit => Effect::Commit { base, edit, message: texts.message },
             Via::PullRequest => Effect::Promote(Box::new(Promotion {

@@ -1,17 +1,16 @@
 //! What decisions say: the inputs of `report`, and the few sentences that belong to a decision itself.
 
 use super::gates::Entering;
-use super::promotions::Standing;
 use super::versions::{Candidate, Cause, version_of};
 use crate::command::{self, Parsed, Verb};
 use crate::model::finding::ImageChange;
+use crate::model::ledger::Cancelled;
 use crate::model::pipeline::{App, Environment, Pipeline};
-use crate::model::plan::Need;
-use crate::model::snapshot::{Changelog, Comment, Holdings, Permission, PipelineFacts, PullBrief, Snapshot, Source};
+use crate::model::snapshot::{Change, Changelog, Comment, Holding, Holdings, Permission, PullBrief, Snapshot, Source};
 use crate::model::verdict::Verdict;
-use crate::report::markdown::code;
+use crate::report::markdown::{code, link};
 use crate::report::promotion::{self, Audience, ChangelogEntry, PromotionInput, PromotionKind};
-use crate::report::reply::{self, StatusRow};
+use crate::report::reply;
 use crate::report::{marker, verdict};
 
 /// The three texts of a promotion.
@@ -22,36 +21,12 @@ pub(super) struct PromotionTexts {
 }
 
 /// The texts of a promotion that is about to be opened.
-pub(super) fn promotion(
-    entering: &Entering<'_>,
-    holdings: &Holdings,
-    changelog: &Changelog,
-    needs: &mut Vec<Need>,
-) -> PromotionTexts {
+pub(super) fn promotion(entering: &Entering<'_>, holdings: &Holdings, changelog: &Changelog) -> PromotionTexts {
     let candidate = entering.candidate;
     let now = holdings.history.first();
-    let images: Vec<ImageChange> = candidate
-        .image_tags(entering.app)
-        .into_iter()
-        .map(|(name, to)| {
-            let from = now.and_then(|now| now.tags.get(&name)).cloned().unwrap_or_default();
-            ImageChange { name, from, to }
-        })
-        .collect();
-    let entries: Vec<ChangelogEntry> = changelog
-        .changes
-        .iter()
-        .map(|change| ChangelogEntry {
-            commit: change.commit,
-            title: change.pull.as_ref().map_or_else(|| change.subject.clone(), |(_, title)| title.clone()),
-            author: change.login.clone().unwrap_or_else(|| change.author.clone()),
-            pull: change.pull.as_ref().map(|(number, _)| *number),
-        })
-        .collect();
+    let images = written(entering.app, candidate, now);
+    let entries = entries(changelog);
     let shown = now.and_then(|now| now.version.as_deref()).map(short_version);
-    let wider = entering.source.repo.private && !entering.snapshot.common.repo.private;
-    let headline = format!("{} into {}", candidate.version, entering.environment.name);
-    let verdict = Verdict::all("entering", headline, super::gates::all(entering, None, needs));
     let cause = cause(candidate);
     let input = PromotionInput {
         kind: if candidate.is_rollback() { PromotionKind::Rollback } else { PromotionKind::Promote },
@@ -61,18 +36,40 @@ pub(super) fn promotion(
         commit: candidate.commit,
         from: shown.map(|version| (version, now.and_then(|now| now.commit))),
         source_url: &entering.source.repo.url,
-        audience: if wider { Audience::Wider } else { Audience::Same },
+        audience: audience(entering.snapshot, entering.source),
         cause: &cause,
         images: &images,
         changelog: &entries,
         changelog_total: changelog.total,
-        verdict: &verdict,
     };
     PromotionTexts {
         title: promotion::title(&input),
         body: promotion::body(&input),
         message: promotion::commit_message(&input),
     }
+}
+
+/// The images a version would change, from what is held now.
+pub(super) fn written(app: &App, candidate: &Candidate, now: Option<&Holding>) -> Vec<ImageChange> {
+    let from = |name: &str| now.and_then(|now| now.tags.get(name)).cloned().unwrap_or_default();
+    let tags = candidate.image_tags(app).into_iter();
+    tags.map(|(name, to)| ImageChange { from: from(&name), name, to }).filter(|image| image.from != image.to).collect()
+}
+
+/// The commits of a changelog, for a list.
+pub(super) fn entries(changelog: &Changelog) -> Vec<ChangelogEntry> {
+    let entry = |change: &Change| ChangelogEntry {
+        commit: change.commit,
+        title: change.pull.as_ref().map_or_else(|| change.subject.clone(), |(_, title)| title.clone()),
+        author: change.login.clone().unwrap_or_else(|| change.author.clone()),
+        pull: change.pull.as_ref().map(|(number, _)| *number),
+    };
+    changelog.changes.iter().map(entry).collect()
+}
+
+/// Who can read what is told about a source here.
+pub(super) fn audience(snapshot: &Snapshot, source: &Source) -> Audience {
+    if source.repo.private && !snapshot.common.repo.private { Audience::Wider } else { Audience::Same }
 }
 
 fn cause(candidate: &Candidate) -> String {
@@ -103,6 +100,15 @@ pub(super) fn conflicting(why: &str) -> String {
     format!(
         "Closed, because {}. A fresh promotion follows, made on what stands there now.",
         crate::report::markdown::prose(why)
+    )
+}
+
+/// Why an open promotion is closed: somebody cancelled it.
+pub(super) fn cancelled_by(cancelled: &Cancelled) -> String {
+    format!(
+        "Closed, because {} cancelled it ({}). It stays out until a newer version comes, or somebody asks for it by `/promote`.",
+        code(&cancelled.by),
+        link("said here", &cancelled.link)
     )
 }
 
@@ -153,49 +159,6 @@ pub(super) fn help(verb: Option<Verb>, permission: Option<Permission>) -> String
         permission.is_some_and(|permission| permission >= floor)
     };
     reply::help(&command::help(verb, may))
-}
-
-/// How an application's environments stand.
-pub(super) fn status(
-    snapshot: &Snapshot,
-    app: &App,
-    facts: &PipelineFacts,
-    standings: &[Standing<'_>],
-    plan: bool,
-) -> String {
-    if plan {
-        let steps: Vec<(&str, &Verdict)> = standings
-            .iter()
-            .filter(|standing| {
-                standing.candidate.is_some() || standing.verdict.answer != crate::model::verdict::Answer::Yes
-            })
-            .map(|standing| (standing.environment.name.as_str(), &standing.verdict))
-            .collect();
-        return reply::plan(&steps);
-    }
-    let source_url = facts.source.as_ref().map_or("", |source| &source.repo.url);
-    let rows: Vec<StatusRow<'_>> = standings
-        .iter()
-        .map(|standing| {
-            let now = facts.environments.get(&standing.environment.name).and_then(|held| held.history.first());
-            let open = standing.candidate.as_ref().and_then(|candidate| {
-                let branch = candidate.branch(&app.name, &standing.environment.name);
-                let pull = facts.promotions.iter().find(|pull| pull.branch == branch)?;
-                Some((candidate.version.as_str(), pull.number))
-            });
-            StatusRow {
-                environment: &standing.environment.name,
-                app: &app.name,
-                version: now.and_then(|now| now.version.as_deref()).map(short_version),
-                commit: now.and_then(|now| now.commit),
-                source_url,
-                since: now.map(|now| now.since),
-                open,
-                verdict: Some(&standing.verdict),
-            }
-        })
-        .collect();
-    reply::status(&rows, &snapshot.common.repo.url)
 }
 
 /// No configuration, no commands.
@@ -251,4 +214,17 @@ pub(super) fn unknown_version(app: &App, source: &Source, version: &str) -> Verd
         source.tags.iter().filter_map(|tag| version_of(app, tag)).take(5).map(|version| version.to_string()).collect();
     let verdict = Verdict::no("unknown-version", format!("no tag of {} names `{version}`", source.repo.name));
     if newest.is_empty() { verdict } else { verdict.next(format!("the newest versions are {}", newest.join(", "))) }
+}
+
+/// A source that cannot be read.
+pub(super) fn unreadable_source(app: &App) -> Verdict {
+    Verdict::no("source-unreachable", format!("the source of {} cannot be read", app.name))
+        .next("install the App on the source repository, or correct `source`")
+}
+
+/// No promotion here, and none named.
+pub(super) fn which_promotion(pipeline: &Pipeline) -> Verdict {
+    let names: Vec<&str> = pipeline.environments.iter().map(|env| env.name.as_str()).collect();
+    Verdict::no("which-promotion", "this is no promotion of Trunkline's")
+        .next(format!("name the environment: `/trunkline cancel <env>`, one of {}", names.join(", ")))
 }

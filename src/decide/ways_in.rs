@@ -103,14 +103,17 @@ fn judge(
     };
     let entering = Entering { snapshot, app, environment, facts, source, candidate: &candidate };
     let mut because = gates::all(&entering, Some(pull), needs);
-    if is_promotion(snapshot, pull) && pull.commit_authors.iter().any(|author| !snapshot.common.bot.is(author)) {
-        let text = "somebody else's commits are on this branch, so Trunkline will not merge it";
-        because.push(
-            Verdict::no("foreign-commits", text)
-                .next("close this pull request and open your own, or remove the commits"),
-        );
-    }
+    because.extend(foreign_commits(snapshot, pull));
     Verdict::all("entering", format!("{} into {}", candidate.version, environment.name), because)
+}
+
+/// What stands in the way of one of our promotions that somebody else has committed to.
+pub(super) fn foreign_commits(snapshot: &Snapshot, pull: &Pull) -> Option<Verdict> {
+    let foreign = is_promotion(snapshot, pull) && pull.commit_authors.iter().any(|by| !snapshot.common.bot.is(by));
+    let text = "somebody else's commits are on this branch, so Trunkline will not merge it";
+    foreign.then(|| {
+        Verdict::no("foreign-commits", text).next("close this pull request and open your own, or remove the commits")
+    })
 }
 
 /// The version a pull request brings, when it names one we know.

@@ -1,5 +1,6 @@
 //! YAML documents whose every node knows its file, line and column; object identity, semantic diff, format-preserving edits.
 
+mod alike;
 mod amounts;
 pub mod at;
 pub mod diff;
@@ -21,6 +22,7 @@ pub(crate) mod scalar;
 #[cfg(test)]
 mod load_tests;
 
+pub use alike::named_as;
 pub use amounts::amount_changes;
 pub use diff::changes;
 pub use edit::{EditError, insert_after, remove_key, set_scalar, set_scalars};

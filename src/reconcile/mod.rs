@@ -277,13 +277,14 @@ impl Reconciler {
 
     /// Decides, looks up what the plan asks for, and decides again.
     async fn plan(&self, snapshot: &mut Snapshot, notes: &[Note]) -> Result<Plan, Trouble> {
+        let mut seen = lookup::Seen::default();
         for _ in 0..MAX_ROUNDS {
             let plan = decide(snapshot);
             if plan.needs.is_empty() {
                 return Ok(plan);
             }
             for need in plan.needs {
-                self.look_up(snapshot, need, notes).await?;
+                self.look_up(snapshot, need, notes, &mut seen).await?;
             }
         }
         Err(Trouble::bug("the plan kept asking for more than eight rounds"))

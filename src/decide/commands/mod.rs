@@ -1,6 +1,8 @@
 //! Slash-commands: from a comment to a decision in the ledger or an answer, acknowledged last.
 
 mod ask;
+mod cancel;
+mod history;
 mod hold;
 mod promote;
 
@@ -22,15 +24,18 @@ const FRESH: SignedDuration = SignedDuration::from_hours(1);
 
 /// Plans what the comments ask for, oldest first, one decision a pass so that each is judged on the ledger the one before it left.
 pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, plan: &mut Plan) {
-    if snapshot.common.config == Configuration::Missing {
-        return;
-    }
     for comment in &subject.comments {
         if !is_open(snapshot, comment) {
             continue;
         }
         let parsed = command::parse(&comment.body);
-        if parsed.is_empty() {
+        // Where there is no configuration nobody is spoken to, but in a pull request that brings one.
+        let spoken_to = |parsed: &Parsed| match &parsed.outcome {
+            command::Outcome::Run(request) => subject.pull.is_some() && request.command == Command::Validate,
+            _ => false,
+        };
+        let silent = snapshot.common.config == Configuration::Missing && !parsed.iter().all(spoken_to);
+        if parsed.is_empty() || silent {
             continue;
         }
         let mut run = Run { snapshot, subject, comment, plan, answers: Vec::new(), refused: false, recorded: false };
@@ -111,6 +116,9 @@ impl Run<'_, '_> {
     }
 
     fn command(&mut self, request: &command::Request) -> Outcome {
+        if request.command == Command::Validate {
+            return self.validate();
+        }
         let pipeline = match &self.snapshot.common.config {
             Configuration::Valid(pipeline) => pipeline,
             _ => return Outcome::Refused(texts::no_configuration()),
@@ -121,9 +129,11 @@ impl Run<'_, '_> {
         let app = request.app.as_deref();
         match &request.command {
             Command::Help { verb } => self.help(*verb),
-            Command::Status { environment } => self.status(pipeline, environment.as_deref(), app, false),
-            Command::Plan { environment } => self.status(pipeline, environment.as_deref(), app, true),
-            Command::Retry => self.retry(pipeline),
+            Command::Status { environment } => self.status(pipeline, environment.as_deref(), app),
+            Command::Plan { environment, version } => {
+                self.plan(pipeline, (environment.as_deref(), version.as_deref()), app)
+            }
+            Command::Diff { from, to } => self.diff(pipeline, (from, to), app),
             Command::Promote { environment, version, force } => {
                 self.promote(pipeline, (environment, app), version.as_deref(), force.as_deref())
             }
@@ -132,6 +142,11 @@ impl Run<'_, '_> {
             }
             Command::Hold { environment, reason } => self.hold(pipeline, (environment, app), reason.as_deref()),
             Command::Unhold { environment } => self.unhold(pipeline, (environment, app)),
+            Command::Retry => self.retry(pipeline),
+            Command::Cancel { environment } => self.cancel(pipeline, environment.as_deref(), app),
+            Command::Resync => self.resync(pipeline),
+            Command::Validate => self.validate(),
+            Command::History { environment } => self.history(pipeline, environment.as_deref(), app),
         }
     }
 
@@ -178,14 +193,16 @@ impl Run<'_, '_> {
         let environment = pipeline
             .environment(environment)
             .ok_or_else(|| Outcome::Refused(texts::unknown_environment(pipeline, environment)))?;
-        let app = match (app, pipeline.apps.as_slice()) {
-            (Some(name), _) => {
-                pipeline.app(name).ok_or_else(|| Outcome::Refused(texts::unknown_app(pipeline, name)))?
-            }
-            (None, [only]) => only,
-            (None, _) => return Err(Outcome::Refused(texts::which_app(pipeline))),
-        };
-        Ok((app, environment))
+        Ok((self.app(pipeline, app)?, environment))
+    }
+
+    /// The application a command is about: the one named, or the only one.
+    fn app<'b>(&self, pipeline: &'b Pipeline, name: Option<&str>) -> Result<&'b App, Outcome> {
+        match (name, pipeline.apps.as_slice()) {
+            (Some(name), _) => pipeline.app(name).ok_or_else(|| Outcome::Refused(texts::unknown_app(pipeline, name))),
+            (None, [only]) => Ok(only),
+            (None, _) => Err(Outcome::Refused(texts::which_app(pipeline))),
+        }
     }
 
     /// A pass that was cut short after it wrote this has woken nobody. Only who acts on it is woken now: the repository would wake

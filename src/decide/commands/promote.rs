@@ -33,7 +33,10 @@ impl Run<'_, '_> {
         };
         let request = Request { forced: force.map(str::to_owned), ..self.request(&version, commit) };
         let why = format!("{} asks for {} {version} in {}", self.comment.author.login, app.name, environment.name);
-        self.record(pipeline, app, environment, why, |entry| entry.requests.push(request))
+        self.record(pipeline, app, environment, why, |entry| {
+            request.promotion().iter().for_each(|promotion| entry.lift(promotion));
+            entry.requests.push(request);
+        })
     }
 
     pub(super) fn rollback(&mut self, pipeline: &Pipeline, target: Target<'_>, version: Option<&str>) -> Outcome {
@@ -74,7 +77,7 @@ impl Run<'_, '_> {
     }
 }
 /// The version a `/promote` means: the one named, or the newest the environment takes.
-fn newest_or(
+pub(super) fn newest_or(
     app: &App,
     environment: &Environment,
     facts: &PipelineFacts,

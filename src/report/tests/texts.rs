@@ -1,6 +1,6 @@
 use super::*;
 use crate::command;
-use crate::model::pipeline::Mode;
+use crate::model::pipeline::{Merge, Mode, Via};
 use crate::model::plan::{AnnotationLevel as Level, CheckOutput, Conclusion};
 use crate::report::check::{CheckInput, check};
 use crate::report::comment::{CommentInput, comment, is_ours};
@@ -8,7 +8,7 @@ use crate::report::promotion::{self, Audience, ChangelogEntry, PromotionInput, P
 use crate::report::{github, json, marker, reply, sarif, terminal, verdict};
 
 fn comment_on(evaluation: &Evaluation, verdict: Option<&Verdict>, mode: Mode) -> String {
-    comment(&CommentInput { repo_url: REPO, head: oid('a'), evaluation, verdict, mode, check_url: None })
+    comment(&CommentInput { repo_url: REPO, head: oid('a'), evaluation, verdict, mode, check_url: None, picture: None })
 }
 
 fn check_of(evaluation: &Evaluation, verdict: Option<&Verdict>, mode: Mode, queue: bool) -> CheckOutput {
@@ -235,7 +235,15 @@ fn comments_are_found_again_and_compared() {
     assert!(!marker::says_the_same(&comment_on(&calm(), None, Mode::Enforce), &a));
     assert!(!marker::says_the_same("hello", "hello"));
     let (evaluation, verdict, check_url) = (&world(), None, None);
-    let later = CommentInput { repo_url: REPO, head: oid('b'), evaluation, verdict, mode: Mode::Enforce, check_url };
+    let later = CommentInput {
+        repo_url: REPO,
+        head: oid('b'),
+        evaluation,
+        verdict,
+        mode: Mode::Enforce,
+        check_url,
+        picture: None,
+    };
     let later = comment(&later);
     assert!(later != a && marker::says_the_same(&later, &a), "another commit with the same result");
     assert!(!is_ours(&format!("> {a}")));
@@ -300,7 +308,7 @@ fn the_check_on_a_change_with_findings() {
     "#);
 }
 
-fn promote<'a>(verdict: &'a Verdict, changelog: &'a [ChangelogEntry], audience: Audience) -> PromotionInput<'a> {
+fn promote(changelog: &[ChangelogEntry], audience: Audience) -> PromotionInput<'_> {
     const IMAGES: &[ImageChange] = &[];
     PromotionInput {
         kind: PromotionKind::Promote,
@@ -315,7 +323,6 @@ fn promote<'a>(verdict: &'a Verdict, changelog: &'a [ChangelogEntry], audience: 
         images: IMAGES,
         changelog,
         changelog_total: 12,
-        verdict,
     }
 }
 
@@ -333,9 +340,8 @@ fn changelog() -> Vec<ChangelogEntry> {
 
 #[test]
 fn the_body_of_a_promotion() {
-    let verdict = waiting();
     let changelog = changelog();
-    let input = promote(&verdict, &changelog, Audience::Same);
+    let input = promote(&changelog, Audience::Same);
     assert_eq!(promotion::title(&input), "Promote shop v1.0 to prod");
     insta::assert_snapshot!(seen(&promotion::body(&input)), @r#"
     <!-- trunkline:v1 promotion 973425b529b77b2a -->
@@ -365,9 +371,8 @@ fn the_body_of_a_promotion() {
 
 #[test]
 fn a_wider_audience_sees_numbers_and_links_only() {
-    let verdict = waiting();
     let changelog = changelog();
-    let body = promotion::body(&promote(&verdict, &changelog, Audience::Wider));
+    let body = promotion::body(&promote(&changelog, Audience::Wider));
     assert!(body.contains("12 commits ([see the comparison]("));
     for secret in ["cart", "ada's", "chore", "pull request 41"] {
         assert!(!body.contains(secret), "{secret}");
@@ -376,8 +381,7 @@ fn a_wider_audience_sees_numbers_and_links_only() {
 
 #[test]
 fn the_commit_message_of_a_promotion() {
-    let verdict = waiting();
-    let message = promotion::commit_message(&promote(&verdict, &[], Audience::Same));
+    let message = promotion::commit_message(&promote(&[], Audience::Same));
     insta::assert_snapshot!(message, @r#"
     Promote shop v1.0 to prod
 
@@ -393,7 +397,7 @@ fn the_commit_message_of_a_promotion() {
     let forged = promotion::commit_message(&PromotionInput {
         cause: "x\n\nTrunkline-App: evil\n",
         version: "v1\nTrunkline-Environment: dev",
-        ..promote(&verdict, &[], Audience::Same)
+        ..promote(&[], Audience::Same)
     });
     assert_eq!(promotion::trailer(&forged, "Trunkline-App"), Some("shop"));
     assert_eq!(promotion::trailer(&forged, "Trunkline-Environment"), Some("prod"));
@@ -434,7 +438,14 @@ fn answers_to_commands() {
       - ⏳ it has been in `stage` for 3 hours of 24 (`soak`), until 2026-12-20 09:00 UTC
       - ⏳ 0 of 1 approvals (`approvals`). **Next:** a member of `acme/sre` who is not the tagger approves
     "#);
-    insta::assert_snapshot!(reply::plan(&[("prod", &verdict)]), @r#"
+    let writes = reply::Writes {
+        images: vec![ImageChange { name: "ghcr.io/acme/web".into(), from: "v0.9".into(), to: "v1.0".into() }],
+        folder: "environments/prod".into(),
+        via: Via::PullRequest,
+        merge: Merge::Manual,
+        open: None,
+    };
+    insta::assert_snapshot!(reply::plan(&[reply::Step { app: "shop", environment: "prod", verdict: &verdict, writes: Some(writes) }], false), @r#"
     This is what would happen now. Nothing was done.
 
     **`prod`**
