@@ -36,6 +36,14 @@ fn verbs_as_people_write_them() {
 /trunkline
 /trunkline help promote
 /trunkline retry
+/trunkline plan prod v1.2
+/trunkline diff stage prod --app shop
+/trunkline cancel
+/trunkline cancel prod
+/trunkline resync
+/trunkline validate
+/trunkline history
+/trunkline history prod --app=shop
 "#), @r#"
     3: Promote { environment: "prod", version: Some("v1.0"), force: None }
     4: Status { environment: None }
@@ -63,6 +71,12 @@ fn what_is_written_wrongly_says_how() {
 /trunkline promote prod --force
 /trunkline promote prod --force "reason
 /rollback prod --force "x"
+/trunkline diff stage
+/trunkline diff
+/trunkline validate prod
+/trunkline cancel prod because
+/trunkline cancle
+/trunkline histroy
 "#), @r#"
     2: unknown "promte", perhaps Some("promote")
     3: unknown "approve", perhaps None
@@ -170,7 +184,7 @@ fn the_table_stands_in_the_order_of_the_verbs() {
         assert!(info.usage.starts_with(info.name));
     }
     let rows = help(None, |right| right <= Right::Promote);
-    assert_eq!(rows.iter().filter(|row| row.allowed).count(), 6);
+    assert_eq!(rows.iter().filter(|row| row.allowed).count(), 10);
     assert_eq!(help(Some(Verb::Hold), |_| true).len(), 1);
 }
 

@@ -4,7 +4,7 @@ use super::texts;
 use super::versions::{Candidate, read_branch};
 use crate::model::ledger::{Cancelled, Entry};
 use crate::model::plan::Effect;
-use crate::model::snapshot::PullBrief;
+use crate::model::snapshot::{PullBrief, Snapshot};
 use crate::model::verdict::Verdict;
 
 /// Whether somebody has cancelled this very promotion.
@@ -17,10 +17,13 @@ pub(super) fn gate(entry: &Entry, candidate: &Candidate, environment: &str) -> O
 }
 
 /// Closes what was cancelled, and leaves the rest of what is open.
-pub(super) fn close(entry: &Entry, open: &mut Vec<&PullBrief>, effects: &mut Vec<Effect>) {
+pub(super) fn close(snapshot: &Snapshot, entry: &Entry, open: &mut Vec<&PullBrief>, effects: &mut Vec<Effect>) {
     open.retain(|pull| {
         let cancelled = read_branch(&pull.branch).and_then(|(_, _, promotion)| found(entry, promotion));
-        let close = |by: &Cancelled| Effect::Close { number: pull.number, comment: texts::cancelled_by(by) };
+        let close = |by: &Cancelled| Effect::Close {
+            number: pull.number,
+            comment: texts::cancelled_by(by, &snapshot.common.repo.url),
+        };
         effects.extend(cancelled.map(close));
         cancelled.is_none()
     });

@@ -114,6 +114,7 @@ pub(super) fn built(entering: &Entering<'_>, needs: &mut Vec<Need>) -> Verdict {
         }
         Some(CheckState::Pending) => {
             Verdict::wait("building", format!("{} is still running on {short}", named(CheckState::Pending)))
+                .next("it goes on by itself once a build reports success")
         }
         Some(CheckState::Passed) => Verdict::yes("built", format!("the checks on {short} have passed")),
     }
@@ -163,7 +164,8 @@ fn soak(entering: &Entering<'_>) -> Option<Verdict> {
     let upstream = entering.environment.after.iter().map(|env| passed(entering, env, false).map(|held| held.since));
     let since = upstream.collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().max());
     Some(match since.map(|since| since + soak) {
-        None => Verdict::wait("soak", format!("soak of {soak:#} has not begun")),
+        None => Verdict::wait("soak", format!("soak of {soak:#} has not begun"))
+            .next(format!("it begins once {} holds this commit", entering.environment.after.join(" and "))),
         Some(end) if end <= entering.now() => Verdict::yes("soak", format!("soaked for {soak:#}")),
         Some(end) => Verdict::wait("soak", format!("soaks for {soak:#}")).until(end),
     })
@@ -176,7 +178,8 @@ fn named_check(entering: &Entering<'_>, wanted: &NamedCheck, pull: Option<&Pull>
         (CheckOf::Source, _) => (entering.source.repo.id, entering.candidate.commit),
         (CheckOf::Promotion, Some(pull)) => (entering.snapshot.common.repo.id, pull.brief.head),
         (CheckOf::Promotion, None) => {
-            return Verdict::wait("check", format!("needs the check {name} on the promotion's pull request"));
+            return Verdict::wait("check", format!("needs the check {name} on the promotion's pull request"))
+                .next("it runs once the pull request is open");
         }
     };
     let Some(checks) = entering.snapshot.facts.checks.get(&(repo, commit)) else {
@@ -192,6 +195,7 @@ fn named_check(entering: &Entering<'_>, wanted: &NamedCheck, pull: Option<&Pull>
             .next("it goes on by itself once it reports success"),
         Some(CheckState::Pending) => {
             Verdict::wait("check", format!("the check {name}{from} is still running on {short}"))
+                .next("it goes on by itself once it reports success")
         }
         Some(CheckState::Failed) => Verdict::no("check-failed", format!("the check {name}{from} failed on {short}"))
             .next("fix what it found, or re-run it"),
@@ -214,7 +218,8 @@ fn held(environment: &str, hold: &crate::model::ledger::Hold) -> Verdict {
 fn approved(entering: &Entering<'_>, wanted: &Approvals, pull: Option<&Pull>, needs: &mut Vec<Need>) -> Verdict {
     let from = if wanted.teams.is_empty() { "people who may write here".to_owned() } else { wanted.teams.join(" or ") };
     let Some(pull) = pull else {
-        return Verdict::wait("approvals", format!("needs {} from {from}", plural(wanted.min, "approval")));
+        return Verdict::wait("approvals", format!("needs {} from {from}", plural(wanted.min, "approval")))
+            .next(format!("{from} reviews the pull request once it is open"));
     };
     let (involved, strict) = if wanted.four_eyes && !entering.candidate.is_rollback() {
         match involved(entering, pull, needs) {
@@ -327,7 +332,8 @@ fn changes_requested(pull: &Pull) -> Option<Verdict> {
 /// A gate that cannot be judged yet: waiting, with the question noted; fails closed when there is no answer to be had.
 fn unknown(snapshot: &Snapshot, needs: &mut Vec<Need>, need: Need, code: &str, what: &str) -> Verdict {
     match snapshot.facts.unmet.get(&need) {
-        Some(why) => Verdict::new(Answer::Wait, code, format!("{what} cannot be read: {why}")),
+        Some(why) => Verdict::new(Answer::Wait, code, format!("{what} cannot be read: {why}"))
+            .next("give the App the permission it lacks, then comment `/trunkline retry`"),
         None => {
             needs.push(need);
             Verdict::wait(code, format!("looking up {what}"))

@@ -40,7 +40,8 @@ pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, pipeline: &Pipeli
         );
     }
     if subject.checked_at.is_none() {
-        because.push(Verdict::wait("check", "the check has not reported on this commit yet"));
+        because
+            .push(Verdict::wait("check", "the check has not reported on this commit yet").next("it does so by itself"));
     }
     if pull.draft {
         because.push(Verdict::wait("draft", "it is a draft").next("mark it as ready for review"));
@@ -63,7 +64,7 @@ pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, pipeline: &Pipeli
 
 /// Closes a promotion that conflicts; closed by us it is no rejection, so its pipeline opens a fresh one.
 fn renew(snapshot: &Snapshot, pull: &Pull, why: &str, plan: &mut Plan) {
-    plan.verdicts.push(Verdict::no("conflict", why));
+    plan.verdicts.push(Verdict::no("conflict", why).next("nothing: a fresh promotion follows"));
     plan.effects.push(Effect::Close { number: pull.brief.number, comment: super::texts::conflicting(why) });
     if let Some((_, app, _)) = super::versions::read_branch(&pull.brief.branch) {
         plan.effects.push(Effect::Wake(Key::Pipeline(snapshot.common.repo.id, app.to_owned())));

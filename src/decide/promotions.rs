@@ -139,18 +139,16 @@ impl Pass<'_> {
             );
         }
         let Some(holdings) = self.facts.environments.get(&self.environment.name) else {
-            return Some(Verdict::no(
-                "not-here",
-                format!("{} has no place in {}", self.app.name, self.environment.name),
-            ));
+            let text = format!("{} has no place in {}", self.app.name, self.environment.name);
+            return Some(Verdict::no("not-here", text).next("correct the environment's `path`"));
         };
         let problem = holdings.problems.first()?;
         let place = problem.location.as_ref().map(|at| format!(" ({at})")).unwrap_or_default();
-        let verdict = Verdict::no("no-version-field", format!("{}{place}", problem.message));
-        Some(match &problem.help {
-            Some(help) => verdict.next(help),
-            None => verdict,
-        })
+        let help = problem
+            .help
+            .as_deref()
+            .unwrap_or("write the version where Trunkline finds it: `trunkline check` shows where");
+        Some(Verdict::no("no-version-field", format!("{}{place}", problem.message)).next(help))
     }
 
     /// The candidate and its gates.
@@ -204,7 +202,7 @@ impl Pass<'_> {
             return Verdict::yes("first-sight", "what it holds now is accepted; later versions start promotions");
         }
         let mut open: Vec<&PullBrief> = self.open_promotions();
-        cancelled::close(&entry, &mut open, effects);
+        cancelled::close(self.snapshot, &entry, &mut open, effects);
         let candidate = match versions::wanted(self.app, self.environment, self.source, holdings, &entry) {
             Ok(candidate) => candidate,
             Err(verdict) => {
@@ -282,10 +280,11 @@ impl Pass<'_> {
         let Some(pulls) = self.snapshot.facts.branches.get(&branch) else {
             let need = Need::Branch(branch);
             return Some(match self.snapshot.facts.unmet.get(&need) {
-                Some(why) => Verdict::wait("promotions", format!("earlier promotions cannot be read: {why}")),
+                Some(why) => Verdict::wait("promotions", format!("earlier promotions cannot be read: {why}"))
+                    .next("comment `/trunkline retry`"),
                 None => {
                     needs.push(need);
-                    Verdict::wait("promotions", "looking up earlier promotions")
+                    Verdict::wait("promotions", "looking up earlier promotions").next("it goes on by itself")
                 }
             });
         };

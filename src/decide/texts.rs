@@ -8,7 +8,7 @@ use crate::model::ledger::Cancelled;
 use crate::model::pipeline::{App, Environment, Pipeline};
 use crate::model::snapshot::{Change, Changelog, Comment, Holding, Holdings, Permission, PullBrief, Snapshot, Source};
 use crate::model::verdict::Verdict;
-use crate::report::markdown::{code, link};
+use crate::report::markdown::{code, link_within};
 use crate::report::promotion::{self, Audience, ChangelogEntry, PromotionInput, PromotionKind};
 use crate::report::reply;
 use crate::report::{marker, verdict};
@@ -104,11 +104,11 @@ pub(super) fn conflicting(why: &str) -> String {
 }
 
 /// Why an open promotion is closed: somebody cancelled it.
-pub(super) fn cancelled_by(cancelled: &Cancelled) -> String {
+pub(super) fn cancelled_by(cancelled: &Cancelled, repo_url: &str) -> String {
     format!(
         "Closed, because {} cancelled it ({}). It stays out until a newer version comes, or somebody asks for it by `/promote`.",
         code(&cancelled.by),
-        link("said here", &cancelled.link)
+        link_within("said here", &cancelled.link, repo_url)
     )
 }
 
@@ -204,7 +204,8 @@ pub(super) fn nothing_to_go_back_to(environment: &Environment, version: Option<&
             Verdict::no("never-passed", format!("`{version}` has not run in {name}, as far as git remembers"))
                 .next("go back to a version that did, or promote this one")
         }
-        None => Verdict::no("never-passed", format!("no earlier version of this application has run in {name}")),
+        None => Verdict::no("never-passed", format!("no earlier version of this application has run in {name}"))
+            .next(format!("promote another version: `/promote {name} <version>`")),
     }
 }
 
@@ -212,8 +213,11 @@ pub(super) fn nothing_to_go_back_to(environment: &Environment, version: Option<&
 pub(super) fn unknown_version(app: &App, source: &Source, version: &str) -> Verdict {
     let newest: Vec<String> =
         source.tags.iter().filter_map(|tag| version_of(app, tag)).take(5).map(|version| version.to_string()).collect();
-    let verdict = Verdict::no("unknown-version", format!("no tag of {} names `{version}`", source.repo.name));
-    if newest.is_empty() { verdict } else { verdict.next(format!("the newest versions are {}", newest.join(", "))) }
+    let next = match newest.as_slice() {
+        [] => "push a tag first".to_owned(),
+        newest => format!("the newest versions are {}", newest.join(", ")),
+    };
+    Verdict::no("unknown-version", format!("no tag of {} names `{version}`", source.repo.name)).next(next)
 }
 
 /// A source that cannot be read.

@@ -78,10 +78,11 @@ fn gated(environment: &Environment) -> bool {
 fn look_up(snapshot: &Snapshot, app: &App, needs: &mut Vec<Need>) -> Verdict {
     let need = Need::Pipeline(app.name.clone());
     match snapshot.facts.unmet.get(&need) {
-        Some(why) => Verdict::wait("pipeline", format!("the versions of {} cannot be read: {why}", app.name)),
+        Some(why) => Verdict::wait("pipeline", format!("the versions of {} cannot be read: {why}", app.name))
+            .next("check that the App is installed on the source repository, then comment `/trunkline retry`"),
         None => {
             needs.push(need);
-            Verdict::wait("pipeline", format!("looking up the versions of {}", app.name))
+            Verdict::wait("pipeline", format!("looking up the versions of {}", app.name)).next("it goes on by itself")
         }
     }
 }
@@ -132,7 +133,8 @@ fn candidate(
         return if wanted.branch(&app.name, &environment.name) == pull.brief.branch {
             Ok(wanted)
         } else {
-            Err(Verdict::no("superseded", format!("{} is newer, and takes its place", wanted.version)))
+            Err(Verdict::no("superseded", format!("{} is newer, and takes its place", wanted.version))
+                .next("nothing: this one is closed once the newer one is open"))
         };
     }
     let fits = |candidate: &Candidate| {

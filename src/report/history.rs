@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::limits::{COMMENT_BYTES, Section, fit};
-use super::markdown::{code, link, prose};
+use super::markdown::{code, link, link_within, prose};
 use super::promotion::version_cell;
 use super::words::time;
 use crate::model::id::Oid;
@@ -63,10 +63,7 @@ fn row(event: &Event<'_>, repo_url: &str, source_url: &str) -> String {
             format!("{} came with {by}", version_cell(version, commit, source_url))
         }
         What::Decided(what, said) => {
-            // A link of ours points into this repository, whatever stands on the branch.
-            let said =
-                said.filter(|url| url.starts_with(&format!("{repo_url}/")) && !url.contains([' ', ')', '(', '<']));
-            let said = said.map_or(String::new(), |url| format!(" ({})", link("said here", url)));
+            let said = said.map_or(String::new(), |url| format!(" ({})", link_within("said here", url, repo_url)));
             format!("{}{said}", prose(what).replace('\n', " "))
         }
     };

@@ -156,7 +156,15 @@ mod tests {
         let evil = "\"]; click e0 href \"javascript:x\" <img src=x> ```\n%%{init: {}}%% @ada #1 é\u{202e}";
         let places = [Place { waiting: Some(evil), ..place("prod", Some(evil), &[]) }];
         let drawn = picture(evil, &places, "prod");
-        insta::assert_snapshot!(drawn, @"");
+        insta::assert_snapshot!(drawn, @r##"
+        ```mermaid
+        flowchart LR
+          source(["#34;#93;#59; click e0 href #34;javascript#58;x#34; #60;img s#8230;"])
+          e0["<b>prod</b><br>#34;#93;#59; click e0 href #34;javascript#58;x#34; #60;img s#8230;"]
+          source ==>|"#34;#93;#59; click e0 href #34;javascript#58;x#34; #60;img s#8230;"| e0
+          style e0 stroke-width:3px
+        ```
+        "##);
         assert_eq!(drawn.matches("```").count(), 2);
     }
 

@@ -186,14 +186,13 @@ fn writes(writes: &Writes) -> String {
     let once = "once every gate is open";
     let how = match (&writes.open, writes.via) {
         (Some((number, url)), _) => {
-            format!("It is in {}, which {merges} {once}", link(&format!("pull request {number}"), url))
+            format!("It is in {}, which {merges} {once}.", link(&format!("pull request {number}"), url))
         }
-        (None, Via::PullRequest) => format!("It would come as a pull request, which {merges} {once}"),
-        (None, Via::Commit) => format!("It would be committed straight to the branch {once}"),
+        (None, Via::PullRequest) => format!("It would come as a pull request that {merges} {once}."),
+        (None, Via::Commit) => format!("It would be committed straight to the branch {once}."),
     };
     let what = images(&writes.images).replace("\\|", "|");
-    let what =
-        if what.is_empty() { String::new() } else { format!(", and writes in {}: {what}", code(&writes.folder)) };
+    let what = if what.is_empty() { String::new() } else { format!(" It writes in {}: {what}", code(&writes.folder)) };
     format!("{how}{what}\n\n")
 }
 

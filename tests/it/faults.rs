@@ -12,12 +12,12 @@ use trunkline::sandbox::seed::{CI, ENVIRONMENTS, SHOP};
 use crate::stories::{desk, example, in_stage, text};
 use crate::world::{Fault, World};
 
-type Act = for<'a> fn(&'a mut World) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
+pub(crate) type Act = for<'a> fn(&'a mut World) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 const KINDS: [Fault; 4] = [Fault::Refuse, Fault::Lose, Fault::Crash, Fault::Stale];
 
 /// Plays `act` from where `start` stands: once undisturbed, then once for each call and each kind of fault.
-async fn hold(start: &World, act: Act) {
+pub(crate) async fn hold(start: &World, act: Act) {
     let mut calm = start.copy().await;
     calm.faults.count();
     act(&mut calm).await;
@@ -77,12 +77,14 @@ pub(crate) fn difference(wanted: &str, got: &str) -> String {
     similar::TextDiff::from_lines(wanted, got).unified_diff().context_radius(3).to_string()
 }
 
+/// A story's part that goes wrong somewhere.
+#[macro_export]
 macro_rules! act {
     ($world:ident, $body:block) => {{
-        fn act<'a>($world: &'a mut World) -> Pin<Box<dyn Future<Output = ()> + 'a>> {
+        fn act<'a>($world: &'a mut World) -> std::pin::Pin<Box<dyn Future<Output = ()> + 'a>> {
             Box::pin(async move { $body })
         }
-        act as Act
+        act as $crate::faults::Act
     }};
 }
 

@@ -163,8 +163,10 @@ impl Run<'_, '_> {
         let Some(pull) = open else { return Outcome::Done(Some(answers::configuration(self.snapshot, None))) };
         let key = (pull.base_tip, pull.brief.head);
         if let Some(Err(why)) = self.snapshot.facts.evaluations.get(&key) {
-            let verdict = Verdict::no("conflict", why.as_str());
-            return Outcome::Refused(verdict.next("merge or rebase the base branch into this one, and resolve it"));
+            return Outcome::Refused(
+                Verdict::no("conflict", why.as_str())
+                    .next("merge or rebase the base branch into this one, and resolve it"),
+            );
         }
         match crate::decide::comment::evaluation(self.snapshot, self.subject, self.plan) {
             Some(evaluation) => Outcome::Done(Some(answers::configuration(self.snapshot, Some((pull, &evaluation))))),

@@ -30,10 +30,9 @@ impl Run<'_, '_> {
             return self.recorded_before(app);
         }
         if entry.holds.is_empty() {
-            return Outcome::Refused(Verdict::no(
-                "not-held",
-                format!("nothing holds {} in {}", app.name, environment.name),
-            ));
+            let text = format!("nothing holds {} in {}", app.name, environment.name);
+            let next = format!("`/trunkline status {}` shows what it waits for", environment.name);
+            return Outcome::Refused(Verdict::no("not-held", text).next(next));
         }
         let me = self.comment.author.login.clone();
         let mine = entry.holds.iter().any(|hold| hold.by.eq_ignore_ascii_case(&me));

@@ -163,7 +163,10 @@ impl Run<'_, '_> {
     fn right(&mut self, act: Act, environment: Option<&Environment>) -> Result<(), Outcome> {
         match rights::may(self.snapshot, &self.comment.author.login, act, environment, &mut self.plan.needs) {
             Right::Granted => Ok(()),
-            Right::Denied(why) => Err(Outcome::Refused(Verdict::no("not-allowed", why))),
+            Right::Denied(why) => Err(Outcome::Refused(
+                Verdict::no("not-allowed", why)
+                    .next("ask somebody who may; `/trunkline help` lists who may do what here"),
+            )),
             Right::Unknown => Err(Outcome::Unknown),
         }
     }
@@ -175,7 +178,9 @@ impl Run<'_, '_> {
         }
         Err(match self.snapshot.facts.unmet.get(&need) {
             Some(why) => {
-                Outcome::Refused(Verdict::no("pipeline", format!("the versions of {} cannot be read: {why}", app.name)))
+                let text = format!("the versions of {} cannot be read: {why}", app.name);
+                let next = "check that the App is installed on the source repository, then comment again";
+                Outcome::Refused(Verdict::no("pipeline", text).next(next))
             }
             None => {
                 self.plan.needs.push(need);
@@ -229,7 +234,10 @@ impl Run<'_, '_> {
             return self.recorded_before(app);
         }
         if let Some(problem) = ledger.problems.get(&(app.name.clone(), environment.name.clone())) {
-            return Outcome::Refused(Verdict::no("ledger-broken", format!("the ledger cannot be read: {problem}")));
+            return Outcome::Refused(
+                Verdict::no("ledger-broken", format!("the ledger cannot be read: {problem}"))
+                    .next("revert the last change to that file on the ledger branch"),
+            );
         }
         let mut draft = Draft::new(ledger);
         let message = format!("{why}\n\n{}", self.comment.url);

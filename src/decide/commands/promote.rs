@@ -84,7 +84,7 @@ pub(super) fn newest_or(
     version: Option<&str>,
 ) -> Result<(String, Option<Oid>), Verdict> {
     let Some(source) = &facts.source else {
-        return Err(Verdict::no("source-unreachable", format!("the source of {} cannot be read", app.name)));
+        return Err(texts::unreadable_source(app));
     };
     let nothing = Holdings::default();
     let holdings = facts.environments.get(&environment.name).unwrap_or(&nothing);
@@ -119,13 +119,13 @@ pub(super) fn newest_or(
     }
     if !tag.reachable {
         let text = format!("the tag {} is on a commit that neither trunk nor a release branch reaches", tag.name);
-        return Err(Verdict::no("not-on-trunk", text));
+        return Err(
+            Verdict::no("not-on-trunk", text).next("merge the commit, or list its branch under `release-branches`")
+        );
     }
     if environment.takes == Takes::Releases && wanted.as_ref().is_some_and(Version::is_prerelease) {
-        return Err(Verdict::no(
-            "not-taken",
-            format!("{} takes releases, and {} is a pre-release", environment.name, tag.name),
-        ));
+        let text = format!("{} takes releases, and {} is a pre-release", environment.name, tag.name);
+        return Err(Verdict::no("not-taken", text).next("tag the commit as a release"));
     }
     Ok((wanted.map_or_else(|| tag.name.clone(), |v| v.to_string()), Some(tag.commit)))
 }

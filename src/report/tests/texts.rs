@@ -343,16 +343,9 @@ fn the_body_of_a_promotion() {
     let changelog = changelog();
     let input = promote(&changelog, Audience::Same);
     assert_eq!(promotion::title(&input), "Promote shop v1.0 to prod");
-    insta::assert_snapshot!(seen(&promotion::body(&input)), @r#"
-    <!-- trunkline:v1 promotion 973425b529b77b2a -->
+    insta::assert_snapshot!(seen(&promotion::body(&input)), @r"
+    <!-- trunkline:v1 promotion 18c769e3fef9d482 -->
     Brings `shop` in `prod` from `v0.9` ([`ccccccc`](https://github.com/acme/shop/commit/cccccccccccccccccccccccccccccccccccccccc)) to **`v1.0` ([`bbbbbbb`](https://github.com/acme/shop/commit/bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb))**. The tag `v1.0` was pushed by ada.
-
-    ### What it waits for
-
-    - ⏳ `v1.0` waits to enter `prod` (`gates`)
-      - ✅ `stage` holds this commit
-      - ⏳ it has been in `stage` for 3 hours of 24 (`soak`), until 2026-12-20 09:00 UTC
-      - ⏳ 0 of 1 approvals (`approvals`). **Next:** a member of `acme/sre` who is not the tagger approves
 
     ### What is new
 
@@ -363,8 +356,8 @@ fn the_body_of_a_promotion() {
     - and 10 more
 
     ---
-    Closing this pull request rejects `v1.0` for `prod` until a newer version comes. To stop everything here, say `/trunkline hold prod`; for what waits for what, `/trunkline status prod`.
-    "#);
+    What it waits for stands in the comment below, which is kept up to date. Closing this pull request rejects `v1.0` for `prod` until a newer version comes; `/trunkline hold prod` stops everything here.
+    ");
     let back = PromotionInput { kind: PromotionKind::Rollback, ..input };
     assert_eq!(promotion::title(&back), "Roll back shop in prod to v1.0");
 }
@@ -445,7 +438,7 @@ fn answers_to_commands() {
         merge: Merge::Manual,
         open: None,
     };
-    insta::assert_snapshot!(reply::plan(&[reply::Step { app: "shop", environment: "prod", verdict: &verdict, writes: Some(writes) }], false), @r#"
+    insta::assert_snapshot!(reply::plan(&[reply::Step { app: "shop", environment: "prod", verdict: &verdict, writes: Some(writes) }], false), @"
     This is what would happen now. Nothing was done.
 
     **`prod`**
@@ -454,18 +447,25 @@ fn answers_to_commands() {
       - ✅ `stage` holds this commit
       - ⏳ it has been in `stage` for 3 hours of 24 (`soak`), until 2026-12-20 09:00 UTC
       - ⏳ 0 of 1 approvals (`approvals`). **Next:** a member of `acme/sre` who is not the tagger approves
-    "#);
+
+    It would come as a pull request that a person merges once every gate is open. It writes in `environments/prod`: `web` `v0.9` → `v1.0`
+    ");
     insta::assert_snapshot!(reply::help(&command::help(None, |right| right <= command::Right::Triage)), @r#"
     | Command | What it does | Who may | You |
     |:--|:--|:--|:--|
     | `/trunkline help [verb]` | lists the commands | readers | yes |
     | `/trunkline status [env] [--app name]` | shows what runs where, and what waits for what | readers | yes |
-    | `/trunkline plan [env] [--app name]` | shows what would happen next, and does nothing | readers | yes |
+    | `/trunkline plan [env] [version] [--app name]` | shows what would happen next, or if that version came, and does nothing | readers | yes |
+    | `/trunkline diff <env> <env> [--app name]` | compares two environments: versions, commits in between, rendered objects | readers | yes |
     | `/trunkline promote <env> [version] [--app name] [--sha commit] [--force "reason"]` | opens or refreshes the promotion of a version, by default the newest that may enter | writers, or the environment's `promote` teams where listed | no |
+    | `/trunkline rollback <env> [version] [--app name] [--sha commit]` | opens a pull request with the last version that passed there, and holds the environment | the environment's `rollback` teams | no |
     | `/trunkline hold <env> [reason] [--app name]` | stops promotions into an environment until somebody lifts the hold | triage and up | yes |
     | `/trunkline unhold <env> [--app name]` | lifts a hold | triage and up | yes |
-    | `/trunkline rollback <env> [version] [--app name] [--sha commit]` | opens a pull request with the last version that passed there, and holds the environment | the environment's `rollback` teams | no |
     | `/trunkline retry [--sha commit]` | looks at this pull request again | writers | no |
+    | `/trunkline cancel [env] [--app name]` | closes the open promotion, this one or that into the environment, and rejects its version | writers, or the environment's `promote` teams where listed | no |
+    | `/trunkline resync` | reads tags, pull requests and checks anew, for all applications here | writers | no |
+    | `/trunkline validate` | checks the configuration of this pull request, and says what it would mean | readers | yes |
+    | `/trunkline history [env] [--app name]` | shows the last decisions and versions: who, when and why | readers | yes |
 
     `/promote` and `/rollback` also work without `/trunkline`.
 
