@@ -55,7 +55,7 @@ pub(super) fn status(snapshot: &Snapshot, all: &[Stands<'_>]) -> String {
         let rows: Vec<StatusRow<'_>> = standings.iter().map(|standing| row(app, facts, standing)).collect();
         reply::status(&rows, &snapshot.common.repo.url)
     };
-    all.iter().map(|stands| rows(stands)).collect::<Vec<_>>().join("\n\n")
+    all.iter().map(rows).collect::<Vec<_>>().join("\n\n")
 }
 
 /// How many applications stand: what is in trouble or waits, newest first, and numbers for the rest.
@@ -68,7 +68,7 @@ pub(super) fn status_of_many(snapshot: &Snapshot, all: &[Stands<'_>]) -> String 
             (standing.verdict.answer, began(facts, &entry, standing), row(app, facts, standing))
         })
         .collect();
-    troubled.sort_by(|a, b| (b.0, b.1).cmp(&(a.0, a.1)));
+    troubled.sort_by_key(|(answer, began, _)| std::cmp::Reverse((*answer, *began)));
     let rows: Vec<StatusRow<'_>> = troubled.into_iter().map(|(_, _, row)| row).collect();
     reply::status_of_many(&rows, (all.len(), standings().count()), &snapshot.common.repo.url)
 }
@@ -254,7 +254,8 @@ pub(super) fn picture(snapshot: &Snapshot, pipeline: &Pipeline, pull: &Pull) -> 
         .map(|environment| {
             let here = |branch: &&str| read_branch(branch).is_some_and(|(into, ..)| into == environment.name);
             let own = Some(pull.brief.branch.as_str()).filter(here);
-            let newest = facts.promotions.iter().map(|open| open.branch.as_str()).filter(here).last();
+            let open = facts.promotions.iter().map(|open| (open.number, open.branch.as_str()));
+            let newest = open.filter(|(_, branch)| here(branch)).max().map(|(_, branch)| branch);
             let entry = snapshot.common.ledger.entry(app, &environment.name);
             Place {
                 name: &environment.name,

@@ -319,8 +319,9 @@ impl Pass<'_> {
             return false;
         }
         let pin = TagPin { commit: tag.commit, pusher: tag.pusher.clone(), at: self.snapshot.common.now };
-        let why =
-            format!("{} {} for {}: commit {}", self.app.name, tag.name, self.environment.name, tag.commit.short());
+        let by = tag.pusher.as_ref().map_or(String::new(), |pusher| format!(", pushed by {pusher}"));
+        let (app, environment, commit) = (&self.app.name, &self.environment.name, tag.commit.short());
+        let why = format!("the tag {} of {app} asks for {environment}: commit {commit}{by}", tag.name);
         draft.change(&self.app.name, &self.environment.name, why, |entry| {
             entry.tags.entry(tag.name.clone()).or_insert(pin).pusher.clone_from(&tag.pusher);
         });

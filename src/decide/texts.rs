@@ -145,6 +145,11 @@ pub(super) fn refused(parsed: &Parsed, verdict: &Verdict) -> String {
     reply::refusal(parsed, verdict)
 }
 
+/// One of several answers, with the command quoted.
+pub(super) fn answered(parsed: &Parsed, answer: &str) -> String {
+    reply::answered(parsed, answer)
+}
+
 /// The commands, and which of them the person's permission allows.
 pub(super) fn help(verb: Option<Verb>, permission: Option<Permission>) -> String {
     let may = |right| {

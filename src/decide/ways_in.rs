@@ -26,12 +26,12 @@ pub(super) fn is_promotion(snapshot: &Snapshot, pull: &Pull) -> bool {
         && versions::read_branch(&pull.brief.branch).is_some()
 }
 
-/// Whether one of our promotions has nothing left to say: what it brings is in already, or something else is wanted now. Its pipeline
-/// closes it; until then check and comment keep what was last true.
+/// Whether one of our promotions has nothing left to say: what it brings is in already, something else is wanted now, or somebody cancelled
+/// it. Its pipeline closes it; until then check and comment keep what was last true.
 pub(super) fn is_moot(snapshot: &Snapshot, pull: &Pull, evaluation: &Evaluation, ways: &[WayIn<'_>]) -> bool {
-    is_promotion(snapshot, pull)
-        && (evaluation.environments.is_empty()
-            || ways.iter().any(|way| way.verdict.code != "entering" && way.verdict.code != "pipeline"))
+    let rejected = |way: &WayIn<'_>| way.verdict.because.iter().any(|reason| reason.code == "rejected");
+    let over = |way: &WayIn<'_>| way.verdict.code != "entering" && way.verdict.code != "pipeline" || rejected(way);
+    is_promotion(snapshot, pull) && (evaluation.environments.is_empty() || ways.iter().any(over))
 }
 
 /// The gates of every version change a pull request makes in a gated environment.

@@ -121,6 +121,7 @@ fn gates(root: &Verdict) -> String {
 
 fn footer(input: &CommentInput<'_>) -> String {
     let commands = match input.verdict {
+        Some(_) if input.picture.is_some() => "`/trunkline cancel`, `/trunkline hold <env>`, `/trunkline help`",
         Some(_) => "`/trunkline status`, `/trunkline hold <env>`, `/trunkline help`",
         None => "`/trunkline plan`, `/trunkline help`",
     };

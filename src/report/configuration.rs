@@ -74,6 +74,7 @@ fn valid(input: &ConfigurationInput<'_>, pipeline: &Pipeline) -> String {
     let head = format!("✅ The configuration of {} is valid. {then}\n\n{mode}", input.of);
     let rows = pipeline.environments.iter().map(|environment| {
         let Row { takes, after, gates, enters } = row(environment);
+        let gates = gates.join("; ");
         format!("| {} | {takes} | {after} | {gates} | {enters} |\n", cell_code(&environment.name))
     });
     let environments = Section {
@@ -111,7 +112,7 @@ fn valid(input: &ConfigurationInput<'_>, pipeline: &Pipeline) -> String {
 struct Row {
     takes: &'static str,
     after: String,
-    gates: String,
+    gates: Vec<String>,
     enters: &'static str,
 }
 
@@ -133,7 +134,7 @@ fn row(environment: &Environment) -> Row {
     }
 }
 
-fn gates(environment: &Environment) -> String {
+fn gates(environment: &Environment) -> Vec<String> {
     let mut gates = Vec::new();
     if let Some(ships) = &environment.ships {
         let what = match ships.matches {
@@ -161,7 +162,7 @@ fn gates(environment: &Environment) -> String {
         let four = if approvals.four_eyes { ", four eyes" } else { "" };
         gates.push(format!("{} of {from}{four}", count(approvals.min as usize, "approval")));
     }
-    gates.join("; ")
+    gates
 }
 
 fn application(app: &App) -> String {
@@ -209,10 +210,15 @@ fn changes(now: &Pipeline, then: &Pipeline) -> Vec<String> {
 fn changed(name: &str, before: &Environment, after: &Environment) -> String {
     let (was, is) = (row(before), row(after));
     let none = |text: &str| if text.is_empty() { "nothing".to_owned() } else { text.replace("\\|", "|") };
+    // Only the gates that are other: the table has them all.
+    let other = |one: &[String], two: &[String]| {
+        one.iter().filter(|gate| !two.contains(gate)).cloned().collect::<Vec<_>>().join("; ")
+    };
+    let (gone, new) = (other(&was.gates, &is.gates), other(&is.gates, &was.gates));
     let cells = [
         ("takes", was.takes, is.takes),
         ("after", &was.after, &is.after),
-        ("gates", &was.gates, &is.gates),
+        ("gates", &gone, &new),
         ("enters by", was.enters, is.enters),
     ];
     let cells = cells.iter().filter(|(_, was, is)| was != is);

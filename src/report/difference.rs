@@ -124,7 +124,8 @@ fn rendered(input: &DifferenceInput<'_>, evaluation: &Evaluation) -> String {
     let short = short(found);
     let short = if short.is_empty() { String::new() } else { format!(": {short}").replace("\\|", "|") };
     format!(
-        "{} ({}){short}\n\nLines with `-` are {}'s, lines with `+` are {}'s; namespaces and affixes of names aside.\n\n",
+        "{} ({}){short}\n\nWhat is removed and lines with `-` are {}'s, what is added and lines with `+` are {}'s; namespaces and affixes \
+         of names aside.\n\n",
         if found.changes.len() == 1 {
             "1 object differs".to_owned()
         } else {

@@ -64,7 +64,7 @@ pub fn picture(app: &str, places: &[Place<'_>], entering: &str) -> String {
 }
 
 fn text(place: &Place<'_>, target: bool) -> String {
-    let mut lines = vec![format!("<b>{}</b>", label(place.name))];
+    let mut lines = vec![label(place.name)];
     lines.push(place.version.map_or("nothing yet".to_owned(), label));
     // The version that enters the environment in question stands at its arrow.
     lines.extend(place.waiting.filter(|_| !target).map(|version| format!("⏳ {}", label(version))));
@@ -134,10 +134,10 @@ mod tests {
         ```mermaid
         flowchart LR
           source(["shop"])
-          e0["<b>dev</b><br>1123e8d"]
-          e1["<b>stage-eu</b><br>v1.0-rc.1<br>⏳ v1.1-rc.1"]
-          e2["<b>stage-us</b><br>v1.0-rc.1<br>❄ frozen"]
-          e3["<b>prod</b><br>nothing yet<br>✋ held"]
+          e0["dev<br>1123e8d"]
+          e1["stage-eu<br>v1.0-rc.1<br>⏳ v1.1-rc.1"]
+          e2["stage-us<br>v1.0-rc.1<br>❄ frozen"]
+          e3["prod<br>nothing yet<br>✋ held"]
           source --> e0
           e0 --> e1
           e0 --> e2
@@ -160,7 +160,7 @@ mod tests {
         ```mermaid
         flowchart LR
           source(["#34;#93;#59; click e0 href #34;javascript#58;x#34; #60;img s#8230;"])
-          e0["<b>prod</b><br>#34;#93;#59; click e0 href #34;javascript#58;x#34; #60;img s#8230;"]
+          e0["prod<br>#34;#93;#59; click e0 href #34;javascript#58;x#34; #60;img s#8230;"]
           source ==>|"#34;#93;#59; click e0 href #34;javascript#58;x#34; #60;img s#8230;"| e0
           style e0 stroke-width:3px
         ```

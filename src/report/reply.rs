@@ -256,6 +256,11 @@ pub fn refusal(command: &Parsed, verdict: &Verdict) -> String {
     format!("{}\n\n{}", quote(command), verdict::markdown(verdict))
 }
 
+/// One of several answers: the command as it was written, and what there is to say.
+pub fn answered(command: &Parsed, answer: &str) -> String {
+    format!("{}\n\n{answer}", quote(command))
+}
+
 /// What to answer to a line that could not be read; nothing for one that could.
 pub fn misread(command: &Parsed) -> Option<String> {
     let answer = match &command.outcome {

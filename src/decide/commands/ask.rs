@@ -40,7 +40,7 @@ impl Run<'_, '_> {
             false => answers::status_of_many(self.snapshot, &all),
         }];
         parts.extend(observing(pipeline));
-        Outcome::Done(Some(parts.join("\n\n")))
+        Outcome::Done(Some(joined(&parts)))
     }
 
     pub(super) fn plan(
@@ -66,7 +66,7 @@ impl Run<'_, '_> {
             parts.extend(evaluation.map(|evaluation| reply::this_change(&evaluation)).filter(|text| !text.is_empty()));
         }
         parts.extend(observing(pipeline));
-        Outcome::Done(Some(parts.join("\n\n")))
+        Outcome::Done(Some(joined(&parts)))
     }
 
     /// What would happen if this version wanted in.
@@ -118,7 +118,7 @@ impl Run<'_, '_> {
         let mut parts = vec![reply::plan(&answers::steps(self.snapshot, app, &facts, &standings), false)];
         parts.push(reply::to_ask_for(&environment.name, version));
         parts.extend(observing(pipeline));
-        Outcome::Done(Some(parts.join("\n\n")))
+        Outcome::Done(Some(joined(&parts)))
     }
 
     pub(super) fn diff(&mut self, pipeline: &Pipeline, (from, to): (&str, &str), app: Option<&str>) -> Outcome {
@@ -267,4 +267,8 @@ fn pipelines(pipeline: &Pipeline, repo: crate::model::id::RepoId) -> impl Iterat
 
 fn observing(pipeline: &Pipeline) -> Option<String> {
     (pipeline.mode == Mode::Observe).then(|| verdict::markdown(&texts::observing()))
+}
+
+fn joined(parts: &[String]) -> String {
+    parts.iter().map(|part| part.trim_end()).collect::<Vec<_>>().join("\n\n")
 }

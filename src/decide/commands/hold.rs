@@ -16,7 +16,8 @@ impl Run<'_, '_> {
             return outcome;
         }
         let hold = self.held(reason.unwrap_or_default());
-        let why = format!("{} holds {} in {}", self.comment.author.login, app.name, environment.name);
+        let reason = if hold.reason.is_empty() { String::new() } else { format!(": {}", hold.reason) };
+        let why = format!("{} holds {} in {}{reason}", self.comment.author.login, app.name, environment.name);
         self.record(pipeline, app, environment, why, |entry| entry.holds.push(hold))
     }
 

@@ -86,6 +86,7 @@ impl Run<'_, '_> {
         if !seen {
             self.plan.effects.push(Effect::React { comment: self.comment.id, reaction: Reaction::Eyes });
         }
+        let several = parsed.len() > 1;
         for parsed in parsed {
             let command::Outcome::Run(request) = &parsed.outcome else {
                 self.refused = true;
@@ -94,6 +95,8 @@ impl Run<'_, '_> {
             };
             match self.command(request) {
                 Outcome::Unknown => return false,
+                // Of several, each answer says to what.
+                Outcome::Done(Some(answer)) if several => self.answers.push(texts::answered(&parsed, &answer)),
                 Outcome::Done(answer) => self.answers.extend(answer),
                 Outcome::Refused(why) => {
                     self.refused = true;

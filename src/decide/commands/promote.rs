@@ -32,7 +32,9 @@ impl Run<'_, '_> {
             Err(outcome) => return outcome,
         };
         let request = Request { forced: force.map(str::to_owned), ..self.request(&version, commit) };
-        let why = format!("{} asks for {} {version} in {}", self.comment.author.login, app.name, environment.name);
+        let force = force.map_or(String::new(), |reason| format!(", by force: {reason}"));
+        let why =
+            format!("{} asks for {} {version} in {}{force}", self.comment.author.login, app.name, environment.name);
         self.record(pipeline, app, environment, why, |entry| {
             request.promotion().iter().for_each(|promotion| entry.lift(promotion));
             entry.requests.push(request);
@@ -111,8 +113,11 @@ pub(super) fn newest_or(
     if let (Some(held), Some(wanted)) = (&held, &wanted)
         && wanted <= held
     {
-        let relation = if wanted == held { "the same as" } else { "higher than" };
-        let text = format!("{} holds {held}, which is {relation} {wanted}", environment.name);
+        if wanted == held {
+            let text = format!("{} holds {held} already", environment.name);
+            return Err(Verdict::no("already-there", text).next("nothing: it is there"));
+        }
+        let text = format!("{} holds {held}, which is higher than {wanted}", environment.name);
         return Err(
             Verdict::no("lower", text).next(format!("to go back, comment `/rollback {} {wanted}`", environment.name))
         );
