@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::diffs::diffs;
 use super::limits::{COMMENT_BYTES, Section, fit};
-use super::markdown::{code, link, prose};
+use super::markdown::{cell_code, code, link, prose};
 use super::promotion::{Audience, ChangelogEntry, change, version_cell};
 use super::sections::{Place, objects};
 use super::short::short;
@@ -77,9 +77,14 @@ pub fn difference(input: &DifferenceInput<'_>) -> String {
 fn versions(input: &DifferenceInput<'_>) -> String {
     let [from, to] = &input.sides;
     let row = |side: &Side<'_>| match side.holds {
-        None => format!("| {} | nothing yet | |\n", code(side.name)),
+        None => format!("| {} | nothing yet | |\n", cell_code(side.name)),
         Some((version, commit, since)) => {
-            format!("| {} | {} | {} |\n", code(side.name), version_cell(version, commit, input.source_url), time(since))
+            format!(
+                "| {} | {} | {} |\n",
+                cell_code(side.name),
+                version_cell(version, commit, input.source_url),
+                time(since)
+            )
         }
     };
     format!(

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::limits::{COMMENT_BYTES, Section, fit};
-use super::markdown::{code, link, link_within, prose};
+use super::markdown::{code, link, link_within, text};
 use super::promotion::version_cell;
 use super::words::time;
 use crate::model::id::Oid;
@@ -64,7 +64,7 @@ fn row(event: &Event<'_>, repo_url: &str, source_url: &str) -> String {
         }
         What::Decided(what, said) => {
             let said = said.map_or(String::new(), |url| format!(" ({})", link_within("said here", url, repo_url)));
-            format!("{}{said}", prose(what).replace('\n', " "))
+            format!("{}{said}", text(what))
         }
     };
     format!("| {} | {what} |\n", time(event.at))
