@@ -36,14 +36,6 @@ fn verbs_as_people_write_them() {
 /trunkline
 /trunkline help promote
 /trunkline retry
-/trunkline plan prod v1.2
-/trunkline diff stage prod --app shop
-/trunkline cancel
-/trunkline cancel prod
-/trunkline resync
-/trunkline validate
-/trunkline history
-/trunkline history prod --app=shop
 "#), @r#"
     3: Promote { environment: "prod", version: Some("v1.0"), force: None }
     4: Status { environment: None }
@@ -71,12 +63,6 @@ fn what_is_written_wrongly_says_how() {
 /trunkline promote prod --force
 /trunkline promote prod --force "reason
 /rollback prod --force "x"
-/trunkline diff stage
-/trunkline diff
-/trunkline validate prod
-/trunkline cancel prod because
-/trunkline cancle
-/trunkline histroy
 "#), @r#"
     2: unknown "promte", perhaps Some("promote")
     3: unknown "approve", perhaps None
@@ -94,6 +80,31 @@ fn what_is_written_wrongly_says_how() {
     2: wrong: `12` is no commit; write 7 to 40 hex digits (usage: promote <env> [version] [--app name] [--sha commit] [--force "reason"])
     3: wrong: there is no command `me` (usage: help [verb])
     "#);
+}
+
+#[test]
+fn questions_and_what_ends_a_promotion() {
+    insta::assert_snapshot!(told(r#"
+/trunkline plan prod v1.2
+/trunkline diff stage prod --app shop
+/trunkline cancel
+/trunkline cancel prod
+/trunkline resync
+/trunkline validate
+/trunkline history
+/trunkline history prod --app=shop
+"#), @"");
+    insta::assert_snapshot!(told(r#"
+/trunkline plan prod v1.2 now
+/trunkline diff stage
+/trunkline diff
+/trunkline validate prod
+/trunkline cancel prod because
+/trunkline cancle
+/trunkline histroy
+/trunkline resynch
+/cancel
+"#), @"");
 }
 
 #[test]

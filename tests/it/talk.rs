@@ -27,7 +27,7 @@ async fn the_comment_on_a_promotion_shows_how_it_stands() {
     let mut world = World::example().await;
     let number = asked_for_prod(&mut world).await;
     insta::assert_snapshot!(world.said(number), @r#"
-    <!-- trunkline:v1 sticky 4a17c18ea2c59a72 -->
+    <!-- trunkline:v1 sticky ba942e23153f2351 -->
     ### Waits: soaks for 1h (and 1 more)
 
     This change alters 2 objects in `prod`.
@@ -93,7 +93,7 @@ async fn the_comment_on_a_promotion_shows_how_it_stands() {
 
     </details>
 
-    <sub>Checked at [`168420a`](http://github.test/acme/environments/commit/168420a5977f18ca303996b63607f73102c5e5c7); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`168420a`](http://github.test/acme/environments/commit/168420a5977f18ca303996b63607f73102c5e5c7); a later commit with the same result changes nothing here. You can say `/trunkline cancel`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     "#);
     let before = world.said(number);
     // A newer commit on trunk changes the picture, and nothing else; a person's hold shows at once.
@@ -103,9 +103,9 @@ async fn the_comment_on_a_promotion_shows_how_it_stands() {
     say(&mut world, "ann", number, "/trunkline hold prod the fair is on").await;
     insta::assert_snapshot!(crate::faults::difference(&after, &world.first_said(number)), @r#"
     @@ -1,5 +1,5 @@
-    -<!-- trunkline:v1 sticky 8f5a200528e69a4d -->
+    -<!-- trunkline:v1 sticky 1adf9ddd670c21b1 -->
     -### Waits: soaks for 1h (and 1 more)
-    +<!-- trunkline:v1 sticky 05e34292bc298614 -->
+    +<!-- trunkline:v1 sticky 95c9cabaf4cb7562 -->
     +### Waits: soaks for 1h (and 2 more)
      
      This change alters 2 objects in `prod`.
@@ -151,7 +151,7 @@ async fn e22_a_promotion_is_cancelled_by_a_word() {
     let desk = desk(&mut world).await;
     say(&mut world, "rob", desk, "/trunkline status prod").await;
     insta::assert_snapshot!(world.said(desk), @"
-    <!-- trunkline:v1 reply-102 6f1c2a487178f01b -->
+    <!-- trunkline:v1 reply-99 6f1c2a487178f01b -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC | ⛔ `rejected`, `soak`, `approvals` |
@@ -268,10 +268,10 @@ async fn status_and_plan_speak_as_the_check_does() {
     world.settle().await;
     say(&mut world, "rob", desk, "/trunkline status prod").await;
     insta::assert_snapshot!(world.said(desk), @"
-    <!-- trunkline:v1 reply-92 7d9f9c5fe8626b88 -->
+    <!-- trunkline:v1 reply-92 ceeda1a7c3cbceae -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
-    | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC | `v1.0` in [pull request 3](http://github.test/acme/environments/pull/3): ⏳ `four-eyes`, `soak` |
+    | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC | `v1.0` in [pull request 3](http://github.test/acme/environments/pull/3): ⏳ `soak`, `approvals` |
 
     **`prod`**
 
@@ -287,7 +287,8 @@ async fn status_and_plan_speak_as_the_check_does() {
     // The gates are the very lines of the promotion's own comment.
     let said = world.said(desk);
     let comment = world.first_said(number);
-    let gates: Vec<&str> = comment.lines().filter(|line| line.starts_with("- ") && !line.contains('[')).collect();
+    let is_gate = |line: &&str| ["- ✅", "- ⏳", "- ⛔"].iter().any(|mark| line.starts_with(mark));
+    let gates: Vec<&str> = comment.lines().filter(is_gate).collect();
     assert!(gates.len() > 4, "{comment}");
     for gate in gates {
         assert!(said.contains(gate), "{gate}\n{said}");
@@ -307,7 +308,9 @@ async fn a_version_is_foreseen() {
     say(&mut world, "rob", desk, "/trunkline plan prod v1.0\n/trunkline plan prod v0.1\n/trunkline plan prod v0.9")
         .await;
     insta::assert_snapshot!(world.said(desk), @"
-    <!-- trunkline:v1 reply-90 23c8e4f94498d051 -->
+    <!-- trunkline:v1 reply-90 2c53ad68f9fae02d -->
+    > `/trunkline plan prod v1.0`
+
     This is what would happen now. Nothing was done.
 
     **`prod`**
@@ -322,17 +325,19 @@ async fn a_version_is_foreseen() {
 
     It would come as a pull request that a person merges once every gate is open. It writes in `environments/prod`: `shop-frontend` `v0.9` → `v1.0` · `shop-backend` `v0.9` → `v1.0`
 
-
-
     To ask for it: `/promote prod v1.0`
+
+    > `/trunkline plan prod v0.1`
 
     It would not enter `prod`:
 
     - ⛔ no tag of acme/shop names `v0.1` (`unknown-version`). **Next:** the newest versions are v1.1, v1.0, v1.0-rc.1, v0.9
 
+    > `/trunkline plan prod v0.9`
+
     It would not enter `prod`:
 
-    - ⛔ prod holds v0.9, which is the same as v0.9 (`lower`). **Next:** to go back, comment `/rollback prod v0.9`
+    - ⛔ prod holds v0.9 already (`already-there`). **Next:** nothing: it is there
     ");
 }
 
@@ -344,7 +349,7 @@ async fn environments_are_compared() {
     let desk = desk(&mut world).await;
     say(&mut world, "rob", desk, "/trunkline diff stage prod").await;
     insta::assert_snapshot!(world.said(desk), @r"
-    <!-- trunkline:v1 reply-98 efa2ce13aba32fe4 -->
+    <!-- trunkline:v1 reply-98 4723a5a30318585f -->
     **`shop`: from `stage` to `prod`**
 
     | Environment | Version | Since |
@@ -358,7 +363,7 @@ async fn environments_are_compared() {
 
     8 objects differ (+2 \~6): `shop-backend` `v1.0-rc.1` → `v0.9` · `shop-frontend` `v1.0-rc.1` → `v0.9` · min replicas `backend` `1` → `2` · min replicas `frontend` `1` → `2` · cpu request `database/postgres` `100m` → `500m` · memory request `database/postgres` `256Mi` → `1Gi` · memory limit `database/postgres` `512Mi` → `2Gi`
 
-    Lines with `-` are `stage`'s, lines with `+` are `prod`'s; namespaces and affixes of names aside.
+    What is removed and lines with `-` are `stage`'s, what is added and lines with `+` are `prod`'s; namespaces and affixes of names aside.
 
     <details><summary><code>prod</code>: 8 changed objects</summary>
 
@@ -565,7 +570,7 @@ async fn a_configuration_is_validated_before_it_counts() {
     let number = pull(&mut world, "Soak longer", &[(path, example(path, "soak: 1h", "soak: 48h"))]).await;
     say(&mut world, "rob", number, "/trunkline validate").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-34 66eb9b1bfed55f5e -->
+    <!-- trunkline:v1 reply-34 7d8dd5ba2adc041d -->
     ✅ The configuration of this pull request is valid. Once it is merged:
 
     | Environment | Takes | After | Gates | Enters by |
@@ -580,7 +585,7 @@ async fn a_configuration_is_validated_before_it_counts() {
 
     What changes:
 
-    - `prod`: gates: ships the commit tested in `stage`; soak of 1h; 1 approval of `acme/sre`, four eyes → ships the commit tested in `stage`; soak of 48h; 1 approval of `acme/sre`, four eyes
+    - `prod`: gates: soak of 1h → soak of 48h
     ");
     world.github.push_files(
         ENVIRONMENTS,
@@ -592,10 +597,11 @@ async fn a_configuration_is_validated_before_it_counts() {
     world.settle().await;
     say(&mut world, "rob", number, "/trunkline validate").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-50 9e75cc1273877e54 -->
-    ⛔ The configuration of this pull request has 1 problem:
+    <!-- trunkline:v1 reply-50 87b3e7ca87d6b918 -->
+    ⛔ The configuration of this pull request has 2 problems:
 
-    - [`.github/trunkline.yaml:29`](http://github.test/acme/environments/blob/7e2f14237386139057d00bc86ccbc5756e3df996/.github/trunkline.yaml#L29) key `after` is already set on line 26. **Next:** Keep one: readers disagree which of them counts.
+    - [`.github/trunkline.yaml:28`](http://github.test/acme/environments/blob/0eec9a79ced94875510171738b15de961c700b14/.github/trunkline.yaml#L28) unknown key `soka` in `environments.prod`. **Next:** Did you mean `soak`?
+    - [`.github/trunkline.yaml:29`](http://github.test/acme/environments/blob/0eec9a79ced94875510171738b15de961c700b14/.github/trunkline.yaml#L29) `environments.prod.via` should be `pull-request` or `commit`, but is `email`.
     ");
     let desk = desk(&mut world).await;
     say(&mut world, "rob", desk, "/trunkline validate").await;
@@ -626,15 +632,15 @@ async fn history_tells_decisions_and_versions() {
     say(&mut world, "ann", desk, "/trunkline unhold prod").await;
     say(&mut world, "rob", desk, "/trunkline history prod").await;
     insta::assert_snapshot!(world.said(desk), @"
-    <!-- trunkline:v1 reply-125 08f4c53de49fcf55 -->
+    <!-- trunkline:v1 reply-125 686214943c31fe6c -->
     **`shop` in `prod`**
 
     | When | What |
     |:--|:--|
     | 2026-11-02 12:00 UTC | ann lifts the hold on shop in prod ([said here](http://github.test/acme/environments/issues/4#issuecomment-114)) |
-    | 2026-11-02 11:00 UTC | ann holds shop in prod ([said here](http://github.test/acme/environments/issues/4#issuecomment-104)) |
+    | 2026-11-02 11:00 UTC | ann holds shop in prod: the fair is on ([said here](http://github.test/acme/environments/issues/4#issuecomment-104)) |
     | 2026-11-02 10:00 UTC | `v1.0` [`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc) came with [`beca38d`](http://github.test/acme/environments/commit/beca38d944885427bf4e1905ea75f0e5b2fa6204) |
-    | 2026-11-02 09:00 UTC | shop v1.0 for prod: commit 1123e8d |
+    | 2026-11-02 09:00 UTC | the tag v1.0 of shop asks for prod: commit 1123e8d, pushed by ann |
     | 2026-11-02 09:00 UTC | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) came with [`35e90a7`](http://github.test/acme/environments/commit/35e90a743c0179abc5c82f99263acb8c955dba49) |
     | 2026-11-02 09:00 UTC | first sight of shop in prod: it holds v0.9 |
 
