@@ -4,6 +4,7 @@
 //! nothing else, so that it can be piped; everything about it goes to standard error.
 
 mod check;
+mod fields;
 mod folder;
 mod place;
 mod render;

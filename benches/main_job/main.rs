@@ -1,12 +1,13 @@
 //! The main job, measured end to end against what people use today; see `docs/benchmarks.md`.
 //!
-//! `cargo bench --bench main_job` runs everything; words after `--` choose parts: `webhooks`, `pulls`, `large`, `day`, `fleet`, `restart`.
+//! `cargo bench --bench main_job` runs everything; words after `--` choose parts: `webhooks`, `pulls`, `large`, `day`, `fleet`, `promotions`, `restart`.
 //! Ours and theirs take turns within one run, so that only ratios need to be believed. Figures are min/median/max.
 #![expect(clippy::print_stdout, reason = "a benchmark is its output")]
 
 mod day;
 mod figures;
 mod fleet;
+mod promotions;
 mod pulls;
 mod repository;
 mod restart;
@@ -32,6 +33,9 @@ fn main() {
     }
     if want("fleet") {
         runtime.block_on(fleet::run());
+    }
+    if want("promotions") {
+        runtime.block_on(promotions::run());
     }
     if want("restart") {
         runtime.block_on(restart::run());

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::place::Place;
-use super::{Failure, Verdict, colors, note, print};
+use super::{Failure, Verdict, colors, fields, note, print};
 use crate::config;
 use crate::model::finding::{EnvironmentEvaluation, Evaluation, Finding, Location, Problem};
 use crate::model::path::RepoPath;
@@ -83,6 +83,10 @@ pub(super) fn run(args: &CheckArgs) -> Result<Verdict, Failure> {
             tell(&tree, &evaluation, format)?;
         }
     }
+    if let Format::Human = args.format {
+        let folders: Vec<&RepoPath> = checked.iter().map(|info| &info.folder).collect();
+        print(&fields::told(&tree, &house.pipeline, &folders))?;
+    }
     if evaluation.environments.iter().any(|environment| !environment.rendered) {
         place.explain_root();
     }
@@ -100,6 +104,7 @@ fn reach(evaluation: &Evaluation, house: &House, place: &Place) -> Option<String
 
 /// What holds in a repository.
 struct House {
+    pipeline: Pipeline,
     policies: Policies,
     environments: Vec<EnvironmentInfo>,
     /// What is wrong with the configuration.
@@ -117,7 +122,8 @@ impl House {
         let is_read = parsed.pipeline.is_some();
         let pipeline = parsed.pipeline.unwrap_or_else(Pipeline::nothing);
         let environments = configured(tree, &pipeline);
-        Ok(House { policies: pipeline.policies, environments, findings, is_guess: false, is_read })
+        let policies = pipeline.policies.clone();
+        Ok(House { pipeline, policies, environments, findings, is_guess: false, is_read })
     }
 
     /// The environments that the folders speak of, under what holds where nothing is configured.
@@ -147,7 +153,8 @@ impl House {
         let paths = ["policies".parse()].into_iter().flatten().collect();
         let policies = Policies { packs: vec!["recommended".to_owned()], paths };
         let environments = found.folders.into_iter().map(of).collect();
-        Ok(House { policies, environments, findings: Vec::new(), is_guess: true, is_read: true })
+        let pipeline = Pipeline::nothing();
+        Ok(House { pipeline, policies, environments, findings: Vec::new(), is_guess: true, is_read: true })
     }
 }
 
@@ -252,6 +259,7 @@ fn one(
         findings,
         objects: u32::try_from(rendered.objects.len()).unwrap_or(u32::MAX),
         rendered: rendered.ok,
+        digest: String::new(),
     })
 }
 

@@ -3,6 +3,7 @@
 //! What a reader sees as a line of plain text that begins with `/` may be a command; what is code, quoted, hidden in an
 //! HTML comment, in a list, a table or a heading never is. Whether the author may run it is decided elsewhere.
 
+mod freeze;
 mod lines;
 mod parse;
 mod verbs;
@@ -10,8 +11,9 @@ mod verbs;
 #[cfg(test)]
 mod tests;
 
+pub use freeze::{End, Freezing, MAX_FREEZE_DAYS};
 pub use parse::parse;
-pub use verbs::{HelpRow, Right, VERBS, Verb, VerbInfo, help};
+pub use verbs::{HelpRow, Right, VERBS, Verb, VerbInfo, You, help};
 
 /// One line of a comment that addressed Trunkline.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +117,32 @@ pub enum Command {
         /// From this environment.
         environment: String,
     },
+    /// Let nothing in.
+    Freeze(Freezing),
+    /// Lift every freeze.
+    Unfreeze {
+        /// Of this environment; `None`: of all.
+        environment: Option<String>,
+    },
+    /// Let one version in without its soak.
+    SkipSoak {
+        /// Into this environment.
+        environment: String,
+        /// Why.
+        reason: String,
+    },
+    /// Accept on this head what a rule found, or the gates.
+    Override {
+        /// The rule's id, or `gates`.
+        rule: String,
+        /// Why.
+        reason: String,
+    },
+    /// Take an override back.
+    CancelOverride {
+        /// The rule's id, or `gates`.
+        rule: String,
+    },
     /// Look again.
     Retry,
     /// Close an open promotion, and reject its version.
@@ -145,6 +173,10 @@ impl Command {
             Command::Rollback { .. } => Verb::Rollback,
             Command::Hold { .. } => Verb::Hold,
             Command::Unhold { .. } => Verb::Unhold,
+            Command::Freeze(_) => Verb::Freeze,
+            Command::Unfreeze { .. } => Verb::Unfreeze,
+            Command::SkipSoak { .. } => Verb::SkipSoak,
+            Command::Override { .. } | Command::CancelOverride { .. } => Verb::Override,
             Command::Retry => Verb::Retry,
             Command::Cancel { .. } => Verb::Cancel,
             Command::Resync => Verb::Resync,

@@ -1,5 +1,6 @@
 //! A line → a request: words, options, and what each verb wants.
 
+use super::freeze::{because, freeze, one_or_all};
 use super::lines::{Line, candidates};
 use super::verbs::{VERBS, Verb};
 use super::{Command, Outcome, Parsed, Request};
@@ -69,7 +70,11 @@ struct Arguments {
     app: Option<String>,
     sha: Option<String>,
     force: Option<String>,
+    except: Option<String>,
 }
+
+/// The words of a command that are still to be read.
+pub(super) type Words = std::vec::IntoIter<String>;
 
 /// A word, and whether it was in quotes.
 type Word = (String, bool);
@@ -113,8 +118,9 @@ fn arguments(text: &str) -> Result<Arguments, String> {
             "app" => &mut arguments.app,
             "sha" => &mut arguments.sha,
             "force" => &mut arguments.force,
+            "except" => &mut arguments.except,
             other => {
-                let near = nearest(other, ["app", "sha", "force"]);
+                let near = nearest(other, ["app", "sha", "force", "except"]);
                 let hint = near.map_or(String::new(), |near| format!("; did you mean `--{near}`?"));
                 return Err(format!("there is no option `--{}`{hint}", shown(other)));
             }
@@ -129,9 +135,10 @@ fn arguments(text: &str) -> Result<Arguments, String> {
 }
 
 fn request(verb: Verb, arguments: Arguments) -> Result<Request, String> {
-    let Arguments { words, app, sha, force } = arguments;
+    let Arguments { words, app, sha, force, except } = arguments;
     let takes = |option: &str| verb.info().usage.contains(option);
-    for (option, given) in [("--app", app.is_some()), ("--sha", sha.is_some()), ("--force", force.is_some())] {
+    let given = [("--app", &app), ("--sha", &sha), ("--force", &force), ("--except", &except)];
+    for (option, given) in given.map(|(option, value)| (option, value.is_some())) {
         if given && !takes(option) {
             return Err(format!("`{}` takes no `{option}`", verb.info().name));
         }
@@ -162,6 +169,10 @@ fn request(verb: Verb, arguments: Arguments) -> Result<Request, String> {
             Command::Hold { environment, reason: (!rest.is_empty()).then(|| reason(rest.join(" "))) }
         }
         Verb::Unhold => Command::Unhold { environment: environment(words.next())? },
+        Verb::Freeze => freeze(&mut words, except)?,
+        Verb::Unfreeze => Command::Unfreeze { environment: one_or_all(words.next())? },
+        Verb::SkipSoak => Command::SkipSoak { environment: environment(words.next())?, reason: because(&mut words)? },
+        Verb::Override => overriding(&mut words)?,
         Verb::Retry => Command::Retry,
         Verb::Cancel => Command::Cancel { environment: optional_environment(words.next())? },
         Verb::Resync => Command::Resync,
@@ -174,6 +185,22 @@ fn request(verb: Verb, arguments: Arguments) -> Result<Request, String> {
     }
 }
 
+fn overriding(words: &mut Words) -> Result<Command, String> {
+    let missing = || "the rule is missing; a finding names it, such as `IMG-001`".to_owned();
+    let first = words.next().ok_or_else(missing)?;
+    if first.eq_ignore_ascii_case("cancel") {
+        return Ok(Command::CancelOverride { rule: rule(&words.next().ok_or_else(missing)?)? });
+    }
+    Ok(Command::Override { rule: rule(&first)?, reason: because(words)? })
+}
+
+/// A rule's id as findings name it: `IMG-001`, or a policy's package and rule.
+fn rule(word: &str) -> Result<String, String> {
+    let good = (1..=100).contains(&word.len())
+        && word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/'));
+    if good { Ok(word.to_owned()) } else { Err(format!("`{}` cannot be a rule", shown(word))) }
+}
+
 fn known(word: &str) -> Result<Verb, String> {
     Verb::named(word.trim_start_matches('/')).ok_or_else(|| format!("there is no command `{}`", shown(word)))
 }
@@ -182,7 +209,7 @@ fn optional_environment(word: Option<String>) -> Result<Option<String>, String> 
     word.map(|word| name(&word, "an environment")).transpose()
 }
 
-fn environment(word: Option<String>) -> Result<String, String> {
+pub(super) fn environment(word: Option<String>) -> Result<String, String> {
     word.ok_or_else(|| "the environment is missing".to_owned()).and_then(|word| name(&word, "an environment"))
 }
 
@@ -211,11 +238,11 @@ fn commit(text: &str) -> Result<String, String> {
     if good { Ok(text.to_ascii_lowercase()) } else { Err(problem()) }
 }
 
-fn reason(text: String) -> String {
+pub(super) fn reason(text: String) -> String {
     text.trim().chars().filter(|c| !c.is_control()).take(MAX_REASON).collect()
 }
 
 /// What was written, short and without what could break out of inline code.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() && *c != '`').take(40).collect()
 }

@@ -82,6 +82,95 @@ fn what_is_written_wrongly_says_how() {
     "#);
 }
 
+/// What each line asks for by itself.
+fn each(lines: &str) -> String {
+    lines.trim().lines().map(|line| told(line).replacen("1: ", "", 1)).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn e51_freezes_say_how_long_why_and_what_passes() {
+    insta::assert_snapshot!(each(r#"
+/freeze prod "db is down"
+/freeze all for 4h the fair is on
+/trunkline freeze prod until 2026-12-01T08:00 “the fair” --except label=hotfix
+/freeze prod until 2026-12-01 x
+/freeze prod until 2026-12-01T08:00:30+01:00 x --except "label=needs care"
+/freeze prod "for ever and a day"
+/unfreeze all
+/unfreeze prod
+/trunkline skip-soak prod "tested by hand" --app shop
+/trunkline override img-001 "the vendor has no other tag" --sha ABCDEF1234567
+/trunkline override main.deny_root x
+/trunkline override cancel IMG-001
+"#), @r#"
+    Freeze(Freezing { environment: Some("prod"), end: None, reason: "db is down", except: None })
+    Freeze(Freezing { environment: None, end: Some(For(4h)), reason: "the fair is on", except: None })
+    Freeze(Freezing { environment: Some("prod"), end: Some(Until(2026-12-01T08:00:00Z)), reason: "the fair", except: Some("hotfix") })
+    Freeze(Freezing { environment: Some("prod"), end: Some(Until(2026-12-01T00:00:00Z)), reason: "x", except: None })
+    Freeze(Freezing { environment: Some("prod"), end: Some(Until(2026-12-01T07:00:30Z)), reason: "x", except: Some("needs care") })
+    Freeze(Freezing { environment: Some("prod"), end: None, reason: "for ever and a day", except: None })
+    Unfreeze { environment: None }
+    Unfreeze { environment: Some("prod") }
+    SkipSoak { environment: "prod", reason: "tested by hand" } app=shop
+    Override { rule: "img-001", reason: "the vendor has no other tag" } sha=abcdef1234567
+    Override { rule: "main.deny_root", reason: "x" }
+    CancelOverride { rule: "IMG-001" }
+    "#);
+}
+
+#[test]
+fn what_is_frozen_or_overridden_wrongly_says_how() {
+    let lines = each(
+        r#"
+/freeze
+/freeze prod
+/freeze prod for 4h
+/freeze prod for the migration
+/freeze prod for
+/freeze prod until tomorrow "x"
+/freeze prod until 2026-13-01 "x"
+/freeze prod until 2026-12-01T08:00[Europe/Berlin] "x"
+/freeze prod for 91d "x"
+/freeze prod for 0h "x"
+/freeze prod x --except hotfix
+/freeze prod x --except label=
+/promote prod --except label=x
+/unfreeze
+/unfreeze prod now
+/trunkline skip-soak prod
+/trunkline override
+/trunkline override IMG-001
+/trunkline override cancel
+/trunkline override <b> x
+/trunkline unfreze prod
+"#,
+    );
+    let problems: Vec<&str> = lines.lines().map(|line| line.split(" (usage").next().unwrap_or_default()).collect();
+    insta::assert_snapshot!(problems.join("\n"), @r#"
+    wrong: the environment is missing
+    wrong: the reason is missing; say why, in quotes
+    wrong: the reason is missing; say why, in quotes
+    wrong: `the` is no duration; write 30m, 4h or 2d, and put a reason that begins with `for` in quotes
+    wrong: `for` needs a duration such as 30m, 4h or 2d
+    wrong: `tomorrow` is no time; write it in UTC as 2026-12-01 or 2026-12-01T08:00, or with its offset
+    wrong: `2026-13-01` is no time; write it in UTC as 2026-12-01 or 2026-12-01T08:00, or with its offset
+    wrong: `2026-12-01T08:00[Europe/Berlin]` is no time; write it in UTC as 2026-12-01 or 2026-12-01T08:00, or with its offset
+    wrong: a freeze lasts 90 days at most; close an environment for longer with `windows.exclude` in the configuration
+    wrong: `0h` is no duration; write 30m, 4h or 2d, and put a reason that begins with `for` in quotes
+    wrong: `--except` takes a label: `--except label=hotfix`
+    wrong: `--except` takes a label: `--except label=hotfix`
+    wrong: `promote` takes no `--except`
+    wrong: the environment is missing
+    wrong: `now` is one word too many
+    wrong: the reason is missing; say why, in quotes
+    wrong: the rule is missing; a finding names it, such as `IMG-001`
+    wrong: the reason is missing; say why, in quotes
+    wrong: the rule is missing; a finding names it, such as `IMG-001`
+    wrong: the reason is missing; say why, in quotes
+    unknown "unfreze", perhaps Some("unfreeze")
+    "#);
+}
+
 #[test]
 fn questions_and_what_ends_a_promotion() {
     insta::assert_snapshot!(told(r#"
@@ -111,8 +200,8 @@ fn questions_and_what_ends_a_promotion() {
 fn other_peoples_slashes_are_nothing() {
     for body in [
         "",
-        "/freeze prod",
         "/hold",
+        "/override IMG-001 x",
         "/status",
         "/lgtm",
         "/etc/hosts",
@@ -194,9 +283,9 @@ fn the_table_stands_in_the_order_of_the_verbs() {
         assert_eq!(info.verb.info(), info);
         assert!(info.usage.starts_with(info.name));
     }
-    let rows = help(None, |right| right <= Right::Promote);
-    assert_eq!(rows.iter().filter(|row| row.allowed).count(), 10);
-    assert_eq!(help(Some(Verb::Hold), |_| true).len(), 1);
+    let rows = help(None, |right| if right <= Right::Promote { You::Yes } else { You::No });
+    assert_eq!(rows.iter().filter(|row| row.you == You::Yes).count(), 10);
+    assert_eq!(help(Some(Verb::Hold), |_| You::Yes).len(), 1);
 }
 
 #[test]

@@ -21,6 +21,14 @@ pub enum Verb {
     Hold,
     /// `unhold`
     Unhold,
+    /// `freeze`
+    Freeze,
+    /// `unfreeze`
+    Unfreeze,
+    /// `skip-soak`
+    SkipSoak,
+    /// `override`
+    Override,
     /// `retry`
     Retry,
     /// `cancel`
@@ -46,6 +54,8 @@ pub enum Right {
     Write,
     /// The environment's `rollback` teams.
     Rollback,
+    /// The environment's `freeze` teams.
+    Freeze,
     /// The environment's `bypass` teams.
     Bypass,
 }
@@ -58,6 +68,7 @@ impl fmt::Display for Right {
             Right::Promote => "writers, or the environment's `promote` teams where listed",
             Right::Write => "writers",
             Right::Rollback => "the environment's `rollback` teams",
+            Right::Freeze => "the environment's `freeze` teams",
             Right::Bypass => "the environment's `bypass` teams",
         })
     }
@@ -81,11 +92,12 @@ pub struct VerbInfo {
 }
 
 const fn verb(verb: Verb, name: &'static str, usage: &'static str, about: &'static str, right: Right) -> VerbInfo {
-    VerbInfo { verb, name, usage, about, right, bare: matches!(verb, Verb::Promote | Verb::Rollback) }
+    let bare = matches!(verb, Verb::Promote | Verb::Rollback | Verb::Freeze | Verb::Unfreeze);
+    VerbInfo { verb, name, usage, about, right, bare }
 }
 
 /// Every verb, in the order of the help.
-pub const VERBS: [VerbInfo; 13] = [
+pub const VERBS: [VerbInfo; 17] = [
     verb(Verb::Help, "help", "help [verb]", "lists the commands", Right::Read),
     verb(
         Verb::Status,
@@ -130,6 +142,29 @@ pub const VERBS: [VerbInfo; 13] = [
         Right::Triage,
     ),
     verb(Verb::Unhold, "unhold", "unhold <env> [--app name]", "lifts a hold", Right::Triage),
+    verb(
+        Verb::Freeze,
+        "freeze",
+        "freeze <env|all> [for 4h | until 2026-12-01T08:00] \"reason\" [--except label=name]",
+        "lets nothing into an environment until then (UTC) or until somebody lifts it; rollbacks pass, and so does a pull request \
+         on which one of those teams set the label",
+        Right::Freeze,
+    ),
+    verb(Verb::Unfreeze, "unfreeze", "unfreeze <env|all>", "lifts every freeze of an environment", Right::Freeze),
+    verb(
+        Verb::SkipSoak,
+        "skip-soak",
+        "skip-soak <env> \"reason\" [--app name] [--sha commit]",
+        "lets the version that wants in, and no other, enter without its soak",
+        Right::Bypass,
+    ),
+    verb(
+        Verb::Override,
+        "override",
+        "override <rule> \"reason\" [--sha commit], or: override cancel <rule>",
+        "accepts the new errors of a rule, or the `gates` of a pull request that is no promotion, for its newest commit only",
+        Right::Bypass,
+    ),
     verb(Verb::Retry, "retry", "retry [--sha commit]", "looks at this pull request again", Right::Write),
     verb(
         Verb::Cancel,
@@ -169,10 +204,23 @@ impl Verb {
 
     /// What there is to know about it.
     pub fn info(self) -> &'static VerbInfo {
-        static TABLE: [VerbInfo; 13] = VERBS;
+        static TABLE: [VerbInfo; 17] = VERBS;
         // The table stands in the order of the enum; a test holds it.
         &TABLE[self as usize]
     }
+}
+
+/// Whether somebody may run a verb, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum You {
+    /// Everywhere.
+    Yes,
+    /// Nowhere.
+    No,
+    /// In these environments.
+    In(Vec<String>),
+    /// It depends on more teams than are looked up for an answer.
+    Depends,
 }
 
 /// One line of the help.
@@ -181,11 +229,11 @@ pub struct HelpRow {
     /// The verb and everything about it.
     pub info: &'static VerbInfo,
     /// Whether the person who asked may run it.
-    pub allowed: bool,
+    pub you: You,
 }
 
 /// The help as data: every verb, or one, with whether the person who asked may run it.
-pub fn help(only: Option<Verb>, may: impl Fn(Right) -> bool) -> Vec<HelpRow> {
+pub fn help(only: Option<Verb>, may: impl Fn(Right) -> You) -> Vec<HelpRow> {
     let shown = VERBS.iter().filter(|info| only.is_none_or(|verb| info.verb == verb));
-    shown.map(|info| HelpRow { info: info.verb.info(), allowed: may(info.right) }).collect()
+    shown.map(|info| HelpRow { info: info.verb.info(), you: may(info.right) }).collect()
 }

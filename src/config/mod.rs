@@ -18,6 +18,7 @@ use crate::model::finding::{Location, Problem};
 use crate::model::path::RepoPath;
 use crate::model::pipeline::Pipeline;
 
+pub use read::duration;
 pub use schema::schema;
 
 /// Where the configuration lives, in the default branch of the repository that holds the environments.

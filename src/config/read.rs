@@ -6,8 +6,8 @@ use jiff::civil::Date;
 use crate::manifest::node::Node;
 use crate::model::path::RepoPath;
 use crate::model::pipeline::{
-    App, Approvals, CheckOf, Environment, Exclusion, Health, Image, Merge, Mode, NamedCheck, Pipeline, Policies,
-    Rights, Ships, ShipsMatch, TagPattern, TagTemplate, Takes, Unknown, Via, Window, Windows,
+    App, Approvals, CheckOf, Environment, Exclusion, Health, Image, Merge, Mode, NamedCheck, OnNewer, Pipeline,
+    Policies, Rights, Ships, ShipsMatch, TagPattern, TagTemplate, Takes, Unknown, Via, Window, Windows, Write,
 };
 
 /// Long enough for any cluster to settle, short enough to notice the same morning.
@@ -28,7 +28,10 @@ fn app(name: &str, node: &Node) -> App {
         source: node.str_at(&["source"]).and_then(|text| text.parse().ok()),
         tags: TagPattern(node.str_at(&["tags"]).unwrap_or("v*").to_owned()),
         images: node.list_at(&["images"]).iter().filter_map(image).collect(),
+        charts: node.list_at(&["charts"]).iter().filter_map(chart).collect(),
+        writes: node.list_at(&["writes"]).iter().filter_map(write).collect(),
         release_branches: texts(node, "release-branches"),
+        paths: texts(node, "paths").iter().filter_map(|text| text.trim_end_matches('/').parse().ok()).collect(),
     }
 }
 
@@ -36,6 +39,25 @@ fn image(node: &Node) -> Option<Image> {
     let name = node.as_str().or_else(|| node.str_at(&["name"]))?.to_owned();
     let tag = node.str_at(&["tag"]).map_or(TagTemplate::Default, |text| TagTemplate::Custom(text.to_owned()));
     Some(Image { name, tag })
+}
+
+fn chart(node: &Node) -> Option<Image> {
+    let name = node.as_str().or_else(|| node.str_at(&["name"]))?.to_owned();
+    // A chart version of two numbers would be a range, which Helm reads as "any patch of it".
+    let version = node.str_at(&["version"]).unwrap_or("{semver}");
+    Some(Image { name, tag: TagTemplate::Custom(version.to_owned()) })
+}
+
+fn write(node: &Node) -> Option<Write> {
+    let text = |key: &str| node.str_at(&[key]).map(str::to_owned);
+    Some(Write {
+        file: node.str_at(&["file"])?.parse().ok()?,
+        kind: text("kind"),
+        name: text("name"),
+        field: text("field")?,
+        image: text("image"),
+        value: text("value").map_or(TagTemplate::Default, TagTemplate::Custom),
+    })
 }
 
 fn environment(name: &str, node: &Node) -> Environment {
@@ -49,6 +71,7 @@ fn environment(name: &str, node: &Node) -> Environment {
         },
         via: if word(node, "via") == "commit" { Via::Commit } else { Via::PullRequest },
         merge: if word(node, "merge") == "auto" { Merge::Auto } else { Merge::Manual },
+        on_newer: if word(node, "on-newer") == "queue" { OnNewer::Queue } else { OnNewer::Supersede },
         after: texts(node, "after"),
         ships: node.get("ships").map(|ships| Ships {
             tested_in: ships.str_at(&["tested-in"]).unwrap_or_default().to_owned(),
@@ -126,7 +149,7 @@ fn policies(node: Option<&Node>) -> Policies {
 }
 
 /// `24h`, `30m`, `7d`, `1d12h`; `None` when it is no duration, is zero, or is longer than a year.
-pub(super) fn duration(text: &str) -> Option<SignedDuration> {
+pub fn duration(text: &str) -> Option<SignedDuration> {
     const MAX_MINUTES: i64 = 366 * 24 * 60;
     let mut minutes: i64 = 0;
     let mut number: Option<i64> = None;

@@ -60,6 +60,12 @@ fn app<'n>(name: &str, node: &'n Node, images: &mut HashMap<&'n str, String>, pr
             problems.push(problem(image.span.location(), message, help));
         }
     }
+    for place in node.list_at(&["paths"]) {
+        if let Some(text) = place.as_str() {
+            path_text(&format!("apps.{name}.paths"), text, place, problems);
+        }
+    }
+    carriers(name, node, problems);
     for branch in node.list_at(&["release-branches"]) {
         let Some(text) = branch.as_str() else { continue };
         let fixed = text.strip_suffix('*').map_or(text.to_owned(), |start| format!("{start}x"));
@@ -70,6 +76,58 @@ fn app<'n>(name: &str, node: &'n Node, images: &mut HashMap<&'n str, String>, pr
                 message,
                 "git would refuse it; write for example `release/*`",
             ));
+        }
+    }
+}
+
+/// An application's version is carried by something, and each field by one thing.
+fn carriers(name: &str, node: &Node, problems: &mut Vec<Problem>) {
+    let at = format!("apps.{name}");
+    if node.as_map().is_some() && ["images", "charts", "writes"].iter().all(|key| node.get(key).is_none()) {
+        let message = format!("`{at}` has no `images`");
+        let help = "add `images: [ghcr.io/acme/shop]`. The images that carry the version, as Kustomize or the pod spec names \
+                    them; where a chart or another field carries it, add `charts` or `writes`";
+        problems.push(problem(node.span.location(), message, help));
+    }
+    let charts = node.list_at(&["charts"]);
+    for (index, chart) in charts.iter().enumerate() {
+        let text = |node: &Node| node.as_str().or_else(|| node.str_at(&["name"])).map(str::to_owned);
+        if let Some(named) = text(chart)
+            && charts[..index].iter().any(|other| text(other).as_ref() == Some(&named))
+        {
+            let message = format!("`{at}.charts` names `{}` twice", shown(&named));
+            problems.push(problem(chart.span.location(), message, "once is enough"));
+        }
+    }
+    let writes = node.list_at(&["writes"]);
+    for (index, write) in writes.iter().enumerate() {
+        let here = format!("{at}.writes[{index}]");
+        if let Some(file) = write.get("file")
+            && let Some(text) = file.as_str()
+        {
+            path_text(&format!("{here}.file"), text, file, problems);
+        }
+        if let (Some(image), Some(text)) = (write.get("image"), write.str_at(&["image"])) {
+            let known =
+                || node.list_at(&["images"]).iter().filter_map(|one| one.as_str().or_else(|| one.str_at(&["name"])));
+            if !known().any(|name| name == text) {
+                let help = match nearest(text, known()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("add it to `{at}.images`"),
+                };
+                let message = format!("`{here}.image` names `{}`, which is no image of `{name}`", shown(text));
+                problems.push(problem(image.span.location(), message, help));
+            }
+            if let Some(value) = write.get("value") {
+                let message = format!("`{here}` has an `image` and a `value`");
+                let help = "an image says itself what its tag is, with `tag` in `images`; remove one of the two";
+                problems.push(problem(value.span.location(), message, help));
+            }
+        }
+        let same = |other: &&Node| ["file", "kind", "name", "field"].iter().all(|key| other.get(key) == write.get(key));
+        if write.get("field").is_some() && writes[..index].iter().any(|other| same(&other)) {
+            let message = format!("`{here}` is the same field as one above it");
+            problems.push(problem(write.span.location(), message, "a field holds one value; remove one of the two"));
         }
     }
 }

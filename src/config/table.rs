@@ -84,11 +84,39 @@ const IMAGE: Format = Format {
     example: "ghcr.io/acme/shop",
 };
 const TAG_TEMPLATE: Format = Format {
-    what: "an image tag with `{tag}`, `{version}`, `{short-sha}` or `{sha}` in it",
-    pattern: r"^[A-Za-z0-9_.-]*\{(tag|version|short-sha|sha)\}([A-Za-z0-9_.-]|\{(tag|version|short-sha|sha)\})*$",
+    what: "an image tag with `{tag}`, `{version}`, `{semver}`, `{short-sha}` or `{sha}` in it",
+    pattern: r"^[A-Za-z0-9_.-]*\{(tag|version|semver|short-sha|sha)\}([A-Za-z0-9_.-]|\{(tag|version|semver|short-sha|sha)\})*$",
     max: 128,
     example: "{version}",
 };
+const CHART: Format = Format {
+    what: "a chart's name, as `spec.chart.spec.chart` of a HelmRelease has it",
+    pattern: "^[A-Za-z0-9][A-Za-z0-9._/-]*$",
+    max: 250,
+    example: "shop",
+};
+const FILE_INSIDE: Format = Format {
+    what: "a file inside the environment's folder, relative to it",
+    pattern: r"^[^/\\:%{}\u0000-\u001f][^\\:%{}\u0000-\u001f]*$",
+    max: 1000,
+    example: "release.yaml",
+};
+const FIELD: Format = Format {
+    what: "the way to a field: keys with dots between, `[name=web]` for an item of a list",
+    pattern: r#"^([A-Za-z0-9_/$-]+|\["[^"\]]+"\])(\.[A-Za-z0-9_/$-]+|\[[A-Za-z0-9_.-]+=[^"\]=]+\]|\[[0-9]{1,4}\]|\["[^"\]]+"\])*$"#,
+    max: 500,
+    example: "spec.values.image.tag",
+};
+const FIELD_VALUE: Format = Format {
+    what: "text with `{tag}`, `{version}`, `{semver}`, `{short-sha}` or `{sha}` in it",
+    pattern: r"^[A-Za-z0-9_.:/@+-]*\{(tag|version|semver|short-sha|sha)\}([A-Za-z0-9_.:/@+-]|\{(tag|version|semver|short-sha|sha)\})*$",
+    max: 500,
+    example: "{version}",
+};
+const KIND: Format =
+    Format { what: "the kind of an object", pattern: "^[A-Z][A-Za-z0-9]*$", max: 63, example: "HelmRelease" };
+const OBJECT: Format =
+    Format { what: "the name of an object", pattern: "^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max: 253, example: "shop" };
 const BRANCH: Format = Format {
     what: "a branch name, with at most one `*` at its end",
     pattern: r"^[^*?\[\]{}~^:\\\s-][^*?\[\]{}~^:\\\s]*\*?$",
@@ -106,6 +134,12 @@ const PLAIN_FOLDER: Format = Format {
     pattern: r"^[^/\\:%{}\u0000-\u001f][^\\:%{}\u0000-\u001f]*$",
     max: 1000,
     example: "policies",
+};
+const PLACE: Format = Format {
+    what: "a folder or file of the source, relative to its root",
+    pattern: r"^[^/\\:%{}\u0000-\u001f][^\\:%{}\u0000-\u001f]*$",
+    max: 1000,
+    example: "services/shop",
 };
 const TEAM: Format = Format {
     what: "a team as org/slug",
@@ -195,15 +229,30 @@ const APP: &[Key] = &[
         Kind::Text(&TAGS),
         "Which tags are versions of this application: a fixed part, then `*`; in a monorepo `shop/v*`. Default `v*`.",
     ),
-    must(
+    key(
         "images",
         Kind::List { of: &Kind::TextOrRecord(&IMAGE, IMAGE_KEYS), max: 50 },
-        "The images that carry the version, as Kustomize or the pod spec names them.",
+        "The images that carry the version, as Kustomize, the pod spec, Helm values or an OCIRepository name them.",
+    ),
+    key(
+        "charts",
+        Kind::List { of: &Kind::TextOrRecord(&CHART, CHART_KEYS), max: 50 },
+        "The Helm charts whose version is the application's, as a HelmRelease names them.",
+    ),
+    key(
+        "writes",
+        Kind::List { of: &Kind::Record(WRITE), max: 50 },
+        "Fields that carry the version and that are not found by themselves.",
     ),
     key(
         "release-branches",
         Kind::List { of: &Kind::Text(&BRANCH), max: 50 },
         "Branches besides trunk from which tags may come.",
+    ),
+    key(
+        "paths",
+        Kind::List { of: &Kind::Text(&PLACE), max: 50 },
+        "Where in its source it lives, in a monorepo: trunk commits that change nothing there start nothing. Default: everywhere.",
     ),
 ];
 
@@ -214,6 +263,24 @@ const IMAGE_KEYS: &[Key] = &[
         Kind::Text(&TAG_TEMPLATE),
         "How a version becomes an image tag; default `{tag}`, and `{short-sha}` for what comes from trunk.",
     ),
+];
+
+const CHART_KEYS: &[Key] = &[
+    must("name", Kind::Text(&CHART), "The chart's name."),
+    key(
+        "version",
+        Kind::Text(&TAG_TEMPLATE),
+        "How a version becomes a chart version; default `{semver}`: three numbers, and `0.0.0-<short-sha>` on trunk.",
+    ),
+];
+
+const WRITE: &[Key] = &[
+    must("file", Kind::Text(&FILE_INSIDE), "The file, inside every environment's folder."),
+    must("field", Kind::Text(&FIELD), "The way to the field."),
+    key("kind", Kind::Text(&KIND), "The kind of the object it stands in, where the file holds several."),
+    key("name", Kind::Text(&OBJECT), "That object's name."),
+    key("image", Kind::Text(&IMAGE), "The image of `images` whose tag, or whole name with tag, it holds."),
+    key("value", Kind::Text(&FIELD_VALUE), "What it holds, when it belongs to no image; default `{tag}`."),
 ];
 
 const ENVIRONMENT: &[Key] = &[
@@ -242,6 +309,14 @@ const ENVIRONMENT: &[Key] = &[
             word("manual", "a person, once every gate is open; the default"),
         ]),
         "Who presses merge.",
+    ),
+    key(
+        "on-newer",
+        Kind::Word(&[
+            word("supersede", "the newer version takes the place of the open promotion; the default"),
+            word("queue", "the newer version waits until the open promotion is merged or closed"),
+        ]),
+        "What a newer version does to an open promotion.",
     ),
     key("after", Kind::List { of: &Kind::Text(&NAME), max: 50 }, "Environments a version must have passed first."),
     key("ships", Kind::Record(SHIPS), "Only what was tested enters."),
@@ -315,8 +390,8 @@ const CHECK_KEYS: &[Key] = &[
 const RIGHTS: &[Key] = &[
     key("promote", TEAMS, "Who may `/promote`; default: whoever may write."),
     key("rollback", TEAMS, "Who may `/rollback`."),
-    key("freeze", TEAMS, "Who may `/freeze`."),
-    key("bypass", TEAMS, "Who may pass order, soak and windows with `--force`."),
+    key("freeze", TEAMS, "Who may `/freeze` and `/unfreeze`."),
+    key("bypass", TEAMS, "Who may `--force` a promotion, `/skip-soak` and `/override`."),
 ];
 
 const POLICIES: &[Key] = &[

@@ -225,7 +225,7 @@ policies: recommended
         help: For example `v*`.
     9:9: `apps.Shop.images[0]` should be an image name without tag or digest, but is `ghcr.io/acme/shop:latest`
         help: For example `ghcr.io/acme/shop`.
-    10:41: `apps.Shop.images[1].tag` should be an image tag with `{tag}`, `{version}`, `{short-sha}` or `{sha}` in it, but is `{verson}`
+    10:41: `apps.Shop.images[1].tag` should be an image tag with `{tag}`, `{version}`, `{semver}`, `{short-sha}` or `{sha}` in it, but is `{verson}`
         help: For example `{version}`.
     11:9: `apps.Shop.images[2]` has no `name`
         help: Add `name: ghcr.io/acme/shop`. The image's name, without tag and digest.
@@ -299,6 +299,35 @@ environments:
     10:66: `environments.g.ships.tested-in` names `h`, which is no environment here
         help: The others are `a`, `b`, `c`, `d`, `e` and `f`.
     ");
+}
+
+#[test]
+fn what_carries_a_version() {
+    let text = r#"
+version: 1
+apps:
+  nothing: { source: acme/nothing }
+  shop:
+    images: [ghcr.io/acme/shop]
+    charts: [shop, { name: admin, version: "{version}" }, shop]
+    writes:
+      - { file: release.yaml, field: spec.values.image.tag, image: ghcr.io/acme/shp }
+      - { file: ../release.yaml, field: spec.x, value: "{version}" }
+      - { file: a.yaml, kind: HelmRelease, name: shop, field: "data[\"a.b\"].c[name=x][0]", image: ghcr.io/acme/shop, value: "{tag}" }
+      - { file: b.yaml, field: spec..x, value: fixed }
+      - { file: c.yaml, field: spec.x }
+      - { file: c.yaml, field: spec.x, value: "oci://ghcr.io/a/b:{semver}" }
+environments: { dev: { path: dev, takes: trunk } }
+"#;
+    insta::assert_snapshot!(problems(text), @"");
+    let good = "version: 1\napps: { shop: { charts: [shop], writes: [{ file: x/r.yaml, field: spec.x }] } }\nenvironments: { dev: { path: dev, takes: trunk } }\n";
+    let shop = parsed(good).pipeline.unwrap().apps.remove(0);
+    let commit = "0123456789abcdef0123456789abcdef01234567".parse().unwrap();
+    assert_eq!(
+        shop.values(Some("v1.0"), &commit),
+        [("chart shop".to_owned(), "1.0.0".to_owned()), ("x/r.yaml spec.x".to_owned(), "v1.0".to_owned())]
+    );
+    assert_eq!(shop.values(None, &commit)[0].1, "0.0.0-0123456");
 }
 
 #[test]

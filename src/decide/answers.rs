@@ -10,7 +10,7 @@ use crate::model::id::Oid;
 use crate::model::ledger::Entry;
 use crate::model::pipeline::{App, Pipeline};
 use crate::model::plan::Need;
-use crate::model::snapshot::{Configuration, Holding, PipelineFacts, Pull, Snapshot};
+use crate::model::snapshot::{Configuration, Holding, Holdings, PipelineFacts, Pull, Snapshot};
 use crate::model::verdict::Answer;
 use crate::policy::evaluate::CONFIG;
 use crate::report::configuration::{ConfigurationInput, Says, configuration as told};
@@ -91,7 +91,11 @@ pub(super) fn steps<'a>(
     facts: &'a PipelineFacts,
     standings: &'a [Standing<'_>],
 ) -> Vec<Step<'a>> {
-    let wants = |standing: &&Standing<'_>| standing.candidate.is_some() || standing.verdict.answer != Answer::Yes;
+    // That Flux writes there is all there is to know, and people ask why nothing happens.
+    let wants = |standing: &&Standing<'_>| {
+        let verdict = &standing.verdict;
+        standing.candidate.is_some() || verdict.answer != Answer::Yes || verdict.code == "left-to-flux"
+    };
     let step = |standing: &'a Standing<'_>| Step {
         app: &app.name,
         environment: &standing.environment.name,
@@ -109,10 +113,11 @@ fn writes(
 ) -> Writes {
     let environment = standing.environment;
     let open = open_promotion(facts, &candidate.branch(&app.name, &environment.name)).map(|pull| pull.number);
-    let folder = facts.environments.get(&environment.name).map(|held| held.folder.to_string()).unwrap_or_default();
+    let nothing = Holdings::default();
+    let holdings = facts.environments.get(&environment.name).unwrap_or(&nothing);
     Writes {
-        images: written(app, candidate, held(facts, &environment.name)),
-        folder,
+        images: written(app, candidate, holdings),
+        fields: holdings.fields.iter().map(|field| field.location.clone()).collect(),
         via: environment.via,
         merge: environment.merge,
         open: open.map(|number| (number, format!("{}/pull/{number}", snapshot.common.repo.url))),
@@ -256,13 +261,15 @@ pub(super) fn picture(snapshot: &Snapshot, pipeline: &Pipeline, pull: &Pull) -> 
             let own = Some(pull.brief.branch.as_str()).filter(here);
             let open = facts.promotions.iter().map(|open| (open.number, open.branch.as_str()));
             let newest = open.filter(|(_, branch)| here(branch)).max().map(|(_, branch)| branch);
-            let entry = snapshot.common.ledger.entry(app, &environment.name);
+            let ledger = &snapshot.common.ledger;
+            let entry = ledger.entry(app, &environment.name);
+            let frozen = ledger.freezes.on(&environment.name, snapshot.common.now).next().is_some();
             Place {
                 name: &environment.name,
                 version: held(facts, &environment.name).and_then(|now| now.version.as_deref()).map(short_version),
                 after: &environment.after,
                 waiting: own.or(newest).and_then(promoted),
-                stop: (!entry.holds.is_empty()).then_some(Stop::Held),
+                stop: if frozen { Some(Stop::Frozen) } else { (!entry.holds.is_empty()).then_some(Stop::Held) },
             }
         })
         .collect();

@@ -1,6 +1,6 @@
 //! The check `trunkline` on a commit: what the pull requests it heads do to the environments, and what they wait for.
 
-use super::ways_in;
+use super::{overrides, ways_in};
 use crate::model::finding::{Delta, Evaluation};
 use crate::model::id::Key;
 use crate::model::pipeline::Mode;
@@ -68,7 +68,7 @@ fn output(snapshot: &Snapshot, pull: &Pull, plan: &mut Plan) -> Option<CheckOutp
         check(&CheckInput { repo_url: &repo.url, head: pull.brief.head, evaluation, verdict, mode, queue: false })
     };
     let evaluation = match found {
-        Ok(evaluation) => evaluation,
+        Ok(evaluation) => &*overrides::applied(snapshot, pull, evaluation),
         Err(_) if snapshot.common.config == Configuration::Missing => return None,
         Err(why) => {
             let verdict =

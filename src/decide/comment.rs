@@ -1,7 +1,7 @@
 //! The one sticky comment on a pull request that touches an environment.
 
 use super::check::gates;
-use super::{answers, ways_in};
+use super::{answers, overrides, ways_in};
 use crate::model::finding::Evaluation;
 use crate::model::pipeline::Mode;
 use crate::model::plan::{Effect, Need, Plan};
@@ -51,7 +51,7 @@ pub(super) fn evaluation(snapshot: &Snapshot, subject: &PullSubject, plan: &mut 
     let pull = subject.pull.as_ref()?;
     let key = (pull.base_tip, pull.brief.head);
     match snapshot.facts.evaluations.get(&key) {
-        Some(found) => found.as_ref().ok().cloned(),
+        Some(found) => found.as_ref().ok().map(|found| overrides::applied(snapshot, pull, found).into_owned()),
         None => {
             super::ask(snapshot, plan, Need::Evaluation { base: key.0, head: key.1 });
             None

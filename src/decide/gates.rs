@@ -1,18 +1,14 @@
 //! The conditions a promotion waits for, each a verdict with a reason code, in one list that everything shows.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 
-use super::versions::{Candidate, Cause, is_or_follows};
-use super::windows;
+use super::versions::{Candidate, QUIET, is_or_follows};
+use super::{approvals, freeze, health, out_of_band, windows};
 use crate::model::id::Oid;
 use crate::model::ledger::Entry;
-use crate::model::pipeline::{App, Approvals, CheckOf, Environment, NamedCheck, ShipsMatch};
+use crate::model::pipeline::{App, CheckOf, Environment, NamedCheck, ShipsMatch};
 use crate::model::plan::Need;
-use crate::model::snapshot::{
-    Actor, CheckState, Holding, Permission, PipelineFacts, Pull, Review, ReviewState, Snapshot, Source,
-};
+use crate::model::snapshot::{CheckState, Holding, PipelineFacts, Pull, ReviewState, Snapshot, Source};
 use crate::model::verdict::{Answer, Verdict};
 
 /// What the gates of one promotion are judged on.
@@ -32,15 +28,15 @@ pub(super) struct Entering<'a> {
 }
 
 impl Entering<'_> {
-    fn entry(&self) -> Entry {
+    pub(super) fn entry(&self) -> Entry {
         self.snapshot.common.ledger.entry(&self.app.name, &self.environment.name)
     }
 
-    fn history(&self, environment: &str) -> &[Holding] {
+    pub(super) fn history(&self, environment: &str) -> &[Holding] {
         self.facts.environments.get(environment).map_or(&[], |holdings| &holdings.history)
     }
 
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         self.snapshot.common.now
     }
 }
@@ -51,25 +47,30 @@ pub(super) fn all(entering: &Entering<'_>, pull: Option<&Pull>, needs: &mut Vec<
     if entering.candidate.is_rollback() {
         gates.push(Verdict::yes(
             "rollback",
-            "a rollback to a version that passed here before skips order, soak, windows and four eyes",
+            "a rollback to a version that passed here before skips order, soak, windows, freezes and four eyes",
         ));
     } else if let Some(why) = entering.candidate.forced() {
         gates.push(Verdict::yes("forced", format!("order, ships, soak and windows are passed over: {why}")));
         gates.extend(holds(entering));
+        gates.extend(freeze::gates(entering.snapshot, entering.environment, pull, needs));
     } else {
         gates.extend(entering.environment.after.iter().map(|upstream| after(entering, upstream)));
+        gates.extend(health::gates(entering));
         gates.extend(ships(entering));
         gates.extend(soak(entering));
         gates.extend(entering.environment.windows.iter().map(|windows| windows::gate(windows, entering.now())));
         gates.extend(holds(entering));
+        gates.extend(freeze::gates(entering.snapshot, entering.environment, pull, needs));
     }
     let checks = entering.environment.checks.iter();
     gates.extend(checks.map(|wanted| named_check(entering, wanted, pull, needs)));
     if let Some(approvals) = &entering.environment.approvals {
-        gates.push(approved(entering, approvals, pull, needs));
+        gates.push(approvals::gate(entering, approvals, pull, needs));
     }
     gates.extend(pull.and_then(changes_requested));
     gates.extend(super::cancelled::gate(&entering.entry(), entering.candidate, &entering.environment.name));
+    gates.extend(out_of_band::gate(entering, pull, needs));
+    gates.extend(entering.candidate.notes.iter().cloned());
     gates
 }
 
@@ -106,8 +107,17 @@ pub(super) fn built(entering: &Entering<'_>, needs: &mut Vec<Need>) -> Verdict {
         |state| others.iter().filter(|c| c.state == state).map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
     let short = commit.short();
     match others.iter().map(|check| check.state).max() {
-        None => Verdict::wait("not-built", format!("no check has reported on {short} yet"))
-            .next("it goes on by itself once a build reports success"),
+        None => {
+            let wait = Verdict::wait("not-built", format!("no check has reported on {short} yet"))
+                .next("it goes on by itself once a build reports success");
+            // When nothing has come until then, the one before it may count.
+            let mut trunk = entering.source.trunk.iter().chain(&entering.source.earlier);
+            let at = trunk.find(|known| known.id == commit && entering.candidate.tag.is_none()).map(|known| known.at);
+            match at.map(|at| at + QUIET).filter(|until| *until > entering.now()) {
+                Some(until) => wait.until(until),
+                None => wait,
+            }
+        }
         Some(CheckState::Failed) => {
             Verdict::no("build-failed", format!("{} failed on {short}", named(CheckState::Failed)))
                 .next("fix the build, or re-run it")
@@ -127,14 +137,20 @@ fn after(entering: &Entering<'_>, upstream: &str) -> Verdict {
             Verdict::yes("after", format!("{upstream} has held this commit since {}", date(holding.since)))
         }
         None => {
+            let mut next = format!("promote it to {upstream} first");
+            if !entering.environment.rights.bypass.is_empty() {
+                let (name, version) = (&entering.environment.name, &entering.candidate.version);
+                let teams = entering.environment.rights.bypass.join(" or ");
+                next.push_str(&format!("; in an emergency {teams} may `/promote {name} {version} --force \"reason\"`"));
+            }
             Verdict::wait("after", format!("{upstream} has not held commit {} yet", entering.candidate.commit.short()))
-                .next(format!("promote it to {upstream} first"))
+                .next(next)
         }
     }
 }
 
 /// The oldest holding of `upstream` that counts for this commit.
-fn passed<'a>(entering: &'a Entering<'_>, upstream: &str, exact: bool) -> Option<&'a Holding> {
+pub(super) fn passed<'a>(entering: &'a Entering<'_>, upstream: &str, exact: bool) -> Option<&'a Holding> {
     let commit = entering.candidate.commit;
     let counts = |held: Oid| held == commit || !exact && is_or_follows(&entering.source.descendants, commit, held);
     entering.history(upstream).iter().rev().find(|holding| holding.commit.is_some_and(counts))
@@ -160,8 +176,12 @@ fn ships(entering: &Entering<'_>) -> Option<Verdict> {
 /// It has been upstream for long enough.
 fn soak(entering: &Entering<'_>) -> Option<Verdict> {
     let soak = entering.environment.soak?;
+    let commit = entering.candidate.commit;
+    if let Some(skip) = entering.entry().skips.iter().find(|skip| skip.commit == commit) {
+        return Some(Verdict::yes("soak", format!("soak skipped by {}: {}", skip.by, skip.reason)));
+    }
     // The latest of the upstream environments counts: every one of them must have held it for long enough.
-    let upstream = entering.environment.after.iter().map(|env| passed(entering, env, false).map(|held| held.since));
+    let upstream = entering.environment.after.iter().map(|env| health::since(entering, env));
     let since = upstream.collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().max());
     Some(match since.map(|since| since + soak) {
         None => Verdict::wait("soak", format!("soak of {soak:#} has not begun"))
@@ -214,108 +234,6 @@ fn held(environment: &str, hold: &crate::model::ledger::Hold) -> Verdict {
         .next(format!("{} or somebody with the rollback right comments `/trunkline unhold {environment}`", hold.by))
 }
 
-/// Enough people approved who had no hand in it.
-fn approved(entering: &Entering<'_>, wanted: &Approvals, pull: Option<&Pull>, needs: &mut Vec<Need>) -> Verdict {
-    let from = if wanted.teams.is_empty() { "people who may write here".to_owned() } else { wanted.teams.join(" or ") };
-    let Some(pull) = pull else {
-        return Verdict::wait("approvals", format!("needs {} from {from}", plural(wanted.min, "approval")))
-            .next(format!("{from} reviews the pull request once it is open"));
-    };
-    let (involved, strict) = if wanted.four_eyes && !entering.candidate.is_rollback() {
-        match involved(entering, pull, needs) {
-            Ok(found) => found,
-            Err(unknown) => return unknown,
-        }
-    } else {
-        (BTreeSet::new(), false)
-    };
-    let min = if strict { wanted.min.max(2) } else { wanted.min };
-    let mut good = Vec::new();
-    let mut because = Vec::new();
-    for review in pull.reviews.iter().filter(|review| review.state == ReviewState::Approved && !review.author.bot) {
-        let who = &review.author.login;
-        let reason = if involved.contains(&who.to_lowercase()) {
-            Some(("four-eyes", "they tagged, wrote or asked for this version".to_owned()))
-        } else {
-            counts(entering.snapshot, wanted, review, pull, needs).map(|reason| ("approval", reason))
-        };
-        match reason {
-            Some((code, reason)) => {
-                because.push(Verdict::no(code, format!("{who}'s approval does not count: {reason}")));
-            }
-            None => good.push(who.as_str()),
-        }
-    }
-    let have = u32::try_from(good.len()).unwrap_or(u32::MAX);
-    let mut verdict = if have >= min {
-        Verdict::yes("approvals", format!("approved by {}", good.join(", ")))
-    } else {
-        let mut text = format!("{have} of {} from {from}", plural(min, "approval"));
-        if strict {
-            text.push_str("; nobody knows who pushed the tag, so two people must approve");
-        }
-        Verdict::wait("approvals", text).next(format!("{from} reviews and approves the newest commit"))
-    };
-    verdict.because = because;
-    verdict
-}
-
-/// Why a review does not count, or `None` when it does.
-fn counts(
-    snapshot: &Snapshot,
-    wanted: &Approvals,
-    review: &Review,
-    pull: &Pull,
-    needs: &mut Vec<Need>,
-) -> Option<String> {
-    if review.commit != Some(pull.brief.head) {
-        return Some("it is for an older commit".to_owned());
-    }
-    let login = &review.author.login;
-    if wanted.teams.is_empty() {
-        return match snapshot.facts.permissions.get(login) {
-            Some(permission) if *permission >= Permission::Write => None,
-            Some(_) => Some("they may not write here".to_owned()),
-            None => Some(ask(snapshot, needs, Need::Permission(login.clone()))),
-        };
-    }
-    let mut asking = None;
-    for team in &wanted.teams {
-        match snapshot.facts.members.get(&(team.clone(), login.clone())) {
-            Some(true) => return None,
-            Some(false) => {}
-            None => asking = Some(ask(snapshot, needs, Need::Member { team: team.clone(), login: login.clone() })),
-        }
-    }
-    Some(asking.unwrap_or_else(|| format!("they are not in {}", wanted.teams.join(" or "))))
-}
-
-/// Everybody who had a hand in this version, lower-cased, and whether its pusher is unknown.
-fn involved(entering: &Entering<'_>, pull: &Pull, needs: &mut Vec<Need>) -> Result<(BTreeSet<String>, bool), Verdict> {
-    let candidate = entering.candidate;
-    let mut people: BTreeSet<String> = BTreeSet::new();
-    let people_of =
-        |actors: &[Actor]| actors.iter().filter(|a| !a.bot).map(|a| a.login.to_lowercase()).collect::<Vec<_>>();
-    people.extend(people_of(&pull.commit_authors));
-    if let Cause::Asked(request) | Cause::Rollback(request) = &candidate.cause {
-        people.insert(request.by.to_lowercase());
-    }
-    let from = entering.history(&entering.environment.name).first().and_then(|holding| holding.commit);
-    let key = (entering.app.name.clone(), from, candidate.commit);
-    let Some(changelog) = entering.snapshot.facts.changelogs.get(&key) else {
-        let need = Need::Changelog { app: key.0, from, to: candidate.commit };
-        return Err(unknown(entering.snapshot, needs, need, "approvals", "who wrote this version"));
-    };
-    people
-        .extend(changelog.changes.iter().filter_map(|change| change.login.as_ref()).map(|login| login.to_lowercase()));
-    let pin =
-        candidate.tag.as_ref().and_then(|tag| entering.entry().tags.get(&tag.name).and_then(|pin| pin.pusher.clone()));
-    let pusher = pin.or_else(|| candidate.tag.as_ref().and_then(|tag| tag.pusher.clone()));
-    let pusher_unknown = candidate.tag.is_some() && pusher.is_none();
-    people.extend(pusher.map(|login| login.to_lowercase()));
-    Ok((people, pusher_unknown))
-}
-
 fn changes_requested(pull: &Pull) -> Option<Verdict> {
     let who: Vec<&str> = pull
         .reviews
@@ -330,7 +248,7 @@ fn changes_requested(pull: &Pull) -> Option<Verdict> {
 }
 
 /// A gate that cannot be judged yet: waiting, with the question noted; fails closed when there is no answer to be had.
-fn unknown(snapshot: &Snapshot, needs: &mut Vec<Need>, need: Need, code: &str, what: &str) -> Verdict {
+pub(super) fn unknown(snapshot: &Snapshot, needs: &mut Vec<Need>, need: Need, code: &str, what: &str) -> Verdict {
     match snapshot.facts.unmet.get(&need) {
         Some(why) => Verdict::new(Answer::Wait, code, format!("{what} cannot be read: {why}"))
             .next("give the App the permission it lacks, then comment `/trunkline retry`"),
@@ -339,20 +257,6 @@ fn unknown(snapshot: &Snapshot, needs: &mut Vec<Need>, need: Need, code: &str, w
             Verdict::wait(code, format!("looking up {what}"))
         }
     }
-}
-
-fn ask(snapshot: &Snapshot, needs: &mut Vec<Need>, need: Need) -> String {
-    match snapshot.facts.unmet.get(&need) {
-        Some(why) => format!("their rights cannot be read: {why}"),
-        None => {
-            needs.push(need);
-            "their rights are being looked up".to_owned()
-        }
-    }
-}
-
-fn plural(count: u32, word: &str) -> String {
-    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
 
 /// A time as people read it, always in UTC, so that the text does not change with the reader.

@@ -1,6 +1,6 @@
 //! The merge of a promotion, and the reviews it needs: only our own pull requests, only when every gate is open.
 
-use super::ways_in;
+use super::{overrides, ways_in};
 use crate::model::id::Key;
 use crate::model::pipeline::{Merge, Mode, Pipeline};
 use crate::model::plan::{Effect, Need, Plan};
@@ -15,7 +15,7 @@ pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, pipeline: &Pipeli
     }
     let key = (pull.base_tip, pull.brief.head);
     let evaluation = match snapshot.facts.evaluations.get(&key) {
-        Some(Ok(evaluation)) => evaluation,
+        Some(Ok(evaluation)) => overrides::applied(snapshot, pull, evaluation),
         // Somebody else wrote where this promotion writes: a fresh one is made on what stands there now.
         Some(Err(why)) => return renew(snapshot, pull, why, plan),
         None => {
@@ -23,7 +23,7 @@ pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, pipeline: &Pipeli
             return;
         }
     };
-    let ways = ways_in::all(snapshot, pipeline, pull, evaluation, &mut plan.needs);
+    let ways = ways_in::all(snapshot, pipeline, pull, &evaluation, &mut plan.needs);
     let Some(first) = ways.first() else {
         plan.verdicts.push(Verdict::no("no-version", "this promotion changes no version any more").next("close it"));
         return;

@@ -4,15 +4,20 @@
 //! as a `Need`; the loop looks it up and decides again, so this module never reads anything.
 
 mod answers;
+mod approvals;
 mod cancelled;
 mod check;
 mod commands;
 mod comment;
 mod draft;
 mod first_sight;
+mod freeze;
 mod gates;
+mod health;
 pub mod holdings;
 mod merge;
+mod out_of_band;
+mod overrides;
 mod promotions;
 mod rights;
 mod texts;

@@ -2,8 +2,8 @@
 
 use super::draft::Draft;
 use super::gates::{self, Entering};
-use super::versions::{self, Candidate, Cause};
-use super::{cancelled, first_sight, texts, ways_in};
+use super::versions::{self, Candidate, Cause, Looking};
+use super::{cancelled, first_sight, out_of_band, texts, ways_in};
 use crate::model::id::Key;
 use crate::model::ledger::{Entry, TagPin};
 use crate::model::pipeline::{App, Environment, Mode, Pipeline, Via};
@@ -119,6 +119,17 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
+    fn looking<'b>(&'b self, entry: &'b Entry) -> Looking<'b> {
+        Looking {
+            snapshot: self.snapshot,
+            app: self.app,
+            environment: self.environment,
+            facts: self.facts,
+            source: self.source,
+            entry,
+        }
+    }
+
     fn entering<'b>(&'b self, candidate: &'b Candidate) -> Entering<'b> {
         Entering {
             snapshot: self.snapshot,
@@ -142,13 +153,20 @@ impl Pass<'_> {
             let text = format!("{} has no place in {}", self.app.name, self.environment.name);
             return Some(Verdict::no("not-here", text).next("correct the environment's `path`"));
         };
-        let problem = holdings.problems.first()?;
+        let (problem, is_left) = match (&holdings.left, holdings.problems.first()) {
+            (_, Some(problem)) => (problem, false),
+            (Some(left), None) => (left, true),
+            (None, None) => return None,
+        };
         let place = problem.location.as_ref().map(|at| format!(" ({at})")).unwrap_or_default();
-        let help = problem
-            .help
-            .as_deref()
-            .unwrap_or("write the version where Trunkline finds it: `trunkline check` shows where");
-        Some(Verdict::no("no-version-field", format!("{}{place}", problem.message)).next(help))
+        let text = format!("{}{place}", problem.message);
+        let help = problem.help.as_deref();
+        if is_left {
+            let verdict = Verdict::yes("left-to-flux", text);
+            return Some(Verdict { next: help.map(str::to_owned), ..verdict });
+        }
+        let help = help.unwrap_or("write the version where Trunkline finds it: `trunkline check` shows where");
+        Some(Verdict::no("no-version-field", text).next(help))
     }
 
     /// The candidate and its gates.
@@ -157,9 +175,13 @@ impl Pass<'_> {
             return (None, obstacle);
         }
         let entry = self.snapshot.common.ledger.entry(&self.app.name, &self.environment.name);
-        let holdings = &self.facts.environments[&self.environment.name];
-        match versions::wanted(self.app, self.environment, self.source, holdings, &entry) {
-            Err(verdict) => (None, verdict),
+        match versions::wanted(&self.looking(&entry), needs) {
+            Err(verdict) => match out_of_band::report(self.snapshot, (self.app, self.environment), self.facts, needs) {
+                Some(past) => {
+                    (None, Verdict { answer: past.answer.max(verdict.answer), because: vec![past], ..verdict })
+                }
+                None => (None, verdict),
+            },
             Ok(candidate) => {
                 let verdict = self.judged(&candidate, needs);
                 (Some(candidate), verdict)
@@ -201,9 +223,10 @@ impl Pass<'_> {
             first_sight::record(self.snapshot, self.app, self.environment, self.source, holdings, draft);
             return Verdict::yes("first-sight", "what it holds now is accepted; later versions start promotions");
         }
-        let mut open: Vec<&PullBrief> = self.open_promotions();
+        let looking = self.looking(&entry);
+        let mut open = looking.open();
         cancelled::close(self.snapshot, &entry, &mut open, effects);
-        let candidate = match versions::wanted(self.app, self.environment, self.source, holdings, &entry) {
+        let candidate = match versions::wanted(&looking, needs) {
             Ok(candidate) => candidate,
             Err(verdict) => {
                 let why = |pull: &PullBrief| match self.deleted_tag(pull, &entry) {
@@ -222,13 +245,18 @@ impl Pass<'_> {
                 older.map(|other| Effect::Close { number: other.number, comment: texts::superseded(pull, &candidate) }),
             );
             let known = candidate.tag.as_ref().filter(|tag| tag.pusher.is_some());
-            if self.pipeline.mode == Mode::Enforce && self.pin(known, draft) {
-                // Four eyes look different now.
-                let repo = self.snapshot.common.repo.id;
-                effects.extend([Key::Pull(repo, pull.number), Key::Head(repo, pull.head)].map(Effect::Wake));
+            if self.pipeline.mode == Mode::Enforce {
+                self.pin(known, draft);
             }
             let gates = gates::all(&self.entering(&candidate), None, needs);
-            return Verdict::all("promoting", format!("{headline}, in #{}", pull.number), gates);
+            let verdict = Verdict::all("promoting", format!("{headline}, in #{}", pull.number), gates);
+            // GitHub tells of checks and tags where the source is; that the promotion's own check reads differently now is told here.
+            let pusher = known.and_then(|tag| tag.pusher.as_deref()).unwrap_or_default();
+            let news = format!("{pusher}\n{}", crate::report::verdict::plain(&verdict));
+            let repo = self.snapshot.common.repo.id;
+            let keys = [Key::Pull(repo, pull.number), Key::Head(repo, pull.head)];
+            effects.extend(keys.map(|key| Effect::Tell { key, news: news.clone() }));
+            return verdict;
         }
         let mut before =
             vec![gates::pinned(&self.entering(&candidate)), gates::built(&self.entering(&candidate), needs)];
@@ -253,14 +281,6 @@ impl Pass<'_> {
             self.pin(candidate.tag.as_ref().filter(|tag| tag.pusher.is_some()), draft);
         }
         verdict
-    }
-
-    fn open_promotions(&self) -> Vec<&PullBrief> {
-        let here = |pull: &&PullBrief| {
-            versions::read_branch(&pull.branch)
-                .is_some_and(|(environment, app, _)| environment == self.environment.name && app == self.app.name)
-        };
-        self.facts.promotions.iter().filter(here).collect()
     }
 
     /// The tag that an open promotion was made for, when it is gone from the source.
@@ -342,7 +362,8 @@ impl Pass<'_> {
         };
         let Some(base) = self.snapshot.common.repo.tip else { return };
         self.pin(candidate.tag.as_ref(), draft);
-        let edit = VersionEdit { folder: holdings.folder.clone(), tags: candidate.image_tags(self.app) };
+        let tags = candidate.image_tags(self.app);
+        let edit = VersionEdit { app: self.app.name.clone(), folder: holdings.folder.clone(), tags };
         let texts = texts::promotion(&self.entering(candidate), holdings, &changelog);
         effects.push(match self.environment.via {
             Via::Commit => Effect::Commit { base, edit, message: texts.message },

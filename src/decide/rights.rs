@@ -25,8 +25,8 @@ pub(super) fn may(
     needs: &mut Vec<Need>,
 ) -> Right {
     let (floor, word) = match act {
-        // Rollback and bypass are granted by team alone; reading is the least anybody in such a team has.
-        Act::Read | Act::Rollback | Act::Bypass => (Permission::Read, "read"),
+        // Rollback, freeze and bypass are granted by team alone; reading is the least anybody in such a team has.
+        Act::Read | Act::Rollback | Act::Freeze | Act::Bypass => (Permission::Read, "read"),
         Act::Triage => (Permission::Triage, "triage"),
         Act::Promote | Act::Write => (Permission::Write, "write"),
     };
@@ -46,6 +46,7 @@ pub(super) fn may(
         Act::Promote if environment.rights.promote.is_empty() => return Right::Granted,
         Act::Promote => (&environment.rights.promote, "promote"),
         Act::Rollback => (&environment.rights.rollback, "rollback"),
+        Act::Freeze => (&environment.rights.freeze, "freeze"),
         Act::Bypass => (&environment.rights.bypass, "bypass"),
     };
     if teams.is_empty() {

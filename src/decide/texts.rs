@@ -2,11 +2,11 @@
 
 use super::gates::Entering;
 use super::versions::{Candidate, Cause, version_of};
-use crate::command::{self, Parsed, Verb};
-use crate::model::finding::ImageChange;
+use crate::command::Parsed;
+use crate::model::finding::{ImageChange, Location};
 use crate::model::ledger::Cancelled;
 use crate::model::pipeline::{App, Environment, Pipeline};
-use crate::model::snapshot::{Change, Changelog, Comment, Holding, Holdings, Permission, PullBrief, Snapshot, Source};
+use crate::model::snapshot::{Change, Changelog, Comment, Holdings, PullBrief, Snapshot, Source};
 use crate::model::verdict::Verdict;
 use crate::report::markdown::{code, link_within};
 use crate::report::promotion::{self, Audience, ChangelogEntry, PromotionInput, PromotionKind};
@@ -24,10 +24,11 @@ pub(super) struct PromotionTexts {
 pub(super) fn promotion(entering: &Entering<'_>, holdings: &Holdings, changelog: &Changelog) -> PromotionTexts {
     let candidate = entering.candidate;
     let now = holdings.history.first();
-    let images = written(entering.app, candidate, now);
+    let images = written(entering.app, candidate, holdings);
     let entries = entries(changelog);
     let shown = now.and_then(|now| now.version.as_deref()).map(short_version);
     let cause = cause(candidate);
+    let fields: Vec<Location> = holdings.fields.iter().map(|field| field.location.clone()).collect();
     let input = PromotionInput {
         kind: if candidate.is_rollback() { PromotionKind::Rollback } else { PromotionKind::Promote },
         app: &entering.app.name,
@@ -39,6 +40,7 @@ pub(super) fn promotion(entering: &Entering<'_>, holdings: &Holdings, changelog:
         audience: audience(entering.snapshot, entering.source),
         cause: &cause,
         images: &images,
+        fields: &fields,
         changelog: &entries,
         changelog_total: changelog.total,
     };
@@ -49,11 +51,13 @@ pub(super) fn promotion(entering: &Entering<'_>, holdings: &Holdings, changelog:
     }
 }
 
-/// The images a version would change, from what is held now.
-pub(super) fn written(app: &App, candidate: &Candidate, now: Option<&Holding>) -> Vec<ImageChange> {
+/// What a version would change of what carries it here, from what is held now.
+pub(super) fn written(app: &App, candidate: &Candidate, holdings: &Holdings) -> Vec<ImageChange> {
+    let now = holdings.history.first();
     let from = |name: &str| now.and_then(|now| now.tags.get(name)).cloned().unwrap_or_default();
     let tags = candidate.image_tags(app).into_iter();
-    tags.map(|(name, to)| ImageChange { from: from(&name), name, to }).filter(|image| image.from != image.to).collect()
+    let here = tags.filter(|(name, _)| holdings.fields.iter().any(|field| field.carrier == *name));
+    here.map(|(name, to)| ImageChange { from: from(&name), name, to }).filter(|image| image.from != image.to).collect()
 }
 
 /// The commits of a changelog, for a list.
@@ -148,22 +152,6 @@ pub(super) fn refused(parsed: &Parsed, verdict: &Verdict) -> String {
 /// One of several answers, with the command quoted.
 pub(super) fn answered(parsed: &Parsed, answer: &str) -> String {
     reply::answered(parsed, answer)
-}
-
-/// The commands, and which of them the person's permission allows.
-pub(super) fn help(verb: Option<Verb>, permission: Option<Permission>) -> String {
-    let may = |right| {
-        let floor = match right {
-            command::Right::Read => Permission::Read,
-            command::Right::Triage => Permission::Triage,
-            // Team rights differ by environment; whoever may write can at least ask.
-            command::Right::Promote | command::Right::Write | command::Right::Rollback | command::Right::Bypass => {
-                Permission::Write
-            }
-        };
-        permission.is_some_and(|permission| permission >= floor)
-    };
-    reply::help(&command::help(verb, may))
 }
 
 /// No configuration, no commands.

@@ -38,7 +38,10 @@ mod tests {
             source: None,
             tags: TagPattern(format!("app-{n:04}/v*")),
             images: Vec::new(),
+            charts: Vec::new(),
+            writes: Vec::new(),
             release_branches: Vec::new(),
+            paths: Vec::new(),
         };
         let pipeline = Pipeline {
             mode: Mode::Enforce,

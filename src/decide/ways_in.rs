@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 
 use super::gates::{self, Entering};
-use super::versions::{self, Candidate, Cause};
+use super::versions::{self, Candidate, Looking};
+use super::{freeze, overrides};
 use crate::model::finding::{Evaluation, VersionChange};
 use crate::model::pipeline::{App, Environment, Pipeline, Takes};
 use crate::model::plan::Need;
 use crate::model::snapshot::{PipelineFacts, Pull, Snapshot, Source};
-use crate::model::verdict::Verdict;
+use crate::model::verdict::{Answer, Verdict};
 use crate::model::version::Version;
 
 /// What a pull request brings into one environment.
@@ -52,8 +53,15 @@ pub(super) fn all<'a>(
         let Some(environment) = pipeline.environment(&touched.environment) else { continue };
         for change in &touched.versions {
             let Some(app) = pipeline.app(&change.app) else { continue };
-            let known = !judged.insert((&touched.environment, change));
-            if known || !gated(environment) && !is_promotion(snapshot, pull) {
+            if !judged.insert((&touched.environment, change)) {
+                continue;
+            }
+            if !gated(environment) && !is_promotion(snapshot, pull) {
+                let frozen = freeze::gates(snapshot, environment, Some(pull), needs);
+                if !frozen.is_empty() {
+                    let verdict = Verdict::all("entering", format!("{} into {}", app.name, environment.name), frozen);
+                    ways.push(WayIn { environment, verdict });
+                }
                 continue;
             }
             let verdict = match snapshot.facts.pipelines.get(&app.name) {
@@ -66,12 +74,14 @@ pub(super) fn all<'a>(
     ways
 }
 
-fn gated(environment: &Environment) -> bool {
+/// Whether anything stands in front of an environment.
+pub(super) fn gated(environment: &Environment) -> bool {
     !environment.after.is_empty()
         || environment.ships.is_some()
         || environment.soak.is_some()
         || environment.approvals.is_some()
         || environment.windows.is_some()
+        || environment.health.is_some()
         || !environment.checks.is_empty()
 }
 
@@ -98,14 +108,39 @@ fn judge(
         return Verdict::wait("source-unreachable", format!("the source of {} cannot be read", app.name))
             .next("install the App on the source repository, or correct `source`");
     };
-    let candidate = match candidate(snapshot, (environment, app), (pull, change), facts, source) {
+    let candidate = match candidate(snapshot, (environment, app), (pull, change), (facts, source), needs) {
         Ok(candidate) => candidate,
-        Err(verdict) => return verdict,
+        Err(verdict) if is_promotion(snapshot, pull) => return verdict,
+        Err(verdict) => {
+            let mut gates = vec![verdict];
+            gates.extend(freeze::gates(snapshot, environment, Some(pull), needs));
+            let headline = format!("{} into {}", app.name, environment.name);
+            return not_ours(snapshot, (pull, environment), headline, gates);
+        }
     };
     let entering = Entering { snapshot, app, environment, facts, source, candidate: &candidate };
     let mut because = gates::all(&entering, Some(pull), needs);
     because.extend(foreign_commits(snapshot, pull));
-    Verdict::all("entering", format!("{} into {}", candidate.version, environment.name), because)
+    let headline = format!("{} into {}", candidate.version, environment.name);
+    if is_promotion(snapshot, pull) {
+        return Verdict::all("entering", headline, because);
+    }
+    not_ours(snapshot, (pull, environment), headline, because)
+}
+
+/// The gates of what a person or another bot brings, some of which may be overridden.
+fn not_ours(
+    snapshot: &Snapshot,
+    (pull, environment): (&Pull, &Environment),
+    headline: String,
+    gates: Vec<Verdict>,
+) -> Verdict {
+    let mut gates = overrides::pass_over(snapshot, pull, &environment.name, gates);
+    // What names no version has no gates but that one, which says it all.
+    match gates.len() {
+        1 if gates[0].answer != Answer::Yes => gates.remove(0),
+        _ => Verdict::all("entering", headline, gates),
+    }
 }
 
 /// What stands in the way of one of our promotions that somebody else has committed to.
@@ -122,14 +157,15 @@ fn candidate(
     snapshot: &Snapshot,
     (environment, app): (&Environment, &App),
     (pull, change): (&Pull, &VersionChange),
-    facts: &PipelineFacts,
-    source: &Source,
+    (facts, source): (&PipelineFacts, &Source),
+    needs: &mut Vec<Need>,
 ) -> Result<Candidate, Verdict> {
     let nothing = Default::default();
     let holdings = facts.environments.get(&environment.name).unwrap_or(&nothing);
     if is_promotion(snapshot, pull) {
         let entry = snapshot.common.ledger.entry(&app.name, &environment.name);
-        let wanted = versions::wanted(app, environment, source, holdings, &entry)?;
+        let looking = Looking { snapshot, app, environment, facts, source, entry: &entry };
+        let wanted = versions::wanted(&looking, needs)?;
         return if wanted.branch(&app.name, &environment.name) == pull.brief.branch {
             Ok(wanted)
         } else {
@@ -141,21 +177,9 @@ fn candidate(
         let tags = candidate.image_tags(app);
         change.tags.iter().all(|(image, tag)| tags.iter().any(|(name, wanted)| name == image && wanted == tag))
     };
-    let tagged = source.tags.iter().filter_map(|tag| {
-        let version = versions::version_of(app, tag)?;
-        Some(Candidate {
-            version: version.to_string(),
-            commit: tag.commit,
-            tag: Some(tag.clone()),
-            cause: Cause::Newest,
-        })
-    });
-    let on_trunk = source.trunk.iter().map(|tip| Candidate {
-        version: tip.id.short(),
-        tag: None,
-        commit: tip.id,
-        cause: Cause::Newest,
-    });
+    let tagged = source.tags.iter().filter(|tag| versions::version_of(app, tag).is_some());
+    let tagged = tagged.map(|tag| Candidate::tagged(app, tag));
+    let on_trunk = source.trunk.iter().chain(&source.earlier).map(|commit| Candidate::on_trunk(commit.id));
     let found = tagged.chain(on_trunk).find(fits).ok_or_else(|| {
         let tags: Vec<&str> = change.tags.values().map(String::as_str).collect();
         Verdict::no("unknown-version", format!("{} names no version of {} we know", tags.join(", "), app.name))

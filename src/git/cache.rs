@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::history::{History, Log, LogKey};
 use super::recent::Recent;
+use super::trunk::{Scope, Trunk};
 use super::{GitError, folder_name};
 use crate::model::id::{InstallationId, Oid, RepoId};
 use crate::model::path::RepoPath;
@@ -39,8 +40,10 @@ pub struct RepoSlot {
 pub enum Content {
     /// Everything.
     All,
-    /// Commits and tags without files, where the server knows how: all that a source is asked for.
+    /// Commits and tags without files, where the server knows how: all that most sources are asked for.
     Commits,
+    /// The same with folders, to tell which commits change what.
+    Trees,
 }
 
 /// All cached repositories. Deleting the folder loses nothing but time.
@@ -61,6 +64,8 @@ pub struct Store {
     pub(super) trees: Recent<Oid, Arc<[Entry]>>,
     /// The last history of each folder; most passes look at the same ones, from the same tip or one a little older.
     pub(super) histories: Recent<(RepoPath, usize), Arc<History>>,
+    /// The last look along trunk for each scope.
+    pub(super) trunks: Recent<(Scope, usize), Arc<Trunk>>,
     /// Commits between two, which never change.
     pub(super) logs: Recent<LogKey, Log>,
     /// Packs that are there, so that nobody has to count files.
@@ -142,6 +147,7 @@ impl Store {
             handles: Mutex::new(vec![handle]),
             trees: Recent::new(MAX_TREE_ENTRIES),
             histories: Recent::new(MAX_REMEMBERED),
+            trunks: Recent::new(MAX_REMEMBERED),
             logs: Recent::new(MAX_REMEMBERED),
             packs: AtomicUsize::new(packs),
             fetching: tokio::sync::Mutex::default(),

@@ -10,6 +10,7 @@ use super::{GitError, Store, ours, theirs};
 use crate::model::id::Oid;
 use crate::model::ledger::Ledger;
 use crate::model::path::RepoPath;
+use crate::model::wide::{FREEZES, OVERRIDES};
 
 /// Commits that are counted between two versions; the texts say "more than".
 const MAX_COUNT: usize = 10_000;
@@ -210,6 +211,18 @@ impl Store {
         self.with(|repository| {
             let mut ledger = Ledger { head: Some(tip), ..Ledger::default() };
             let root = commit(repository, tip)?.tree()?;
+            let read = |ledger: &mut Ledger, path: &RepoPath, file: git2::Oid| -> Result<(), GitError> {
+                let blob = repository.find_blob(file)?;
+                // Too long or not text: the ledger's own parser says so, and the pipeline stops.
+                let text = std::str::from_utf8(blob.content()).unwrap_or("\u{0}");
+                ledger.read(path, if text.len() > MAX_LEDGER_BYTES { "\u{0}" } else { text });
+                Ok(())
+            };
+            for (name, file) in [FREEZES, OVERRIDES].iter().filter_map(|name| Some((name, root.get_name(name)?))) {
+                if let (Ok(path), Some(git2::ObjectType::Blob)) = (name.parse(), file.kind()) {
+                    read(&mut ledger, &path, file.id())?;
+                }
+            }
             let mut files = 0;
             for environment in root.iter().filter(|e| e.kind() == Some(git2::ObjectType::Tree)) {
                 let folder = repository.find_tree(environment.id())?;
@@ -220,10 +233,7 @@ impl Store {
                     }
                     let (Ok(environment), Ok(name)) = (environment.name(), file.name()) else { continue };
                     let Ok(path) = format!("{environment}/{name}").parse::<RepoPath>() else { continue };
-                    let blob = repository.find_blob(file.id())?;
-                    // Too long or not text: the ledger's own parser says so, and the pipeline stops.
-                    let text = std::str::from_utf8(blob.content()).unwrap_or("\u{0}");
-                    ledger.read(&path, if text.len() > MAX_LEDGER_BYTES { "\u{0}" } else { text });
+                    read(&mut ledger, &path, file.id())?;
                 }
             }
             Ok(ledger)
@@ -263,7 +273,7 @@ fn walk_folder(
     Ok(found)
 }
 
-fn info(commit: &git2::Commit<'_>) -> CommitInfo {
+pub(super) fn info(commit: &git2::Commit<'_>) -> CommitInfo {
     let message = String::from_utf8_lossy(commit.message_bytes());
     let subject = message.trim_start().lines().next().unwrap_or_default();
     let author = String::from_utf8_lossy(commit.author().name_bytes()).into_owned();

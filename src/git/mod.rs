@@ -12,6 +12,7 @@ mod pkt;
 mod recent;
 mod remote;
 mod sync;
+mod trunk;
 
 use crate::model::id::{InstallationId, Oid, RepoId};
 
@@ -20,6 +21,7 @@ pub use history::{CommitInfo, FolderAt, Log};
 pub use merge::Merge;
 pub use remote::{Remote, Remotes};
 pub use sync::{RefSpec, Refs, TagRef};
+pub use trunk::Scope;
 
 /// What went wrong with git.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +69,7 @@ fn folder_name(installation: InstallationId, repo: RepoId, content: Content) -> 
         match content {
             Content::All => "all",
             Content::Commits => "commits",
+            Content::Trees => "trees",
         }
     )
 }

@@ -163,8 +163,8 @@ impl Remotes {
 pub(super) struct Wanted {
     pub(super) wants: Vec<Oid>,
     pub(super) haves: Vec<Oid>,
-    /// Without files, if the server can.
-    pub(super) commits_only: bool,
+    /// What to leave out, if the server can, in git's words.
+    pub(super) filter: Option<&'static str>,
 }
 
 impl Http {
@@ -198,8 +198,8 @@ impl Http {
         command.line("thin-pack\n");
         command.line("ofs-delta\n");
         command.line("no-progress\n");
-        if wanted.commits_only {
-            command.line("filter tree:0\n");
+        if let Some(filter) = wanted.filter {
+            command.line(&format!("filter {filter}\n"));
         }
         wanted.wants.iter().for_each(|id| command.line(&format!("want {id}\n")));
         wanted.haves.iter().for_each(|id| command.line(&format!("have {id}\n")));

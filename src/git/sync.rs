@@ -142,8 +142,8 @@ impl Store {
         }
         match self.fetch(http, remote, wanted.clone()).await {
             // A server without filters refuses the argument; then everything comes.
-            Err(GitError::Refused(_)) if wanted.commits_only => {
-                self.fetch(http, remote, Wanted { commits_only: false, ..wanted.clone() }).await?;
+            Err(GitError::Refused(_)) if wanted.filter.is_some() => {
+                self.fetch(http, remote, Wanted { filter: None, ..wanted.clone() }).await?;
             }
             done => done?,
         }
@@ -272,7 +272,12 @@ fn tips(refs: &Refs, want: &[RefSpec]) -> Vec<Oid> {
 }
 
 fn missing(repository: &git2::Repository, tips: &[Oid], kept: &[Oid], content: Content) -> Result<Wanted, GitError> {
-    let mut wanted = Wanted { commits_only: content == Content::Commits, ..Wanted::default() };
+    let filter = match content {
+        Content::All => None,
+        Content::Commits => Some("tree:0"),
+        Content::Trees => Some("blob:none"),
+    };
+    let mut wanted = Wanted { filter, ..Wanted::default() };
     for id in tips {
         if !holds(repository, *id)? {
             wanted.wants.push(*id);

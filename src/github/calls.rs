@@ -100,7 +100,10 @@ calls! {
     Heads: POST "/graphql" ["heads.graphql"], Observe metadata Read pull_requests Read;
     Branch: POST "/graphql" ["branch.graphql", "brief_fields.graphql"], Observe metadata Read pull_requests Read;
     Checks: POST "/graphql" ["checks.graphql"], Observe metadata Read contents Read checks Read statuses Read;
+    Arrival: POST "/graphql" ["arrival.graphql", "brief_fields.graphql"],
+        Observe metadata Read contents Read pull_requests Read checks Read;
     CameWith: POST "/graphql" ["came_with_fields.graphql"], Observe metadata Read contents Read pull_requests Read;
+    Labels: POST "/graphql" ["labels.graphql"], Observe metadata Read pull_requests Read;
     Permission: GET "/repos/{owner}/{repo}/collaborators/{username}/permission", Observe metadata Read;
 
     CreateCheck: POST "/repos/{owner}/{repo}/check-runs", Work checks Write;

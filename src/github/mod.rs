@@ -5,6 +5,7 @@
 //! a row in [`CALLS`]; it is made once, and what went wrong comes back as an [`ApiError`] whose kind says what to do.
 
 mod apply;
+mod arrival;
 mod auth;
 mod calls;
 mod changes;
@@ -12,6 +13,7 @@ mod client;
 mod commits;
 mod error;
 mod hooks;
+mod labels;
 mod observe;
 mod pace;
 mod people;

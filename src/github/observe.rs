@@ -291,7 +291,8 @@ impl GitHub {
         let comments = self.all_comments(at, number, comments).await?;
         let checked_at =
             checks.iter().filter(|check| check.completed).filter_map(|check: &OwnCheck| check.completed_at).max();
-        Ok((page.repo.repo(at.installation), PullSubject { number, pull, comments, checked_at }))
+        let check_since = checks.iter().filter_map(|check| check.started_at).min();
+        Ok((page.repo.repo(at.installation), PullSubject { number, pull, comments, checked_at, check_since }))
     }
 
     /// Pages backwards from the newest comments, which came with the pull request.
@@ -413,7 +414,7 @@ impl GitHub {
         Err(ApiError::new(Kind::Invalid, Scope::Pull, message))
     }
 
-    async fn ask<T: serde::de::DeserializeOwned>(
+    pub(super) async fn ask<T: serde::de::DeserializeOwned>(
         &self,
         op: Op,
         at: &RepoAt,

@@ -74,7 +74,7 @@ pub(super) struct RefNode {
 
 #[derive(Deserialize)]
 pub(super) struct OidNode {
-    oid: Oid,
+    pub(super) oid: Oid,
 }
 
 impl RepoNode {
@@ -159,6 +159,11 @@ impl BriefNode {
     /// Whether it is open.
     pub(super) fn is_open(&self) -> bool {
         self.state == PullStateNode::Open
+    }
+
+    /// Whether it was merged into this branch.
+    pub(super) fn is_merged_into(&self, base: &str) -> bool {
+        self.state == PullStateNode::Merged && self.base_ref_name == base
     }
 
     /// The brief facts.

@@ -154,12 +154,12 @@ impl Renames {
             Value::Map(map) => map.iter_mut().for_each(|(key, value)| self.references(value, &key.text)),
             Value::String(text) => {
                 if let Some(name) = self.names.get(text.as_str()) {
-                    text.clone_from(name);
+                    *text = name.as_str().into();
                 } else if let Some(space) = self.spaces.get(text.as_str()).filter(|_| at == "namespace") {
-                    text.clone_from(space);
+                    *text = space.as_str().into();
                 } else if text.contains(".svc") {
                     for (was, is) in self.spaces.iter().filter(|(was, is)| was != is && !was.is_empty()) {
-                        *text = text.replace(&format!(".{was}.svc"), &format!(".{is}.svc"));
+                        *text = text.replace(&format!(".{was}.svc"), &format!(".{is}.svc")).into();
                     }
                 }
             }
@@ -173,10 +173,10 @@ fn set(metadata: &mut Node, field: &str, text: String) {
     let Some(map) = metadata.as_map_mut() else { return };
     match (map.get_mut(field), text.is_empty()) {
         (Some(_), true) => drop(map.remove(field)),
-        (Some(value), false) => value.value = Value::String(text),
+        (Some(value), false) => value.value = Value::String(text.into()),
         (None, true) => {}
         (None, false) => {
-            map.insert(Key { text: field.to_owned(), span: span.clone() }, Node::new(Value::String(text), span))
+            map.insert(Key { text: field.into(), span: span.clone() }, Node::new(Value::String(text.into()), span))
         }
     }
 }

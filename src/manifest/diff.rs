@@ -109,7 +109,7 @@ fn rename(node: &mut Node, was: &ObjectName, is: &ObjectName) {
     };
     for (field, old, new) in [("name", &was.name, &is.name), ("namespace", &was.namespace, &is.namespace)] {
         if let Some(value) = metadata.get_mut(field).filter(|value| old != new && value.as_str() == Some(old)) {
-            value.value = Value::String(new.clone());
+            value.value = Value::String(new.as_str().into());
         }
     }
 }
@@ -122,9 +122,9 @@ fn follow(node: &mut Node, namespace: &str, renames: &Renames, follows: &mut BTr
         Value::String(text) => {
             // Most texts are no names: the hash is looked for before anything is copied.
             let is_hashed = super::pairs::stem_of(text).is_some();
-            if let Some(name) = is_hashed.then(|| renames.get(&(namespace.to_owned(), text.clone()))).flatten() {
+            if let Some(name) = is_hashed.then(|| renames.get(&(namespace.to_owned(), text.to_string()))).flatten() {
                 follows.insert(name.clone());
-                text.clone_from(name);
+                *text = name.as_str().into();
             }
         }
         _ => {}

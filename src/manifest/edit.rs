@@ -3,11 +3,12 @@
 //! Each edit is read back: the result must mean what was asked for and nothing more, or it is refused. So a file that
 //! plays tricks with anchors, tags or odd layout costs an error, never a wrong commit.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::emit::{double_quoted, means_itself, plain_syntax, single_quoted, string};
 use super::load::{Document, load};
-use super::node::{Key, Node, Span, Value};
+use super::node::{Key, Map, Node, Span, Value};
 
 /// Why a file was not edited.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +32,14 @@ pub enum EditError {
     /// Two edits touch the same text.
     #[error("two edits of line {0} at once")]
     Overlap(u32),
+    /// The text is an anchor's, and fields that were not meant repeat it.
+    #[error(
+        "line {line} is an anchor that other fields share, and would change them as well; write its value out where it is used"
+    )]
+    Shared {
+        /// The anchor's line.
+        line: u32,
+    },
     /// The key to insert is already there.
     #[error("`{0}` is already there")]
     Exists(String),
@@ -53,17 +62,42 @@ pub fn set_scalar(bytes: &[u8], at: &Span, new: &str) -> Result<Vec<u8>, EditErr
 }
 
 /// Replaces several scalars of one file with text. Quotes stay; plain text stays plain while it still reads as text
-/// (`1.10`, `0012345` and `123e4567` would not, and get quotes). An anchored scalar changes for all its aliases.
+/// (`1.10`, `0012345` and `123e4567` would not, and get quotes). An anchored scalar changes for all its aliases, which stand at
+/// its place: it is only done when the place is named once for each of them.
 ///
 /// # Errors
-/// When a place holds no scalar, places overlap, or the result would not mean exactly this.
+/// When a place holds no scalar, places overlap, fields that were not named would change, or the result would not mean exactly this.
 pub fn set_scalars(bytes: &[u8], edits: &[(Span, String)]) -> Result<Vec<u8>, EditError> {
     let mut expected = read(bytes)?;
+    let mut uses: HashMap<(u32, u32), usize> = HashMap::new();
+    for document in &mut expected {
+        each_node(&mut document.node, &mut |node| {
+            if is_scalar(node) {
+                *uses.entry((node.span.start, node.span.end)).or_default() += 1;
+            }
+        });
+    }
     let mut splices = Vec::with_capacity(edits.len());
+    let mut named: HashMap<(u32, u32), (usize, &str)> = HashMap::new();
     for (span, new) in edits {
+        let (count, first) = named.entry((span.start, span.end)).or_insert((0, new));
+        *count += 1;
+        let most = uses.get(&(span.start, span.end)).copied().unwrap_or(1);
+        if *count > most || first != new {
+            return Err(EditError::Overlap(span.line));
+        }
+        if *count > 1 {
+            continue;
+        }
         let in_flow = expected.iter().find_map(|document| flow_of_scalar(&document.node, span, bytes, false));
         let in_flow = in_flow.ok_or(EditError::NotFound { line: span.line, column: span.column })?;
         splices.push((range(span), scalar(bytes, span, new, in_flow), span.line));
+    }
+    if let Some((span, _)) = edits.iter().find(|(span, _)| {
+        let place = (span.start, span.end);
+        named.get(&place).map(|(count, _)| count) < uses.get(&place)
+    }) {
+        return Err(EditError::Shared { line: span.line });
     }
     splices.sort_by_key(|(range, _, _)| (range.start, range.end));
     if let Some(pair) = splices.windows(2).find(|pair| pair[1].0.start < pair[0].0.end.max(pair[0].0.start + 1)) {
@@ -73,7 +107,7 @@ pub fn set_scalars(bytes: &[u8], edits: &[(Span, String)]) -> Result<Vec<u8>, Ed
         each_node(&mut document.node, &mut |node| {
             let edit = edits.iter().find(|(span, _)| is_scalar(node) && same_place(&node.span, span));
             if let Some((_, new)) = edit {
-                node.value = Value::String(new.clone());
+                node.value = Value::String(new.as_str().into());
             }
         });
     }
@@ -111,14 +145,127 @@ pub fn insert_after(bytes: &[u8], sibling: &Span, key: &str, value: &str) -> Res
             if let Some(map) = node.as_map_mut()
                 && map.iter().any(|(found, _)| same_place(&found.span, sibling))
             {
-                let node = Node::new(Value::String(value.to_owned()), sibling.clone());
-                map.insert(Key { text: key.to_owned(), span: sibling.clone() }, node);
+                let node = Node::new(Value::String(value.into()), sibling.clone());
+                map.insert(Key { text: key.into(), span: sibling.clone() }, node);
             }
         });
     }
     let mut out = bytes.to_vec();
     out.splice(at..at, text.into_bytes());
     verified(out, &expected, sibling.line)
+}
+
+/// Adds a mapping of texts at the end of the list `key` of the file's only document, in the list's own style; a list that is not
+/// there is made at the end of the file.
+///
+/// # Errors
+/// When there are several documents, the key holds something else, or the layout leaves no safe way.
+pub fn append_item(bytes: &[u8], key: &str, item: &[(&str, &str)]) -> Result<Vec<u8>, EditError> {
+    let mut expected = read(bytes)?;
+    let layout = |line, why| EditError::Layout { line, why };
+    let [document] = expected.as_mut_slice() else { return Err(layout(1, "it does not hold exactly one document")) };
+    let top = document.node.span.clone();
+    let Some(map) = document.node.as_map_mut().filter(|_| bytes.get(top.start as usize) != Some(&b'{')) else {
+        return Err(layout(top.line, "it is not a mapping of one key a line"));
+    };
+    let (at, text) = appended(bytes, (map, &top), key, item)?;
+    let mut entry = Map::default();
+    for (key, value) in item {
+        let value = Node::new(Value::String((*value).into()), top.clone());
+        entry.insert(Key { text: (*key).into(), span: top.clone() }, value);
+    }
+    let mut items = map.get(key).and_then(Node::as_list).unwrap_or_default().to_vec();
+    items.push(Node::new(Value::Map(entry), top.clone()));
+    map.insert(Key { text: key.into(), span: top.clone() }, Node::new(Value::List(items.into()), top.clone()));
+    let mut out = bytes.to_vec();
+    out.splice(at..at, text.into_bytes());
+    verified(out, &expected, top.line)
+}
+
+/// The text of a new item of the list `key`, and where it belongs.
+fn appended(
+    bytes: &[u8],
+    (map, top): (&Map, &Span),
+    key: &str,
+    item: &[(&str, &str)],
+) -> Result<(usize, String), EditError> {
+    let refused = |span: &Span, why| EditError::Layout { line: span.line, why };
+    let style = map.iter().find_map(|(_, node)| Dash::of(node, bytes));
+    let style = style.unwrap_or(Dash { before: "  ".to_owned(), gap: " ".to_owned() });
+    let (Some(found), Some(list)) = (map.key(key), map.get(key)) else {
+        let lead = if bytes.ends_with(b"\n") { "" } else { line_break(bytes) };
+        let start = line_start(bytes, top.start as usize);
+        let indent = String::from_utf8_lossy(&bytes[start..top.start as usize]);
+        let line_break = line_break(bytes);
+        let text = format!("{lead}{indent}{}:{line_break}{}{line_break}", string(key), style.item(item, line_break));
+        return Ok((bytes.len(), text));
+    };
+    if list.is_null() && list.span.start == list.span.end {
+        let (at, lead, tail) = next_line(bytes, found.span.end as usize);
+        return Ok((at, format!("{lead}{}{tail}", style.item(item, line_break(bytes)))));
+    }
+    let Some(items) = list.as_list() else { return Err(refused(&found.span, "it holds no list")) };
+    if list.span.start <= found.span.end {
+        return Err(refused(&found.span, "its value is an alias"));
+    }
+    if bytes.get(list.span.start as usize) == Some(&b'[') {
+        let lead = if items.is_empty() { "" } else { ", " };
+        return Ok((list.span.end as usize - 1, format!("{lead}{}", flow_item(item))));
+    }
+    let own = Dash::of(list, bytes).ok_or(refused(&list.span, "its items stand in an odd place"))?;
+    let end = last_byte(list).ok_or(refused(&list.span, "its last item has no plain end"))?;
+    let (at, lead, tail) = next_line(bytes, end);
+    Ok((at, format!("{lead}{}{tail}", own.item(item, line_break(bytes)))))
+}
+
+fn flow_item(item: &[(&str, &str)]) -> String {
+    let entries: Vec<String> =
+        item.iter().map(|(key, value)| format!("{}: {}", flow_string(key), flow_string(value))).collect();
+    format!("{{ {} }}", entries.join(", "))
+}
+
+/// How a list of one item a line is written: what stands before its dashes, and between a dash and its item.
+struct Dash {
+    before: String,
+    gap: String,
+}
+
+impl Dash {
+    fn of(list: &Node, bytes: &[u8]) -> Option<Self> {
+        let first = list.as_list()?.first()?;
+        let (dash, item) = (list.span.start as usize, first.span.start as usize);
+        let before = String::from_utf8_lossy(bytes.get(line_start(bytes, dash)..dash)?).into_owned();
+        let gap = String::from_utf8_lossy(bytes.get(dash + 1..item)?).into_owned();
+        let blank = |text: &str| text.chars().all(|c| c == ' ');
+        (bytes.get(dash) == Some(&b'-') && blank(&before) && blank(&gap) && !gap.is_empty())
+            .then_some(Self { before, gap })
+    }
+
+    /// A mapping as an item, without the last line break.
+    fn item(&self, item: &[(&str, &str)], line_break: &str) -> String {
+        let Self { before, gap } = self;
+        let between = format!("{line_break}{before} {}", " ".repeat(gap.len()));
+        let entries: Vec<String> =
+            item.iter().map(|(key, value)| format!("{}: {}", string(key), string(value))).collect();
+        format!("{before}-{gap}{}", entries.join(&between))
+    }
+}
+
+/// Where the last scalar in a node ends; none when that is an alias or nothing is written there.
+fn last_byte(node: &Node) -> Option<usize> {
+    let (last, after) = match &node.value {
+        Value::Map(map) => map.iter().next_back().map(|(key, value)| (value, key.span.end))?,
+        Value::List(list) => (list.last()?, node.span.start),
+        _ => return (node.span.end > node.span.start).then_some(node.span.end as usize),
+    };
+    if last.span.start < after {
+        return None;
+    }
+    match &last.value {
+        Value::Map(map) if map.is_empty() => Some(last.span.end as usize),
+        Value::List(list) if list.is_empty() => Some(last.span.end as usize),
+        _ => last_byte(last),
+    }
 }
 
 /// Takes the entry whose key stands at `key` out of its mapping, its line comment with it.
@@ -181,7 +328,7 @@ impl Entry {
         };
         Ok(Entry {
             in_flow: bytes.get(span.start as usize) == Some(&b'{'),
-            keys: spans.iter().map(|(key, _)| key.text.clone()).collect(),
+            keys: spans.iter().map(|(key, _)| key.text.to_string()).collect(),
             end: end(at),
             previous_end: at.checked_sub(1).and_then(end),
             next: spans.get(at + 1).map(|(next, _)| next.span.start as usize).filter(|next| *next > key.end as usize),
@@ -266,10 +413,14 @@ fn line_start(bytes: &[u8], at: usize) -> usize {
     bytes[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1)
 }
 
+/// What ends a line in this file.
+fn line_break(bytes: &[u8]) -> &'static str {
+    if bytes.windows(2).any(|pair| pair == b"\r\n") { "\r\n" } else { "\n" }
+}
+
 /// Where the line after the one that ends an entry begins, and what to write before and after a new line there.
 fn next_line(bytes: &[u8], end: usize) -> (usize, &'static str, &'static str) {
-    let windows = bytes.windows(2).any(|pair| pair == b"\r\n");
-    let line_break = if windows { "\r\n" } else { "\n" };
+    let line_break = line_break(bytes);
     if end > 0 && bytes[end - 1] == b'\n' {
         return (end, "", line_break);
     }

@@ -61,8 +61,46 @@ fn several_edits_and_what_is_refused() {
     assert_eq!(set_scalar(b"other: file\n", &tags[1], "x"), Err(EditError::NotFound { line: 4, column: 21 }));
     assert_eq!(set_scalar(text.as_bytes(), &root.span, "x"), Err(EditError::NotFound { line: 1, column: 1 }));
     assert!(matches!(set_scalar(b"a: 1\na: 2\n", &tags[0], "x"), Err(EditError::Unreadable { line: 2, .. })));
-    // An anchored value changes for all its aliases, and nothing else.
-    assert_eq!(set("a: &t v1 # x\nb: *t\n", &["b"], "v2"), "a: &t v2 # x\nb: *t\n");
+}
+
+#[test]
+fn an_anchor_changes_only_when_all_who_use_it_are_meant() {
+    let text = "a: &t v1 # x\nb: *t\nc: {d: *t}\n";
+    let root = &documents(text)[0].node;
+    let at = root.get("b").unwrap().span.clone();
+    let set = |times: usize| set_scalars(text.as_bytes(), &vec![(at.clone(), "v2".to_owned()); times]);
+    assert_eq!(set(1), Err(EditError::Shared { line: 1 }));
+    assert_eq!(set(2), Err(EditError::Shared { line: 1 }));
+    assert_eq!(String::from_utf8(set(3).unwrap()).unwrap(), text.replace("v1", "v2"));
+    assert_eq!(set(4), Err(EditError::Overlap(1)));
+}
+
+#[test]
+fn items_are_appended_in_the_lists_own_style() {
+    let append = |text: &str| {
+        append_item(text.as_bytes(), "images", &[("name", "ghcr.io/acme/web"), ("newTag", "1.10")])
+            .map(|out| String::from_utf8(out).unwrap())
+    };
+    let entry = "  - name: ghcr.io/acme/web\n    newTag: \"1.10\"\n";
+    let flat = "- name: ghcr.io/acme/web\n  newTag: \"1.10\"\n";
+    assert_eq!(append("resources: [a]\n").unwrap(), format!("resources: [a]\nimages:\n{entry}"));
+    assert_eq!(append("resources:\n- a\n# end\n").unwrap(), format!("resources:\n- a\n# end\nimages:\n{flat}"));
+    assert_eq!(append("resources:\n  - a").unwrap(), format!("resources:\n  - a\nimages:\n{entry}"));
+    let list = "images: # ours\n- name: a\n  newTag: v1 # now\n# next\nx: y\n";
+    assert_eq!(append(list).unwrap(), list.replace("# now\n", &format!("# now\n{flat}")));
+    let wide = "images:\r\n-   name: a\r\nx: y\r\n";
+    let wide_entry = "a\r\n-   name: ghcr.io/acme/web\r\n    newTag: \"1.10\"\r\n";
+    assert_eq!(append(wide).unwrap(), wide.replace("a\r\n", wide_entry));
+    let item = "{ name: ghcr.io/acme/web, newTag: \"1.10\" }";
+    assert_eq!(append("images: [{name: a}] # x\n").unwrap(), format!("images: [{{name: a}}, {item}] # x\n"));
+    assert_eq!(append("images: []\n").unwrap(), format!("images: [{item}]\n"));
+    assert_eq!(append("images:\nx: y\n").unwrap(), format!("images:\n{entry}x: y\n"));
+    assert_eq!(append("images:\n- {name: a}\n").unwrap(), format!("images:\n- {{name: a}}\n{flat}"));
+    for odd in
+        ["{images: []}\n", "a: 1\n---\nb: 1\n", "images: {a: b}\n", "x: &i [{name: a}]\nimages: *i\n", "images: text\n"]
+    {
+        assert!(matches!(append(odd), Err(EditError::Layout { .. })), "{odd}");
+    }
 }
 
 #[test]

@@ -303,15 +303,17 @@ mod tests {
             any::<f64>()
                 .prop_filter("fraction", |f| f.is_finite() && (f.trunc() != *f || f.abs() > 9.3e18))
                 .prop_map(Value::Float),
-            text().prop_map(Value::String),
+            text().prop_map(|text| Value::String(text.into())),
         ]
         .prop_map(|value| Node::new(value, span()));
         leaf.prop_recursive(4, 24, 4, |inner| {
             prop_oneof![
-                prop::collection::vec(inner.clone(), 0..4).prop_map(|list| Node::new(Value::List(list), span())),
+                prop::collection::vec(inner.clone(), 0..4).prop_map(|list| Node::new(Value::List(list.into()), span())),
                 prop::collection::vec((text(), inner), 0..4).prop_map(|entries| {
                     let mut map = Map::default();
-                    entries.into_iter().for_each(|(text, value)| map.insert(Key { text, span: span() }, value));
+                    entries
+                        .into_iter()
+                        .for_each(|(text, value)| map.insert(Key { text: text.into(), span: span() }, value));
                     Node::new(Value::Map(map), span())
                 }),
             ]

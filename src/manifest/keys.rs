@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use smol_str::SmolStr;
+
 use super::node::Map;
 
 /// From here on a mapping's keys are looked up in a hash table, so that reading stays linear.
@@ -9,7 +11,7 @@ const SMALL_MAP: usize = 16;
 
 /// The keys a mapping has: the mapping itself while it is small, a hash table from then on.
 #[derive(Default)]
-pub(super) struct Keys(HashMap<String, u32>);
+pub(super) struct Keys(HashMap<SmolStr, u32>);
 
 impl Keys {
     /// The line of `key` when it is there already; otherwise remembers it, as the caller is about to add it.
@@ -22,7 +24,7 @@ impl Keys {
         }
         let first = self.0.get(key).copied();
         if first.is_none() {
-            self.0.insert(key.to_owned(), line);
+            self.0.insert(key.into(), line);
         }
         first
     }

@@ -13,7 +13,7 @@ use super::keys::Keys;
 use super::node::{Key, Map, Node, Span, Value};
 use super::places::{after_tab, back_to, open_end};
 use super::readable::readable;
-use super::scalar;
+use super::{scalar, simple};
 use crate::model::finding::{Location, Problem};
 use crate::model::path::RepoPath;
 use crate::model::tree::MAX_BLOB_BYTES;
@@ -21,11 +21,11 @@ use crate::model::tree::MAX_BLOB_BYTES;
 /// Deeper nesting is an attack: the deepest real schemas (CRDs) stay below 40. Also bounds our own recursion.
 const MAX_DEPTH: usize = 64;
 /// Values in one file, aliases expanded: the largest real bundles (4 MB of CRDs) have about 100,000.
-const MAX_NODES: usize = 250_000;
+pub(super) const MAX_NODES: usize = 250_000;
 /// Text that aliases may repeat: more than any honest file holds, less than a child process may use.
 const MAX_ALIASED_BYTES: usize = 2 * MAX_BLOB_BYTES as usize;
 /// Documents in one file: the largest real bundles have about 300.
-const MAX_DOCUMENTS: usize = 1024;
+pub(super) const MAX_DOCUMENTS: usize = 1024;
 /// Problems shown for one file: nobody reads more, and a file of garbage must not fill the memory.
 const MAX_PROBLEMS: usize = 50;
 
@@ -49,6 +49,22 @@ pub struct Document {
 
 /// Reads a file. Never fails: a broken document is a problem and does not hide the others.
 pub fn load(file: &RepoPath, bytes: &[u8]) -> Loaded {
+    let shared = Arc::new(file.clone());
+    if let Some(documents) = readable(bytes).ok().and_then(|text| simple::read(&shared, text)) {
+        return Loaded { documents, problems: Vec::new() };
+    }
+    load_generally(file, bytes)
+}
+
+/// Whether the fast half of the reader reads a text by itself, for tests.
+#[doc(hidden)]
+pub fn is_simple(text: &str) -> bool {
+    simple::read(&Arc::new(RepoPath::root()), text).is_some()
+}
+
+/// The same by the general parser alone: what tests hold the fast half of the reader against.
+#[doc(hidden)]
+pub fn load_generally(file: &RepoPath, bytes: &[u8]) -> Loaded {
     let mut loader = Loader {
         file: Arc::new(file.clone()),
         loaded: Loaded::default(),
@@ -297,16 +313,19 @@ impl Loader {
         if depth > MAX_DEPTH {
             return Err(Limit(span, format!("nested more than {MAX_DEPTH} levels deep, aliases expanded")));
         }
+        let (mut quoted, mut odd) = (false, false);
         let value = match &draft.nodes[id].kind {
             Kind::Scalar { text, plain, tag } => {
                 self.aliased += if self.active.is_empty() { 0 } else { text.len() };
                 if self.aliased > MAX_ALIASED_BYTES {
                     return Err(Limit(span, format!("aliases repeat more than {MAX_ALIASED_BYTES} bytes of text")));
                 }
-                scalar::read(text, *plain, tag.as_deref()).unwrap_or_else(|(message, help)| {
+                let value = scalar::read(text, *plain, tag.as_deref()).unwrap_or_else(|(message, help)| {
                     self.fault(&span, message, help);
                     Value::Null
-                })
+                });
+                (quoted, odd) = (!plain, scalar::is_odd(&value, text));
+                value
             }
             Kind::List(items) => {
                 Value::List(items.iter().map(|item| self.build(draft, *item, depth + 1)).collect::<Result<_, _>>()?)
@@ -323,7 +342,7 @@ impl Loader {
                 Value::Null
             }
         };
-        Ok(Node::new(value, span))
+        Ok(Node { quoted, odd, ..Node::new(value, span) })
     }
 
     fn map(&mut self, draft: &Draft<'_>, entries: &[usize], depth: usize) -> Result<Map, Limit> {
@@ -376,7 +395,7 @@ impl Loader {
         (map, keys, span): (&mut Map, &mut Keys, &Span),
     ) -> Result<(), Limit> {
         let node = self.build(draft, source, depth)?;
-        let sources = if let Value::List(list) = node.value { list } else { vec![node] };
+        let sources = if let Value::List(list) = node.value { list } else { vec![node].into() };
         for source in sources {
             let Value::Map(source) = source.value else {
                 self.fault(

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use hmac::{Hmac, KeyInit, Mac};
 use regex::{Captures, Regex};
 use sha2::Sha256;
+use smol_str::SmolStr;
 
 use super::node::{Map, Node, Object, Value};
 use super::scalar::base64;
@@ -53,7 +54,7 @@ impl Masker<'_> {
     fn node(&self, node: &mut Node, name: &str) {
         match &mut node.value {
             Value::String(text) if credential_name(name) || text.contains(SOPS_VALUE) => {
-                *text = self.fingerprint(text.as_bytes());
+                *text = self.fingerprint(text.as_bytes()).into();
             }
             Value::String(text) => self.text(text),
             Value::List(list) => list.iter_mut().for_each(|item| self.node(item, name)),
@@ -102,19 +103,19 @@ impl Masker<'_> {
         match &mut node.value {
             Value::Map(map) => map.iter_mut().for_each(|(_, value)| self.whole(value)),
             Value::List(list) => list.iter_mut().for_each(|item| self.whole(item)),
-            Value::String(text) => *text = self.fingerprint(text.as_bytes()),
+            Value::String(text) => *text = self.fingerprint(text.as_bytes()).into(),
             // Prefixed, so that the number 1 and the text "1" differ; both are masked.
-            _ => node.value = Value::String(self.fingerprint(format!("\0{}", node.to_json()).as_bytes())),
+            _ => node.value = Value::String(self.fingerprint(format!("\0{}", node.to_json()).as_bytes()).into()),
         }
     }
 
     /// Masks what looks like a credential inside text; the rest of a configuration file stays readable.
-    fn text(&self, text: &mut String) {
+    fn text(&self, text: &mut SmolStr) {
         for pattern in PATTERNS.iter() {
             if !pattern.is_match(text) {
                 continue;
             }
-            *text = pattern.replace_all(text, |found: &Captures<'_>| self.replacement(found)).into_owned();
+            *text = pattern.replace_all(text, |found: &Captures<'_>| self.replacement(found)).into();
         }
     }
 

@@ -4,11 +4,13 @@ mod alike;
 mod amounts;
 pub mod at;
 pub mod diff;
+mod digest;
 pub mod edit;
 pub mod emit;
 mod images;
 mod keys;
 mod lines;
+mod list;
 pub mod load;
 pub mod mask;
 pub mod node;
@@ -18,6 +20,8 @@ mod pairs;
 mod places;
 mod readable;
 pub(crate) mod scalar;
+mod simple;
+mod simple_scalars;
 
 #[cfg(test)]
 mod load_tests;
@@ -25,10 +29,14 @@ mod load_tests;
 pub use alike::named_as;
 pub use amounts::amount_changes;
 pub use diff::changes;
+pub use digest::digest;
 pub use edit::{EditError, insert_after, remove_key, set_scalar, set_scalars};
 pub use emit::yaml;
 pub use images::image_changes;
+pub use list::List;
 pub use load::{Document, Loaded, load};
+#[doc(hidden)]
+pub use load::{is_simple, load_generally};
 pub use mask::{MaskKey, mask};
 pub use node::{Map, Node, Object, Span, Value};
 pub use objects::objects;

@@ -3,6 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use smol_str::{SmolStr, ToSmolStr, format_smolstr};
+
+use super::list::List;
 use crate::model::finding::{Location, ObjectName};
 use crate::model::path::RepoPath;
 
@@ -37,6 +40,10 @@ pub struct Node {
     pub span: Span,
     /// How it came to be; nothing when it simply is what stands at its place.
     pub made: Option<Arc<Made>>,
+    /// Whether it is a scalar that stands in quotes or as a block. Kustomize keeps that when it sets another value there.
+    pub quoted: bool,
+    /// Whether it is a number or boolean written otherwise than it prints, such as `0x10` or `True`.
+    pub odd: bool,
 }
 
 /// A step on a value's way: what set it, and what was there before.
@@ -45,7 +52,7 @@ pub struct Made {
     /// What set it: the field of a kustomization, such as `images`, or a patch.
     pub by: &'static str,
     /// What stood there before and where, when something did.
-    pub before: Option<(String, Span)>,
+    pub before: Option<(SmolStr, Span)>,
     /// How that came to be.
     pub past: Option<Arc<Made>>,
     /// How many steps there are, this one included.
@@ -68,25 +75,25 @@ pub enum Value {
     Int(i64),
     /// A number that is no `i64`.
     Float(f64),
-    /// Text.
-    String(String),
+    /// Text; short ones need no memory of their own, long ones are shared by all copies.
+    String(SmolStr),
     /// A sequence.
-    List(Vec<Node>),
+    List(List),
     /// A mapping, in the order written.
     Map(Map),
 }
 
-/// A mapping in the order written, keys unique.
+/// A mapping in the order written, keys unique. Copies share the entries until one of them is changed.
 #[derive(Debug, Clone, Default)]
 pub struct Map {
-    entries: Vec<(Key, Node)>,
+    entries: Arc<Vec<(Key, Node)>>,
 }
 
 /// A mapping's key and where it was written.
 #[derive(Debug, Clone)]
 pub struct Key {
     /// The key's text; Kubernetes knows no other keys.
-    pub text: String,
+    pub text: SmolStr,
     /// Where it was written.
     pub span: Span,
 }
@@ -104,7 +111,7 @@ impl PartialEq for Map {
     fn eq(&self, other: &Self) -> bool {
         let mut index: Option<HashMap<&str, &Node>> = None;
         self.len() == other.len()
-            && self.entries.iter().zip(&other.entries).all(|((key, value), (near, candidate))| {
+            && self.entries.iter().zip(&*other.entries).all(|((key, value), (near, candidate))| {
                 if key == near {
                     return value == candidate;
                 }
@@ -123,7 +130,12 @@ impl PartialEq for Key {
 impl Map {
     /// An empty mapping with room for so many entries.
     pub fn with_capacity(entries: usize) -> Self {
-        Self { entries: Vec::with_capacity(entries) }
+        Self { entries: Arc::new(Vec::with_capacity(entries)) }
+    }
+
+    /// A mapping of entries whose keys the caller knows to be unique.
+    pub(super) fn of_unique(entries: Vec<(Key, Node)>) -> Self {
+        Self { entries: Arc::new(entries) }
     }
 
     /// How many entries there are.
@@ -143,7 +155,13 @@ impl Map {
 
     /// The value of `key`, to change.
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
-        self.entries.iter_mut().find(|(k, _)| k.text == key).map(|(_, v)| v)
+        let at = self.entries.iter().position(|(k, _)| k.text == key)?;
+        Some(&mut self.own()[at].1)
+    }
+
+    /// The entries, for this mapping alone to change.
+    fn own(&mut self) -> &mut Vec<(Key, Node)> {
+        Arc::make_mut(&mut self.entries)
     }
 
     /// The key itself, for its place.
@@ -153,9 +171,9 @@ impl Map {
 
     /// Sets `key`: in place when it is there, at the end otherwise. The key keeps its first place.
     pub fn insert(&mut self, key: Key, value: Node) {
-        match self.entries.iter_mut().find(|(k, _)| k.text == key.text) {
-            Some((_, old)) => *old = value,
-            None => self.entries.push((key, value)),
+        match self.get_mut(&key.text) {
+            Some(old) => *old = value,
+            None => self.push_new(key, value),
         }
     }
 
@@ -170,13 +188,13 @@ impl Map {
 
     /// Appends an entry whose key the caller knows to be new: linear reading of large maps depends on it.
     pub fn push_new(&mut self, key: Key, value: Node) {
-        self.entries.push((key, value));
+        self.own().push((key, value));
     }
 
     /// Takes `key` out, keeping the order of the rest.
     pub fn remove(&mut self, key: &str) -> Option<Node> {
         let at = self.entries.iter().position(|(k, _)| k.text == key)?;
-        Some(self.entries.remove(at).1)
+        Some(self.own().remove(at).1)
     }
 
     /// The entries, in order.
@@ -186,12 +204,17 @@ impl Map {
 
     /// The entries, in order, values to change.
     pub fn iter_mut(&mut self) -> impl DoubleEndedIterator<Item = (&Key, &mut Node)> {
-        self.entries.iter_mut().map(|(k, v)| (&*k, v))
+        self.own().iter_mut().map(|(k, v)| (&*k, v))
+    }
+
+    /// The entries, in order, keys to change too; they must stay unique.
+    pub(crate) fn entries_mut(&mut self) -> impl Iterator<Item = &mut (Key, Node)> {
+        self.own().iter_mut()
     }
 
     /// Keeps the entries that `keep` accepts.
     pub fn retain(&mut self, mut keep: impl FnMut(&Key, &Node) -> bool) {
-        self.entries.retain(|(k, v)| keep(k, v));
+        self.own().retain(|(k, v)| keep(k, v));
     }
 }
 
@@ -200,14 +223,14 @@ impl IntoIterator for Map {
     type IntoIter = std::vec::IntoIter<(Key, Node)>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.entries.into_iter()
+        Arc::unwrap_or_clone(self.entries).into_iter()
     }
 }
 
 impl Node {
     /// A node made by the program, standing at the place of what told it to.
     pub fn new(value: Value, span: Span) -> Self {
-        Self { value, span, made: None }
+        Self { value, span, made: None, quoted: false, odd: false }
     }
 
     /// The same, as something set where nothing was.
@@ -218,6 +241,7 @@ impl Node {
 
     /// The same, as something that takes the place of `old` and goes on with its history.
     pub fn over(mut self, old: &Node, by: &'static str) -> Self {
+        self.quoted = old.quoted;
         let past = old.made.clone().filter(|past| past.steps < MAX_STEPS);
         let steps = past.as_ref().map_or(0, |past| past.steps) + 1;
         self.made = Some(Arc::new(Made { by, before: Some((old.brief(), old.span.clone())), past, steps }));
@@ -225,19 +249,19 @@ impl Node {
     }
 
     /// A plain value's text, or what it is instead; never long.
-    pub fn brief(&self) -> String {
-        let cut = |text: &str| match text.char_indices().nth(MAX_BEFORE) {
-            Some((end, _)) => format!("{}…", &text[..end]),
-            None => text.to_owned(),
+    pub fn brief(&self) -> SmolStr {
+        let cut = |text: &SmolStr| match text.char_indices().nth(MAX_BEFORE) {
+            Some((end, _)) => format_smolstr!("{}…", &text[..end]),
+            None => text.clone(),
         };
         match &self.value {
-            Value::Null => "null".to_owned(),
-            Value::Bool(truth) => truth.to_string(),
-            Value::Int(number) => number.to_string(),
-            Value::Float(number) => number.to_string(),
+            Value::Null => SmolStr::new_static("null"),
+            Value::Bool(truth) => truth.to_smolstr(),
+            Value::Int(number) => number.to_smolstr(),
+            Value::Float(number) => number.to_smolstr(),
             Value::String(text) => cut(text),
-            Value::List(list) => format!("a list of {}", list.len()),
-            Value::Map(map) => format!("a mapping of {}", map.len()),
+            Value::List(list) => format_smolstr!("a list of {}", list.len()),
+            Value::Map(map) => format_smolstr!("a mapping of {}", map.len()),
         }
     }
 
@@ -306,7 +330,7 @@ impl Node {
             Value::String(text) => text.as_str().into(),
             Value::List(list) => list.iter().map(Node::to_json).collect(),
             Value::Map(map) => {
-                serde_json::Value::Object(map.iter().map(|(k, v)| (k.text.clone(), v.to_json())).collect())
+                serde_json::Value::Object(map.iter().map(|(k, v)| (k.text.to_string(), v.to_json())).collect())
             }
         }
     }

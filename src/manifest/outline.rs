@@ -128,7 +128,7 @@ fn key_name(key: &str) -> String {
 
 fn item_name(item: &Node) -> Option<String> {
     let text = NAMES.iter().find_map(|name| match &item.get(name)?.value {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::String(text) if !text.is_empty() => Some(text.to_string()),
         Value::Int(number) => Some(number.to_string()),
         _ => None,
     })?;

@@ -2,6 +2,8 @@
 //!
 //! YAML 1.2 readers see other values in the same file (`yes`, `0777`, `1_000`, `123e4567`); a policy must see what is applied.
 
+use smol_str::{SmolStr, ToSmolStr};
+
 use super::node::Value;
 
 /// What is wrong with a scalar, and what to do.
@@ -13,7 +15,7 @@ const YAML: &str = "tag:yaml.org,2002:";
 pub(crate) fn read(text: &str, plain: bool, tag: Option<&str>) -> Result<Value, Complaint> {
     let value = match tag {
         None if plain => resolve(text),
-        None => Value::String(text.to_owned()),
+        None => Value::String(text.into()),
         Some(tag) => tagged(tag.strip_prefix(YAML).unwrap_or_default(), text)?,
     };
     match value {
@@ -34,16 +36,43 @@ fn tagged(kind: &str, text: &str) -> Result<Value, Complaint> {
             Err((format!("this value does not fit its tag `!!{kind}`"), "Remove the tag, or correct the value."))
         }
         ("binary", _) => match base64(text) {
-            Some(bytes) => Ok(Value::String(String::from_utf8_lossy(&bytes).into_owned())),
+            Some(bytes) => Ok(Value::String(String::from_utf8_lossy(&bytes).into())),
             None => Err(("this `!!binary` value is not base64".to_owned(), "Correct it, or remove the tag.")),
         },
         // Unknown tags, `!!str` and `!!timestamp` leave the text alone.
-        _ => Ok(Value::String(text.to_owned())),
+        _ => Ok(Value::String(text.into())),
     }
+}
+
+/// Whether a number or boolean is written otherwise than it prints.
+pub(crate) fn is_odd(value: &Value, text: &str) -> bool {
+    match value {
+        Value::Int(_) => {
+            let digits = text.strip_prefix('-').unwrap_or(text);
+            digits.is_empty()
+                || !digits.bytes().all(|byte| byte.is_ascii_digit())
+                || digits.starts_with('0') && text != "0"
+        }
+        Value::Bool(truth) => text != if *truth { "true" } else { "false" },
+        _ => false,
+    }
+}
+
+/// Whether plain text without a tag is text.
+pub(crate) fn is_text(text: &str) -> bool {
+    is_word(text) || matches!(resolve(text), Value::String(_))
+}
+
+/// Whether plain text can only be text, by its first letter.
+fn is_word(text: &str) -> bool {
+    text.as_bytes().first().is_some_and(|byte| byte.is_ascii_alphabetic() && !b"tTfFnNyYoO".contains(byte))
 }
 
 /// The value of plain text without a tag. Infinities and NaN come back as such; the reader refuses them.
 pub(crate) fn resolve(text: &str) -> Value {
+    if is_word(text) {
+        return Value::String(text.into());
+    }
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
         "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => return Value::Bool(true),
@@ -64,7 +93,7 @@ pub(crate) fn resolve(text: &str) -> Value {
         }
         _ => None,
     };
-    number.unwrap_or_else(|| Value::String(text.to_owned()))
+    number.unwrap_or_else(|| Value::String(text.into()))
 }
 
 fn underscores_between_digits(text: &str) -> bool {
@@ -139,12 +168,12 @@ fn odd_binary(text: &str) -> Option<Value> {
 }
 
 /// The text of a mapping's key as JSON has it; what cannot be one is named.
-pub(crate) fn key(value: &Value) -> Result<String, &'static str> {
+pub(crate) fn key(value: &Value) -> Result<SmolStr, &'static str> {
     match value {
         Value::String(text) => Ok(text.clone()),
-        Value::Bool(truth) => Ok(truth.to_string()),
-        Value::Int(number) => Ok(number.to_string()),
-        Value::Float(number) => Ok(short_float(*number as f32)),
+        Value::Bool(truth) => Ok(truth.to_smolstr()),
+        Value::Int(number) => Ok(number.to_smolstr()),
+        Value::Float(number) => Ok(short_float(*number as f32).into()),
         Value::Null => Err("null"),
         Value::List(_) => Err("a list"),
         Value::Map(_) => Err("a mapping"),

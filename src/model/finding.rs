@@ -117,6 +117,9 @@ pub struct Finding {
     pub location: Option<Location>,
     /// Whether this change introduces it.
     pub delta: Delta,
+    /// Who accepted it on this head, and why, when somebody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<String>,
 }
 
 impl Finding {
@@ -127,7 +130,7 @@ impl Finding {
 
     /// Whether this finding fails the check.
     pub fn blocks(&self) -> bool {
-        self.severity == Severity::Error && self.delta == Delta::New
+        self.severity == Severity::Error && self.delta == Delta::New && self.accepted.is_none()
     }
 }
 
@@ -225,6 +228,10 @@ pub struct EnvironmentEvaluation {
     pub objects: u32,
     /// Whether head rendered at all; when not, a finding says why.
     pub rendered: bool,
+    /// What tells two renderings apart: the same for the same objects, whatever commit or file they come from. Empty when head did not
+    /// render. Not for showing, because secret values are in it.
+    #[serde(default)]
+    pub digest: String,
 }
 
 /// What a change does: the costly, pure result of `evaluate`.

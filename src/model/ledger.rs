@@ -7,12 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use super::id::{BadName, Oid};
 use super::path::RepoPath;
+use super::wide::{FREEZES, Freezes, OVERRIDES, Overrides};
 
 /// The branch that holds the ledger; an orphan, so it shares no history with the environments.
 pub const LEDGER_BRANCH: &str = "trunkline-ledger";
 
 /// Decisions remembered by id, so that a repeated pass knows them; older ones are long acknowledged.
 const MAX_DECISIONS: usize = 100;
+/// Versions whose soak was skipped that are remembered: each is about one version, and older ones are long in.
+const MAX_SKIPS: usize = 20;
 
 /// Cancelled promotions remembered: only the newest version can come by itself, so older ones matter no more.
 const MAX_CANCELLED: usize = 20;
@@ -26,6 +29,12 @@ pub struct Ledger {
     pub entries: BTreeMap<(String, String), Entry>,
     /// Files that could not be read, and why: promotions of that (app, environment) stop.
     pub problems: BTreeMap<(String, String), String>,
+    /// The freezes.
+    pub freezes: Freezes,
+    /// What was accepted on single heads.
+    pub overrides: Overrides,
+    /// Files at the root that could not be read, and why: no environment takes anything, no override counts.
+    pub unreadable: BTreeMap<String, String>,
 }
 
 /// What people decided about one application in one environment.
@@ -47,6 +56,9 @@ pub struct Entry {
     /// Rollbacks people asked for, newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rollbacks: Vec<Request>,
+    /// Versions that need not soak, newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skips: Vec<Skip>,
     /// Promotions people cancelled, newest last: rejected until something newer or a `/promote`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cancelled: Vec<Cancelled>,
@@ -95,6 +107,24 @@ pub struct Hold {
     pub at: Timestamp,
     /// Why; empty when not said.
     #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// The comment that said it.
+    pub link: String,
+}
+
+/// A version whose soak somebody skipped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Skip {
+    /// The version, as people call it.
+    pub version: String,
+    /// Its commit; no other need not soak.
+    pub commit: Oid,
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// Why.
     pub reason: String,
     /// The comment that said it.
     pub link: String,
@@ -150,13 +180,22 @@ impl Ledger {
 
     /// Adds the file at `path` to what was read.
     pub fn read(&mut self, path: &RepoPath, text: &str) {
+        let unreadable = |error: serde_yaml::Error| format!("`{path}` on `{LEDGER_BRANCH}`: {error}");
+        let wide = match path.as_str() {
+            FREEZES => serde_yaml::from_str(text).map(|freezes| self.freezes = freezes),
+            OVERRIDES => serde_yaml::from_str(text).map(|overrides| self.overrides = overrides),
+            _ => Ok(()),
+        };
+        if let Err(error) = wide {
+            self.unreadable.insert(path.to_string(), unreadable(error));
+        }
         let Some((environment, app)) = path.as_str().strip_suffix(".yaml").and_then(|p| p.split_once('/')) else {
             return;
         };
         let key = (app.to_owned(), environment.to_owned());
         match serde_yaml::from_str(text) {
             Ok(entry) => drop(self.entries.insert(key, entry)),
-            Err(error) => drop(self.problems.insert(key, format!("`{path}` on `{LEDGER_BRANCH}`: {error}"))),
+            Err(error) => drop(self.problems.insert(key, unreadable(error))),
         }
     }
 }
@@ -207,10 +246,31 @@ impl Entry {
 
     /// Remembers that the comment's decision is in here.
     pub fn decided(&mut self, comment: u64) {
-        self.decisions.push(comment);
-        let excess = self.decisions.len().saturating_sub(MAX_DECISIONS);
-        self.decisions.drain(..excess);
+        remember(&mut self.decisions, comment);
     }
+
+    /// Holds it; what the same person held it for before no longer counts.
+    pub fn hold(&mut self, hold: Hold) {
+        self.holds.retain(|old| !old.by.eq_ignore_ascii_case(&hold.by));
+        self.holds.push(hold);
+    }
+
+    /// Skips the soak of one version.
+    pub fn skip_soak(&mut self, skip: Skip) {
+        self.skips.retain(|old| old.commit != skip.commit);
+        self.skips.push(skip);
+        let excess = self.skips.len().saturating_sub(MAX_SKIPS);
+        self.skips.drain(..excess);
+    }
+}
+
+/// Adds a comment to the decisions that are remembered, once.
+pub(super) fn remember(decisions: &mut Vec<u64>, comment: u64) {
+    if decisions.last() != Some(&comment) {
+        decisions.push(comment);
+    }
+    let excess = decisions.len().saturating_sub(MAX_DECISIONS);
+    decisions.drain(..excess);
 }
 
 #[cfg(test)]
@@ -235,5 +295,23 @@ mod tests {
         assert_eq!(ledger.entry("shop", "prod"), entry);
         ledger.read(&path, "holds: 7");
         assert!(ledger.problems[&("shop".into(), "prod".into())].contains("prod/shop.yaml"));
+        ledger.read(&FREEZES.parse().unwrap(), "freezes: [{by: sue}]");
+        assert!(ledger.unreadable[FREEZES].contains("missing field"), "{:?}", ledger.unreadable);
+    }
+
+    #[test]
+    fn e66_several_people_hold_at_once_each_with_one_reason() {
+        let hold = |by: &str, reason: &str| Hold {
+            by: by.into(),
+            at: "2026-11-20T10:00:00Z".parse().unwrap(),
+            reason: reason.into(),
+            link: String::new(),
+        };
+        let mut entry = Entry::default();
+        for hold in [hold("ann", "first"), hold("ben", "mine"), hold("Ann", "second")] {
+            entry.hold(hold);
+        }
+        let told: Vec<String> = entry.holds.iter().map(|hold| format!("{}: {}", hold.by, hold.reason)).collect();
+        assert_eq!(told, ["ben: mine", "Ann: second"]);
     }
 }

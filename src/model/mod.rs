@@ -1,5 +1,6 @@
 //! The nouns: plain data that every other module shares, and nothing that awaits.
 
+pub mod facts;
 pub mod finding;
 pub mod id;
 pub mod ledger;
@@ -10,3 +11,4 @@ pub mod snapshot;
 pub mod tree;
 pub mod verdict;
 pub mod version;
+pub mod wide;

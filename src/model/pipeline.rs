@@ -43,8 +43,14 @@ pub struct App {
     pub tags: TagPattern,
     /// The images that carry the version.
     pub images: Vec<Image>,
+    /// The Helm charts that carry it, by the name a HelmRelease uses; their `tag` is a chart version.
+    pub charts: Vec<Image>,
+    /// Fields that carry it and that no look at the files would find.
+    pub writes: Vec<Write>,
     /// Branches besides trunk from which tags may come, such as `release/*`.
     pub release_branches: Vec<String>,
+    /// Where in its source it lives; trunk commits that change nothing there start nothing. Empty: everywhere.
+    pub paths: Vec<RepoPath>,
 }
 
 /// `shop/v*`: what stands before the star is fixed, what follows is the version; a `v` directly before the star belongs to it.
@@ -52,6 +58,13 @@ pub struct App {
 pub struct TagPattern(pub String);
 
 impl TagPattern {
+    /// The tag whose version is written like this: the pattern's fixed part before it.
+    pub fn tag(&self, version: &str) -> String {
+        let fixed = self.0.strip_suffix('*').unwrap_or_default();
+        let rest = fixed.strip_suffix('v').filter(|rest| rest.is_empty() || rest.ends_with(['/', '-', '_']));
+        format!("{}{version}", rest.unwrap_or(fixed))
+    }
+
     /// The version a tag names under this pattern.
     pub fn version(&self, tag: &str) -> Option<Version> {
         let fixed = self.0.strip_suffix('*')?;
@@ -80,23 +93,103 @@ pub struct Image {
 pub enum TagTemplate {
     /// `{tag}` for tags, `{short-sha}` for trunk.
     Default,
-    /// Text with `{tag}`, `{version}`, `{short-sha}` and `{sha}`.
+    /// Text with `{tag}`, `{version}`, `{semver}`, `{short-sha}` and `{sha}`.
     Custom(String),
+}
+
+/// A field of an environment's file that carries the version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Write {
+    /// The file, within the environment's folder.
+    pub file: RepoPath,
+    /// The kind of the document it stands in; `None`: any.
+    pub kind: Option<String>,
+    /// That document's `metadata.name`; `None`: any.
+    pub name: Option<String>,
+    /// The way to it, such as `spec.values.image.tag`.
+    pub field: String,
+    /// The image whose tag it holds; `None`: `value` says what it holds.
+    pub image: Option<String>,
+    /// What it holds when it belongs to no image.
+    pub value: TagTemplate,
+}
+
+impl Write {
+    /// What it carries, by name: its image, or itself.
+    pub fn key(&self) -> String {
+        self.image.clone().unwrap_or_else(|| format!("{} {}", self.file, self.field))
+    }
+}
+
+/// What stands before a chart's name where images, charts and fields are told apart by one text.
+pub const CHART: &str = "chart ";
+/// The same for the tag of a source repository that Flux fetches.
+pub const TAG_OF: &str = "tag of ";
+/// The same for the commit of a source repository that Flux fetches.
+pub const COMMIT_OF: &str = "commit of ";
+
+impl App {
+    /// What each carrier of the version holds for one: image tags, chart versions, configured fields, the source's tag and commit.
+    /// `version` is what the git tag names; `None` on trunk, where there is no tag to fetch.
+    pub fn values(&self, version: Option<&str>, commit: &Oid) -> Vec<(String, String)> {
+        let images = self.images.iter().map(|image| image.name.clone());
+        let charts = self.charts.iter().map(|chart| format!("{CHART}{}", chart.name));
+        let writes = self.writes.iter().filter(|write| write.image.is_none()).map(Write::key);
+        let source = self.source.iter().flat_map(|name| [TAG_OF, COMMIT_OF].map(|what| format!("{what}{name}")));
+        let keys = images.chain(charts).chain(writes).chain(source);
+        keys.filter_map(|key| self.value(&key, version, commit).map(|value| (key, value))).collect()
+    }
+
+    /// What one carrier, named as [`App::values`] does, holds for a version.
+    pub fn value(&self, key: &str, version: Option<&str>, commit: &Oid) -> Option<String> {
+        if let Some(image) = self.images.iter().find(|image| image.name == key) {
+            return Some(image.tag_for(version, commit));
+        }
+        let is_source = |name: &str| self.source.as_ref().is_some_and(|source| source.to_string() == name);
+        if let Some(chart) = key.strip_prefix(CHART).and_then(|key| self.charts.iter().find(|chart| chart.name == key))
+        {
+            return Some(chart.tag_for(version, commit));
+        }
+        if key.strip_prefix(TAG_OF).is_some_and(is_source) {
+            return version.map(|version| self.tags.tag(version));
+        }
+        if key.strip_prefix(COMMIT_OF).is_some_and(is_source) {
+            return Some(commit.to_string());
+        }
+        let write = self.writes.iter().find(|write| write.image.is_none() && write.key() == key)?;
+        Some(write.value.fill(version, commit))
+    }
 }
 
 impl Image {
     /// The image tag that carries a version: `version` is what the git tag names, `v` included; `None` on trunk.
     pub fn tag_for(&self, version: Option<&str>, commit: &Oid) -> String {
+        self.tag.fill(version, commit)
+    }
+}
+
+impl TagTemplate {
+    /// The text for a version: `version` is what the git tag names, `v` included; `None` on trunk.
+    pub fn fill(&self, version: Option<&str>, commit: &Oid) -> String {
         let short = commit.short();
         let tag = version.unwrap_or(&short);
-        match &self.tag {
+        match self {
             TagTemplate::Default => tag.to_owned(),
             TagTemplate::Custom(template) => template
                 .replace("{tag}", tag)
                 .replace("{version}", tag.strip_prefix(['v', 'V']).filter(|_| version.is_some()).unwrap_or(tag))
+                .replace("{semver}", &semver(version, &short))
                 .replace("{short-sha}", &short)
                 .replace("{sha}", &commit.to_string()),
         }
+    }
+}
+
+/// Three numbers, which charts insist on: `v1.0-rc.1` is `1.0.0-rc.1`, and what has no tag sorts before everything.
+fn semver(version: Option<&str>, short: &str) -> String {
+    match version {
+        Some(text) => Version::parse(text).map_or_else(|| text.to_owned(), |version| version.semver()),
+        None => format!("0.0.0-{short}"),
     }
 }
 
@@ -129,6 +222,15 @@ pub enum Merge {
     Manual,
 }
 
+/// What a newer version does to an open promotion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnNewer {
+    /// It takes its place.
+    Supersede,
+    /// It waits until that one is merged or closed.
+    Queue,
+}
+
 /// One environment and the gates in front of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Environment {
@@ -142,6 +244,8 @@ pub struct Environment {
     pub via: Via,
     /// Who merges.
     pub merge: Merge,
+    /// What a newer version does to an open promotion.
+    pub on_newer: OnNewer,
     /// Environments a version must have passed first.
     pub after: Vec<String>,
     /// Ship what was tested.
@@ -287,7 +391,7 @@ pub struct Rights {
     pub rollback: Vec<String>,
     /// `/freeze`.
     pub freeze: Vec<String>,
-    /// `--force` and `/skip-soak`.
+    /// `--force`, `/skip-soak` and `/override`.
     pub bypass: Vec<String>,
 }
 
@@ -329,6 +433,8 @@ mod tests {
         assert_eq!(tag(TagTemplate::Default, Some("v1.0")), "v1.0");
         assert_eq!(tag(TagTemplate::Default, None), "0123456");
         assert_eq!(tag(TagTemplate::Custom("{version}-{short-sha}".into()), Some("v1.0-rc.1")), "1.0-rc.1-0123456");
+        assert_eq!(tag(TagTemplate::Custom("{semver}".into()), Some("v1.0-rc.1")), "1.0.0-rc.1");
+        assert_eq!(tag(TagTemplate::Custom("{semver}".into()), None), "0.0.0-0123456");
     }
 
     #[test]
@@ -340,5 +446,10 @@ mod tests {
         assert_eq!(version("shop/v*", "shop/v1.0-rc.1").as_deref(), Some("v1.0-rc.1"));
         assert_eq!(version("shop/v*", "other/v1.0"), None);
         assert_eq!(version("release-*", "release-2.1").as_deref(), Some("2.1"));
+        for (pattern, tag) in
+            [("v*", "v1.0"), ("*", "v1.0"), ("shop/v*", "shop/v1.0-rc.1"), ("release-*", "release-2.1")]
+        {
+            assert_eq!(TagPattern(pattern.into()).tag(&version(pattern, tag).unwrap()), tag, "{pattern}");
+        }
     }
 }

@@ -58,6 +58,13 @@ pub enum Need {
         /// The login.
         login: String,
     },
+    /// Who set a label on a pull request.
+    Labelled {
+        /// The pull request.
+        number: u64,
+        /// The label.
+        label: String,
+    },
     /// The commits between two versions of an application.
     Changelog {
         /// The application.
@@ -69,6 +76,8 @@ pub enum Need {
     },
     /// What is known of an application's way.
     Pipeline(String),
+    /// How a commit reached the default branch.
+    Arrival(Oid),
     /// An open pull request.
     Pull(u64),
     /// How two environments of an application differ on the default branch.
@@ -94,6 +103,13 @@ pub enum Need {
 pub enum Effect {
     /// Wake another key.
     Wake(Key),
+    /// Wake another key when this is news: what it was told last is remembered as long as the process lives.
+    Tell {
+        /// The key.
+        key: Key,
+        /// What there is to know.
+        news: String,
+    },
     /// Create or update our check on a commit.
     PutCheck {
         /// The commit.
@@ -202,9 +218,11 @@ pub struct Promotion {
 /// Which version to write into which folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VersionEdit {
+    /// The application.
+    pub app: String,
     /// The environment's folder.
     pub folder: RepoPath,
-    /// The new tag by image.
+    /// The new tag by image, or by whatever else carries the version.
     pub tags: Vec<(String, String)>,
 }
 
@@ -275,7 +293,7 @@ impl Effect {
     /// What this write is about: two writes with one natural key are the same write, perhaps with other content.
     pub fn natural_key(&self) -> String {
         match self {
-            Effect::Wake(key) => format!("wake {key}"),
+            Effect::Wake(key) | Effect::Tell { key, .. } => format!("wake {key}"),
             Effect::PutCheck { head, .. } => format!("check {head}"),
             Effect::PutComment { number, .. } => format!("comment {number}"),
             Effect::Reply { to, .. } => format!("reply {to}"),

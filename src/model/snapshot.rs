@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::finding::{Evaluation, Problem};
+use super::facts::{Arrival, Health};
+use super::finding::{Evaluation, Location, Problem};
 use super::id::{InstallationId, Oid, RepoId, RepoName};
 use super::ledger::Ledger;
 use super::path::RepoPath;
@@ -189,6 +190,15 @@ pub struct Pull {
     pub commit_authors: Vec<Actor>,
 }
 
+/// A label as it was set last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Labelled {
+    /// By whom.
+    pub by: Actor,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// A review.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Review {
@@ -224,6 +234,8 @@ pub struct PullSubject {
     pub comments: Vec<Comment>,
     /// When our newest concluded check on the head was posted.
     pub checked_at: Option<Timestamp>,
+    /// Since when our check, concluded or not, has stood on the head.
+    pub check_since: Option<Timestamp>,
 }
 
 /// A comment.
@@ -300,6 +312,8 @@ pub struct PipelineFacts {
     pub environments: BTreeMap<String, Holdings>,
     /// Our open promotion pull requests for this application.
     pub promotions: Vec<PullBrief>,
+    /// How each environment fares in its cluster; `None` while no cluster is connected.
+    pub health: Option<BTreeMap<String, Health>>,
     /// What could not be seen.
     pub problems: Vec<Problem>,
 }
@@ -309,8 +323,10 @@ pub struct PipelineFacts {
 pub struct Source {
     /// The repository.
     pub repo: Repo,
-    /// The tip of trunk.
+    /// The newest commit of trunk that counts for the application.
     pub trunk: Option<Commit>,
+    /// Those that count before it, newest first; bounded.
+    pub earlier: Vec<Commit>,
     /// Its tags that match the pattern, with what they name.
     pub tags: Vec<Tag>,
     /// Ancestry among the commits that matter: descendants by ancestor.
@@ -350,6 +366,19 @@ pub struct Holdings {
     pub history: Vec<Holding>,
     /// Why the version cannot be written here, when it cannot.
     pub problems: Vec<Problem>,
+    /// Where a promotion writes.
+    pub fields: Vec<HeldField>,
+    /// Why the version here is Flux's to write, when it is.
+    pub left: Option<Problem>,
+}
+
+/// A field that holds a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldField {
+    /// What carries the version: an image, or what else the application names.
+    pub carrier: String,
+    /// The field; without line where it is yet to be added.
+    pub location: Location,
 }
 
 /// One version an environment held.
@@ -441,19 +470,25 @@ pub struct Decided {
     pub link: Option<String>,
 }
 
+fn has(line: &str, name: &str) -> bool {
+    line.split([' ', ':', ',']).any(|word| word == name)
+}
+
 impl Decided {
     /// Reads the message of a ledger's commit: a line what, and below it where it was said; or several such lines, each about another
     /// application or environment.
     pub fn read(at: Timestamp, message: &str, app: &str, environment: &str) -> Self {
-        let names = |line: &&str| {
-            let has = |name| line.split([' ', ':', ',']).any(|word| word == name);
-            has(app) && has(environment)
-        };
+        let names = |line: &&str| has(line, app) && has(line, environment);
         let first = message.lines().next().unwrap_or_default();
         let below = message.lines().skip(1);
         let what = below.clone().find(names).unwrap_or(first).to_owned();
         let link = below.filter(|line| line.starts_with("http")).last().map(str::to_owned);
         Self { at, what, link }
+    }
+
+    /// Whether the line names this environment.
+    pub fn is_about(&self, environment: &str) -> bool {
+        has(&self.what, environment)
     }
 }
 
@@ -470,6 +505,10 @@ pub struct Facts {
     pub permissions: BTreeMap<String, Permission>,
     /// Membership of (team, login).
     pub members: BTreeMap<(String, String), bool>,
+    /// Who set a label of a pull request last; `None` when it is not set.
+    pub labelled: BTreeMap<(u64, String), Option<Labelled>>,
+    /// How commits reached the default branch of the key's repository.
+    pub arrivals: BTreeMap<Oid, Arrival>,
     /// Changelogs by application, from, to.
     pub changelogs: BTreeMap<(String, Option<Oid>, Oid), Changelog>,
     /// Pipelines by application.

@@ -62,6 +62,13 @@ impl Version {
         !self.pre.is_empty()
     }
 
+    /// The same version with all three numbers, as charts write it.
+    pub fn semver(&self) -> String {
+        let [major, minor, patch] = self.numbers;
+        let pre = self.without_v().split_once('-').map_or(String::new(), |(_, pre)| format!("-{pre}"));
+        format!("{major}.{minor}.{patch}{pre}")
+    }
+
     /// The text without a leading `v`, which is what `{version}` stands for in image tags.
     pub fn without_v(&self) -> &str {
         self.text.strip_prefix(['v', 'V']).unwrap_or(&self.text)

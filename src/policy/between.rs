@@ -44,6 +44,7 @@ pub fn between(job: &Job, sides: &Sides, progress: &mut dyn FnMut(&str)) -> Eval
         images: Vec::new(),
         amounts: Vec::new(),
         versions: Vec::new(),
+        digest: String::new(),
         findings: problems.map(there).collect(),
         objects: u32::try_from(after.objects.len()).unwrap_or(u32::MAX),
         rendered: before.ok && after.ok,

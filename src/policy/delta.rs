@@ -83,6 +83,7 @@ mod tests {
             fix: String::new(),
             location: None,
             delta: Delta::New,
+            accepted: None,
         }
     }
 

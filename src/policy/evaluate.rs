@@ -11,10 +11,11 @@ use crate::manifest::{self, MaskKey, Node};
 use crate::model::finding::{Delta, EnvironmentEvaluation, Evaluation, Finding, Problem, Severity};
 use crate::model::id::Oid;
 use crate::model::path::RepoPath;
-use crate::model::pipeline::Pipeline;
+use crate::model::pipeline::{Environment, Pipeline};
 use crate::model::tree::{Tree, changed_paths};
 use crate::render::flux::{Applier, Fleet};
 use crate::render::reach::{Reach, closure_touches};
+use crate::render::versions::Shelf;
 use crate::render::{Memory, Rendered};
 
 /// The rule id of what is wrong with a changed configuration.
@@ -60,11 +61,13 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
     progress("who applies the environments");
     let mut memory = Memory::new(job.head.objects);
     let fleets = Fleets::find(job, &mut memory);
+    let mut shelf = Shelf::default();
     let mut reach = Reach::new(job.head, &changed).following(fleets.head.is_used() || fleets.base.is_used());
     for environment in &job.pipeline.environments {
         for folder in environment.folders(&job.pipeline.apps) {
             let ways = fleets.ways(&folder);
             if ways.iter().all(|way| !way.differs && !reach.may_touch_as(&mut memory, &folder, way.is)) {
+                evaluation.environments.extend(unrendered((job, &mut shelf), (environment, &folder), &changed));
                 continue;
             }
             if ways.len() > MAX_WAYS {
@@ -74,14 +77,19 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
             progress(&format!("environment `{}`", environment.name));
             let info = EnvironmentInfo { name: environment.name.clone(), class: Class::of(environment.takes), folder };
             let folder = info.folder.clone();
+            let before = evaluation.environments.len();
             for way in &ways {
                 let touched = one((job, &mut memory), (&info, way), &changed, (&policies, &packs));
                 let Some(mut touched) = touched else { continue };
-                touched.versions = version_changes(&job.base, &job.head, (environment, &folder), &job.pipeline.apps);
+                touched.versions =
+                    version_changes((&job.base, &job.head), (environment, &folder), &job.pipeline.apps, &mut shelf);
                 if let (Some(applier), true) = (way.is, ways.len() > 1) {
                     touched.applier.clone_from(&applier.name);
                 }
                 evaluation.environments.push(touched);
+            }
+            if evaluation.environments.len() == before {
+                evaluation.environments.extend(unrendered((job, &mut shelf), (environment, &folder), &changed));
             }
         }
     }
@@ -91,6 +99,33 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
     evaluation.proposed = proposed(job, &changed);
     evaluation.findings.extend(policy_changes(job, &changed, policies, !evaluation.environments.is_empty()));
     evaluation
+}
+
+/// An environment whose version changes in a file that no render reads, such as a Score file or a configured field: the gates
+/// are the same, though nothing rendered differs.
+fn unrendered(
+    (job, shelf): (&Job, &mut Shelf),
+    (environment, folder): (&Environment, &RepoPath),
+    changed: &[RepoPath],
+) -> Option<EnvironmentEvaluation> {
+    if !changed.iter().any(|path| path.is_within(folder)) {
+        return None;
+    }
+    let versions = version_changes((&job.base, &job.head), (environment, folder), &job.pipeline.apps, shelf);
+    (!versions.is_empty()).then(|| EnvironmentEvaluation {
+        environment: environment.name.clone(),
+        applier: String::new(),
+        path: folder.clone(),
+        changes: Vec::new(),
+        images: Vec::new(),
+        amounts: Vec::new(),
+        versions,
+        findings: Vec::new(),
+        objects: 0,
+        rendered: true,
+        // No render tells two heads apart, so no approval is carried over.
+        digest: String::new(),
+    })
 }
 
 /// Ways to apply one folder that are compared, each a render of its own: fleets of 200 clusters apply one in a handful.
@@ -205,6 +240,7 @@ fn one(
         findings: delta::compare(had, found),
         objects: u32::try_from(after.objects.len()).unwrap_or(u32::MAX),
         rendered: after.ok,
+        digest: if after.ok { manifest::digest(&after.objects) } else { String::new() },
     })
 }
 

@@ -2,7 +2,7 @@ use super::evaluate::*;
 use super::files::{self, PolicyFiles};
 use crate::manifest::MaskKey;
 use crate::model::finding::{ChangeKind, Evaluation};
-use crate::model::pipeline::{Environment, Merge, Mode, Pipeline, Policies, Rights, Takes, Via};
+use crate::model::pipeline::{Environment, Merge, Mode, OnNewer, Pipeline, Policies, Rights, Takes, Via};
 use crate::model::tree::{MemoryObjects, Tree};
 
 fn pipeline() -> Pipeline {
@@ -12,6 +12,7 @@ fn pipeline() -> Pipeline {
         takes,
         via: Via::PullRequest,
         merge: Merge::Auto,
+        on_newer: OnNewer::Supersede,
         after: Vec::new(),
         ships: None,
         soak: None,

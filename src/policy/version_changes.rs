@@ -6,27 +6,32 @@ use crate::model::finding::VersionChange;
 use crate::model::path::RepoPath;
 use crate::model::pipeline::{App, Environment};
 use crate::model::tree::Tree;
-use crate::render::versions::version_fields;
+use crate::render::versions::{self, Shelf};
 
 /// The applications of an environment's folder whose version fields differ between the two trees.
 pub(super) fn version_changes(
-    base: &Tree<'_>,
-    head: &Tree<'_>,
+    (base, head): (&Tree<'_>, &Tree<'_>),
     (environment, folder): (&Environment, &RepoPath),
     apps: &[App],
+    shelf: &mut Shelf,
 ) -> Vec<VersionChange> {
     let here = apps.iter().filter(|app| environment.folder(&app.name).as_ref() == Some(folder));
     here.filter_map(|app| {
-        let (before, after) = (tags(base, folder, app), tags(head, folder, app));
-        (before != after && !after.is_empty()).then(|| VersionChange { app: app.name.clone(), tags: after })
+        let (before, after) = (held(shelf, base, folder, app), held(shelf, head, folder, app));
+        let tags = after.tags.clone();
+        (before != after && !tags.is_empty()).then(|| VersionChange { app: app.name.clone(), tags })
     })
     .collect()
 }
 
-/// The tag (or digest) of each image, as far as the folder sets one.
-fn tags(tree: &Tree<'_>, folder: &RepoPath, app: &App) -> BTreeMap<String, String> {
-    let images: Vec<String> = app.images.iter().map(|image| image.name.clone()).collect();
-    // Each image for itself: one that is set elsewhere does not hide the others.
-    let fields = images.iter().filter_map(|image| version_fields(tree, folder, std::slice::from_ref(image)).ok());
-    fields.flatten().map(|field| (field.image, field.value)).collect()
+/// What a folder sets of an application, as far as it sets something: another build under the same tag is another version.
+#[derive(PartialEq)]
+struct Held {
+    tags: BTreeMap<String, String>,
+    digests: BTreeMap<String, String>,
+}
+
+fn held(shelf: &mut Shelf, tree: &Tree<'_>, folder: &RepoPath, app: &App) -> Held {
+    let fields = shelf.look(tree, folder, app).fields;
+    Held { tags: versions::tags(&fields), digests: versions::digests(&fields) }
 }

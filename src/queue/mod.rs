@@ -110,6 +110,8 @@ pub struct Lease {
     pub installation: InstallationId,
     /// What deliveries told that nothing else can, oldest first.
     pub notes: Vec<Note>,
+    /// When it was asked for last, and for timers and retries when it was claimed: a read begun after this shows why.
+    pub asked_at: Timestamp,
     /// Which pass this is since the last that was done, from 1.
     pub attempt: u32,
     /// Which claim this is; a later claim of the same key fences this one off.

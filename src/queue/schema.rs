@@ -1,7 +1,7 @@
 //! The tables: wakes, timers, notes, and which deliveries were here.
 
 /// Counted up with every change of `SCHEMA`; the file is disposable, so there are no migrations.
-pub(super) const SCHEMA_VERSION: i64 = 2;
+pub(super) const SCHEMA_VERSION: i64 = 3;
 
 /// Times are microseconds since the epoch. `run_at` is derived, so it cannot disagree with the timers it is the least of.
 pub(super) const SCHEMA: &str = "
@@ -20,6 +20,7 @@ CREATE TABLE work (
   key TEXT PRIMARY KEY,
   installation INTEGER NOT NULL,
   first_wake INTEGER,
+  last_wake INTEGER,
   wake_at INTEGER,
   retry_at INTEGER,
   sweep_at INTEGER,
@@ -41,5 +42,5 @@ CREATE INDEX work_lease ON work (lease_until) WHERE token IS NOT NULL;
 CREATE TABLE note (id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, body TEXT NOT NULL);
 CREATE INDEX note_key ON note (key, id);
 CREATE TABLE probe (id INTEGER PRIMARY KEY, at INTEGER NOT NULL);
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 COMMIT;";

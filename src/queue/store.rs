@@ -125,13 +125,14 @@ impl Store {
         }
         for (wake, not_before) in wakes {
             sqlx::query(
-                "INSERT INTO work (key, installation, sweep_at) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (key) DO UPDATE SET installation = excluded.installation,
+                "INSERT INTO work (key, installation, sweep_at, last_wake) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (key) DO UPDATE SET installation = excluded.installation, last_wake = excluded.last_wake,
                    sweep_at = min(ifnull(sweep_at, excluded.sweep_at), excluded.sweep_at)",
             )
             .bind(wake.key.to_string())
             .bind(wake.installation.0.cast_signed())
             .bind(micros(not_before))
+            .bind(self.now())
             .execute(&mut self.connection)
             .await
             .map_err(trouble)?;
@@ -211,9 +212,10 @@ impl Store {
         let token = uuid::Uuid::new_v4().as_u64_pair().0.cast_signed();
         let row = sqlx::query(
             "UPDATE work SET token = ?2, lease_until = ?3, first_wake = NULL, wake_at = NULL, retry_at = NULL,
+               last_wake = CASE WHEN retry_at IS NULL AND ifnull(look_at, ?4 + 1) > ?4 THEN last_wake END,
                sweep_at = CASE WHEN sweep_at > ?4 THEN sweep_at END, look_at = CASE WHEN look_at > ?4 THEN look_at END,
                attempt = CASE WHEN parked_at IS NULL THEN attempt + 1 ELSE 1 END, parked_at = NULL
-             WHERE key = ?1 RETURNING attempt",
+             WHERE key = ?1 RETURNING attempt, last_wake",
         )
         .bind(&key)
         .bind(token)
@@ -223,6 +225,7 @@ impl Store {
         .await
         .map_err(trouble)?;
         let attempt: i64 = get(&row, 0)?;
+        let asked: Option<i64> = get(&row, 1)?;
         let Ok(known) = key.parse::<Key>() else {
             // Only another program can have written it; leaving it leased would keep it for ever.
             tracing::error!(key, "the queue's file holds a key that is none; it is dropped");
@@ -233,7 +236,8 @@ impl Store {
         let (notes, upto) = self.notes(&key).await?;
         let installation = InstallationId(installation.cast_unsigned());
         let attempt = u32::try_from(attempt).unwrap_or(u32::MAX);
-        Ok(Some(Lease { key: known, installation, notes, attempt, token, upto }))
+        let asked_at = Timestamp::from_microsecond(asked.unwrap_or(self.now())).unwrap_or(Timestamp::MAX);
+        Ok(Some(Lease { key: known, installation, notes, asked_at, attempt, token, upto }))
     }
 
     async fn notes(&mut self, key: &str) -> Result<(Vec<Note>, i64), QueueError> {
@@ -370,8 +374,8 @@ impl Store {
     async fn debounce(&mut self, wake: &Wake) -> Result<(), QueueError> {
         let now = self.now();
         sqlx::query(
-            "INSERT INTO work (key, installation, first_wake, wake_at) VALUES (?1, ?2, ?3, ?3 + ?4)
-             ON CONFLICT (key) DO UPDATE SET installation = excluded.installation,
+            "INSERT INTO work (key, installation, first_wake, last_wake, wake_at) VALUES (?1, ?2, ?3, ?3, ?3 + ?4)
+             ON CONFLICT (key) DO UPDATE SET installation = excluded.installation, last_wake = excluded.last_wake,
                first_wake = ifnull(first_wake, excluded.first_wake),
                wake_at = min(ifnull(first_wake, excluded.first_wake) + ?5, excluded.wake_at)",
         )

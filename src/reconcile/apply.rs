@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 
 use super::{Reconciler, Trouble};
-use crate::github::{Kind, RepoAt};
+use crate::git::GitError;
+use crate::github::{ApiError, Kind, RepoAt, Scope};
 use crate::model::id::{Key, Oid};
 use crate::model::ledger::LEDGER_BRANCH;
 use crate::model::path::RepoPath;
 use crate::model::plan::{Effect, Promotion, VersionEdit};
-use crate::model::snapshot::{Comment, PullState, Snapshot};
+use crate::model::snapshot::{Comment, Configuration, PullState, Snapshot};
 use crate::model::tree::Tree;
 use crate::queue::{Note, Wake};
 use crate::render::versions::{self, NewVersion};
@@ -23,7 +24,7 @@ impl Reconciler {
         let branch = &snapshot.common.repo.default_branch;
         tracing::info!(repo = %at.name, write = effect.natural_key(), "writing");
         match effect {
-            Effect::Wake(_) => Err(Trouble::bug("wakes are gathered, not written")),
+            Effect::Wake(_) | Effect::Tell { .. } => Err(Trouble::bug("wakes are gathered, not written")),
             Effect::PutCheck { head, existing, output } => {
                 Ok(Some(github.put_check(at, *head, *existing, output).await?))
             }
@@ -38,9 +39,9 @@ impl Reconciler {
             Effect::Record { files, message, expected } => {
                 self.record(at, files, message, *expected).await.map(|()| None)
             }
-            Effect::Promote(promotion) => Ok(Some(self.promote(at, branch, promotion).await?)),
+            Effect::Promote(promotion) => Ok(Some(self.promote(snapshot, at, promotion).await?)),
             Effect::Commit { base, edit, message } => {
-                let files = self.edits(at, *base, edit).await?;
+                let files = self.edits(snapshot, at, *base, edit).await?;
                 github.commit(at, (branch, *base), &files, message).await?;
                 Ok(None)
             }
@@ -97,6 +98,8 @@ impl Reconciler {
         Ok(github.close_pull(at, number).await?)
     }
 
+    /// Writes decisions onto the newest ledger. What others decided since ours was made stays, and ours counts as long as it is about
+    /// other files: sixty teams do not wait for each other.
     async fn record(
         &self,
         at: &RepoAt,
@@ -104,19 +107,37 @@ impl Reconciler {
         message: &str,
         expected: Option<Oid>,
     ) -> Result<(), Trouble> {
-        let files: Vec<(RepoPath, Vec<u8>)> =
+        let bytes: Vec<(RepoPath, Vec<u8>)> =
             files.iter().map(|(path, text)| (path.clone(), text.clone().into_bytes())).collect();
-        match expected {
-            Some(head) => self.parts.github.commit(at, (LEDGER_BRANCH, head), &files, message).await?,
-            None => self.parts.github.create_ledger(at, &files, message).await?,
+        let _turn = self.ledgers.turn(at.id).await;
+        let here = self.fetch(at, &[]).await?;
+        let Some(tip) = here.refs.heads.get(LEDGER_BRANCH).copied() else {
+            self.parts.github.create_ledger(at, &bytes, message).await?;
+            return Ok(());
         };
+        if expected != Some(tip) {
+            let paths: Vec<RepoPath> = files.iter().map(|(path, _)| path.clone()).collect();
+            let same = here.blocking(move |repo| {
+                let ids = |commit: Oid| -> Result<Vec<Option<Oid>>, GitError> {
+                    let tree = Tree::new(repo.tree_of(commit)?, repo);
+                    Ok(paths.iter().map(|path| Some(tree.entry(path).ok()??.id)).collect())
+                };
+                let before = expected.map_or(Ok(vec![None; paths.len()]), ids)?;
+                Ok(before == ids(tip)?)
+            });
+            if !same.await? {
+                let moved = "somebody else decided on the same at the same time";
+                return Err(ApiError::new(Kind::Conflict, Scope::Pull, moved).into());
+            }
+        }
+        self.parts.github.commit(at, (LEDGER_BRANCH, tip), &bytes, message).await?;
         Ok(())
     }
 
     /// Branch, signed commit, pull request: each step finds what a killed pass before it left.
-    async fn promote(&self, at: &RepoAt, base_branch: &str, promotion: &Promotion) -> Result<u64, Trouble> {
-        let github = &self.parts.github;
-        let files = self.edits(at, promotion.base, &promotion.edit).await?;
+    async fn promote(&self, snapshot: &Snapshot, at: &RepoAt, promotion: &Promotion) -> Result<u64, Trouble> {
+        let (github, base_branch) = (&self.parts.github, snapshot.common.repo.default_branch.as_str());
+        let files = self.edits(snapshot, at, promotion.base, &promotion.edit).await?;
         match github.create_branch(at, &promotion.branch, promotion.base).await {
             Ok(()) => {}
             Err(error) if error.kind == Kind::Conflict => {
@@ -136,7 +157,18 @@ impl Reconciler {
     }
 
     /// The files a version edit changes, computed from the tree the plan was made on.
-    async fn edits(&self, at: &RepoAt, base: Oid, edit: &VersionEdit) -> Result<Vec<(RepoPath, Vec<u8>)>, Trouble> {
+    async fn edits(
+        &self,
+        snapshot: &Snapshot,
+        at: &RepoAt,
+        base: Oid,
+        edit: &VersionEdit,
+    ) -> Result<Vec<(RepoPath, Vec<u8>)>, Trouble> {
+        let app = match &snapshot.common.config {
+            Configuration::Valid(pipeline) => pipeline.app(&edit.app).cloned(),
+            Configuration::Missing | Configuration::Broken(_) => None,
+        };
+        let app = app.ok_or_else(|| Trouble::bug("a promotion of an application that is not configured"))?;
         let here = self.fetch(at, &[base]).await?;
         let edit = edit.clone();
         let files = here
@@ -148,7 +180,7 @@ impl Reconciler {
                     digest: None,
                 };
                 let tags: Vec<_> = edit.tags.iter().map(new).collect();
-                Ok(versions::version_edits(&tree, &edit.folder, &tags))
+                Ok(versions::version_edits(&tree, &edit.folder, &app, &tags))
             })
             .await?;
         files.map_err(|problems| {

@@ -66,7 +66,7 @@ impl Expectations {
 
     /// Remembers a confirmed write and the number GitHub gave it.
     pub(super) fn written(&self, repo: RepoId, effect: &Effect, id: Option<u64>, now: Timestamp) {
-        if matches!(effect, Effect::Wake(_)) {
+        if matches!(effect, Effect::Wake(_) | Effect::Tell { .. }) {
             return;
         }
         let mut writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -91,6 +91,7 @@ fn content(effect: &Effect) -> u64 {
         Effect::Promote(promotion) => (&promotion.edit.tags, promotion.base).hash(&mut hasher),
         Effect::Commit { edit, base, .. } => (&edit.tags, base).hash(&mut hasher),
         Effect::Wake(_)
+        | Effect::Tell { .. }
         | Effect::React { .. }
         | Effect::Close { .. }
         | Effect::UpdateBranch { .. }

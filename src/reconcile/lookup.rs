@@ -5,18 +5,23 @@ use super::{Reconciler, Trouble};
 use sha2::{Digest, Sha256};
 
 use crate::config;
-use crate::git::Merge;
-use crate::github::Kind;
+use crate::git::{GitError, Merge};
+use crate::github::{Kind, RepoAt};
+use crate::model::facts::Arrival;
 use crate::model::finding::Evaluation;
 use crate::model::id::Oid;
 use crate::model::ledger::Ledger;
+use crate::model::path::RepoPath;
 use crate::model::pipeline::Pipeline;
 use crate::model::plan::Need;
-use crate::model::snapshot::{Change, Changelog, Configuration, Decided, PullBrief, Snapshot};
+use crate::model::snapshot::{
+    Change, Changelog, Common, Configuration, Decided, Permission, PullBrief, Snapshot, Subject,
+};
 use crate::model::tree::Tree;
+use crate::model::wide::FREEZES;
 use crate::policy::between::Sides;
 use crate::policy::files;
-use crate::queue::Note;
+use crate::queue::Lease;
 use crate::worker::Request;
 
 /// Commits listed in a changelog; a promotion of more is described by its numbers.
@@ -37,13 +42,18 @@ impl Reconciler {
         &self,
         snapshot: &mut Snapshot,
         need: Need,
-        notes: &[Note],
+        lease: &Lease,
         seen: &mut Seen,
     ) -> Result<(), Trouble> {
-        match self.answer(snapshot, &need, notes, seen).await {
+        match self.answer(snapshot, &need, lease, seen).await {
             Ok(()) => Ok(()),
             // What is denied or gone stays so for this pass: the plan goes on and says so.
             Err(Trouble::Api(error)) if matches!(error.kind, Kind::Denied | Kind::Gone | Kind::Invalid) => {
+                snapshot.facts.unmet.insert(need, error.to_string());
+                Ok(())
+            }
+            // A commit somebody pushed away and approved before that: gone from the server, it counts for nothing.
+            Err(Trouble::Git(error @ (GitError::Missing(_) | GitError::Refused(_)))) if is_past(snapshot, &need) => {
                 snapshot.facts.unmet.insert(need, error.to_string());
                 Ok(())
             }
@@ -55,7 +65,7 @@ impl Reconciler {
         &self,
         snapshot: &mut Snapshot,
         need: &Need,
-        notes: &[Note],
+        lease: &Lease,
         seen: &mut Seen,
     ) -> Result<(), Trouble> {
         let Some(listing) = self.directory.find(snapshot.common.repo.id) else {
@@ -76,14 +86,21 @@ impl Reconciler {
                 let pulls = github.branch_pulls(at, branch).await?;
                 snapshot.facts.branches.insert(branch.clone(), pulls);
             }
+            Need::Arrival(commit) => {
+                let arrival = self.arrival(&snapshot.common, at, *commit).await?;
+                snapshot.facts.arrivals.insert(*commit, arrival);
+            }
             Need::Permission(login) => {
-                let permission = github.permission(at, login).await?;
+                let permission = self.permission(at, login).await?;
                 snapshot.facts.permissions.insert(login.clone(), permission);
             }
             Need::Member { team, login } => {
-                let Some((org, slug)) = team.split_once('/') else { return Ok(()) };
-                let member = github.team_member(at.installation, org, slug, login).await?;
+                let member = self.member(at, team, login).await?;
                 snapshot.facts.members.insert((team.clone(), login.clone()), member);
+            }
+            Need::Labelled { number, label } => {
+                let labelled = github.labelled(at, *number, label).await?;
+                snapshot.facts.labelled.insert((*number, label.clone()), labelled);
             }
             Need::Changelog { app, from, to } => {
                 let changelog = self.changelog(snapshot, app, *from, *to).await?;
@@ -93,11 +110,11 @@ impl Reconciler {
                 let Configuration::Valid(pipeline) = &snapshot.common.config else { return Ok(()) };
                 let Some(app) = pipeline.app(app) else { return Ok(()) };
                 if seen.here.is_none() {
-                    let (_, open) = github.repo(at).await?;
+                    let (_, open) = self.repo(at, lease.asked_at).await?;
                     seen.here = Some((self.fetch(at, &[]).await?, open.open));
                 }
                 let Some((here, open)) = &seen.here else { return Ok(()) };
-                let facts = self.way(&snapshot.common, here, (app, pipeline), open, notes).await?;
+                let facts = self.way(&snapshot.common, here, (app, pipeline), open, &lease.notes).await?;
                 snapshot.facts.pipelines.insert(app.name.clone(), facts);
             }
             Need::Pull(number) => {
@@ -119,6 +136,28 @@ impl Reconciler {
             }
         }
         Ok(())
+    }
+
+    async fn permission(&self, at: &RepoAt, login: &str) -> Result<Permission, Trouble> {
+        let now = self.parts.clock.now();
+        if let Some(known) = self.people.permission(at.id, login, now) {
+            return Ok(known);
+        }
+        let permission = self.parts.github.permission(at, login).await?;
+        self.people.remember_permission(at.id, login, permission, now);
+        Ok(permission)
+    }
+
+    async fn member(&self, at: &RepoAt, team: &str, login: &str) -> Result<bool, Trouble> {
+        // The configuration lets no other text through; nobody is a member of what is no team.
+        let Some((org, slug)) = team.split_once('/') else { return Ok(false) };
+        let now = self.parts.clock.now();
+        if let Some(known) = self.people.member(at.installation, team, login, now) {
+            return Ok(known);
+        }
+        let member = self.parts.github.team_member(at.installation, org, slug, login).await?;
+        self.people.remember_member(at.installation, (team, login), member, now);
+        Ok(member)
     }
 
     /// What merging `head` into `base` does to the environments, under the rules of the default branch.
@@ -188,8 +227,29 @@ impl Reconciler {
             return Ok(Vec::new());
         };
         let here = self.commits(&listing.at, &[tip]).await?;
-        let commits = here.blocking(move |repo| repo.changes_of(tip, &file, MAX_DECISIONS)).await?;
-        Ok(commits.into_iter().map(|(at, message)| Decided::read(at, &message, app, environment)).collect())
+        let freezes: Option<RepoPath> = FREEZES.parse().ok();
+        let (own, wide) = here
+            .blocking(move |repo| {
+                let read = |file: &RepoPath| repo.changes_of(tip, file, MAX_DECISIONS);
+                Ok((read(&file)?, freezes.as_ref().map(read).transpose()?.unwrap_or_default()))
+            })
+            .await?;
+        let own = own.into_iter().map(|(at, message)| Decided::read(at, &message, app, environment));
+        let wide = wide.into_iter().map(|(at, message)| Decided::read(at, &message, environment, environment));
+        Ok(own.chain(wide.filter(|decided| decided.is_about(environment))).collect())
+    }
+
+    /// How a commit reached the default branch; that it came as it should never changes.
+    async fn arrival(&self, common: &Common, at: &RepoAt, commit: Oid) -> Result<Arrival, Trouble> {
+        let key = (at.id, commit);
+        if let Some(known) = self.caches.arrival(&key) {
+            return Ok(known);
+        }
+        let found = self.parts.github.arrival(at, commit, &common.repo.default_branch, &self.bot).await?;
+        if found.green || found.ours {
+            self.caches.remember_arrival(key, found.clone());
+        }
+        Ok(found)
     }
 
     /// The key of masks in one comparison: the same trees give the same text again, and no fingerprint fits another comparison.
@@ -228,5 +288,15 @@ impl Reconciler {
             })
             .collect();
         Ok(Changelog { changes, total: log.total })
+    }
+}
+
+/// Whether an evaluation is of a commit that no longer heads what the key is about.
+fn is_past(snapshot: &Snapshot, need: &Need) -> bool {
+    let Need::Evaluation { head, .. } = need else { return false };
+    match &snapshot.subject {
+        Subject::Head(subject) => subject.head != *head,
+        Subject::Pull(subject) => subject.pull.as_ref().is_none_or(|pull| pull.brief.head != *head),
+        Subject::Repo(_) | Subject::Pipeline(_) => false,
     }
 }

@@ -6,8 +6,11 @@
 mod apply;
 mod directory;
 mod expect;
+mod ledgers;
 mod lookup;
 mod observe;
+mod people;
+mod reads;
 mod routes;
 mod trouble;
 mod way;
@@ -26,7 +29,7 @@ use crate::github::GitHub;
 use crate::model::id::Key;
 use crate::model::plan::{Effect, Plan};
 use crate::model::snapshot::{Bot, Snapshot};
-use crate::queue::{Lease, Note, Outcome, Queue, QueueError, Wake};
+use crate::queue::{Lease, Outcome, Queue, QueueError, Wake};
 use crate::telemetry::metrics::Metrics;
 use crate::worker::Worker;
 
@@ -86,6 +89,9 @@ pub struct Reconciler {
     directory: Directory,
     expectations: Expectations,
     caches: way::Caches,
+    reads: reads::Reads,
+    ledgers: ledgers::Turns,
+    people: people::People,
     /// Until when nothing is created: reads may be stale right after a start.
     quiet_until: Mutex<Timestamp>,
 }
@@ -104,6 +110,9 @@ impl Reconciler {
             directory: Directory::default(),
             expectations: Expectations::default(),
             caches: way::Caches::default(),
+            reads: reads::Reads::default(),
+            ledgers: ledgers::Turns::default(),
+            people: people::People::default(),
             quiet_until,
         });
         this.sweep().await?;
@@ -239,17 +248,27 @@ impl Reconciler {
 
     async fn attempt(&self, lease: &Lease) -> Result<Option<Timestamp>, Trouble> {
         let Some(mut snapshot) = self.observe(lease).await? else { return Ok(None) };
-        let plan = self.plan(&mut snapshot, &lease.notes).await?;
+        let plan = self.plan(&mut snapshot, lease).await?;
         let mut look_again_at = plan.look_again_at;
         let later = |at: Timestamp, old: Option<Timestamp>| Some(old.map_or(at, |old| old.min(at)));
         for verdict in &plan.verdicts {
             tracing::debug!(key = %lease.key, code = verdict.code, answer = ?verdict.answer, "{}", verdict.text);
         }
-        let mut wakes = Vec::new();
+        let (mut wakes, mut told) = (Vec::new(), Vec::new());
         for effect in plan.effects {
-            if let Effect::Wake(key) = &effect {
-                wakes.extend(self.wakes(&snapshot, key, &lease.notes));
-                continue;
+            match &effect {
+                Effect::Wake(key) => {
+                    wakes.extend(self.wakes(&snapshot, key, &lease.notes));
+                    continue;
+                }
+                Effect::Tell { key, news } => {
+                    if self.caches.is_news(key, news) {
+                        wakes.extend(self.wakes(&snapshot, key, &lease.notes));
+                        told.push((key.clone(), news.clone()));
+                    }
+                    continue;
+                }
+                _ => {}
             }
             self.wake(&mut wakes).await?;
             let now = self.parts.clock.now();
@@ -263,6 +282,7 @@ impl Reconciler {
             }
         }
         self.wake(&mut wakes).await?;
+        told.into_iter().for_each(|(key, news)| self.caches.told(key, news));
         Ok(look_again_at)
     }
 
@@ -276,7 +296,7 @@ impl Reconciler {
     }
 
     /// Decides, looks up what the plan asks for, and decides again.
-    async fn plan(&self, snapshot: &mut Snapshot, notes: &[Note]) -> Result<Plan, Trouble> {
+    async fn plan(&self, snapshot: &mut Snapshot, lease: &Lease) -> Result<Plan, Trouble> {
         let mut seen = lookup::Seen::default();
         for _ in 0..MAX_ROUNDS {
             let plan = decide(snapshot);
@@ -284,15 +304,19 @@ impl Reconciler {
                 return Ok(plan);
             }
             for need in plan.needs {
-                self.look_up(snapshot, need, notes, &mut seen).await?;
+                self.look_up(snapshot, need, lease, &mut seen).await?;
             }
         }
         Err(Trouble::bug("the plan kept asking for more than eight rounds"))
     }
 
     async fn write(&self, snapshot: &Snapshot, effect: &Effect) -> Result<(), Trouble> {
-        let id = self.apply(snapshot, effect).await?;
-        self.expectations.written(snapshot.common.repo.id, effect, id, self.parts.clock.now());
+        let repo = snapshot.common.repo.id;
+        let applied = self.apply(snapshot, effect).await;
+        // Also what failed may have been done.
+        self.reads.written(repo, self.parts.clock.now());
+        let id = applied?;
+        self.expectations.written(repo, effect, id, self.parts.clock.now());
         Ok(())
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::{Reconciler, Trouble};
 use crate::config;
 use crate::git::{Content, GitError, RefSpec, Refs, RepoSlot, Store};
@@ -47,7 +49,7 @@ impl Reconciler {
     /// Sees what a key is about; `None` when it is no more.
     pub(super) async fn observe(&self, lease: &Lease) -> Result<Option<Snapshot>, Trouble> {
         let Some(at) = self.reach(lease).await? else { return Ok(None) };
-        let (repo, subject) = match self.subject(&at, &lease.key).await {
+        let (repo, subject) = match self.subject(&at, lease).await {
             Ok(found) => found,
             Err(Trouble::Api(error)) if error.kind == crate::github::Kind::Gone => return Ok(None),
             Err(trouble) => return Err(trouble),
@@ -96,9 +98,9 @@ impl Reconciler {
         Ok(found.map(|listing| listing.at))
     }
 
-    async fn subject(&self, at: &RepoAt, key: &Key) -> Result<(Repo, Subject), Trouble> {
+    async fn subject(&self, at: &RepoAt, lease: &Lease) -> Result<(Repo, Subject), Trouble> {
         let github = &self.parts.github;
-        Ok(match key {
+        Ok(match &lease.key {
             Key::Repo(id) => {
                 let (repo, mut subject) = github.repo(at).await?;
                 subject.pipelines = self.directory.pipelines_of(*id);
@@ -113,11 +115,22 @@ impl Reconciler {
                 (repo, Subject::Head(subject))
             }
             Key::Pipeline(_, app) => {
-                let (repo, subject) = github.repo(at).await?;
+                let (repo, subject) = self.repo(at, lease.asked_at).await?;
                 // The open pull requests ride along until the configuration is known.
                 (repo, Subject::Pipeline(waiting(app, subject)))
             }
         })
+    }
+
+    /// A repository and its open pull requests, as they were at some moment after `asked_at`.
+    pub(super) async fn repo(&self, at: &RepoAt, asked_at: Timestamp) -> Result<(Repo, RepoSubject), Trouble> {
+        let begun = self.parts.clock.now();
+        if let Some(known) = self.reads.after(at.id, asked_at, begun) {
+            return Ok(known);
+        }
+        let (repo, subject) = self.parts.github.repo(at).await?;
+        self.reads.keep(begun, &repo, &subject);
+        Ok((repo, subject))
     }
 
     /// Fills in an application's way; `None` when the configuration knows no such application.
@@ -154,6 +167,11 @@ impl Reconciler {
         let refs = [RefSpec::Default, RefSpec::Tags];
         let want: Vec<_> = refs.into_iter().chain(branches.iter().cloned().map(RefSpec::Branch)).collect();
         self.sync(at, Content::Commits, &want).await
+    }
+
+    /// A commit of a source with the folders of all its history, but no files.
+    pub(super) async fn folders_at(&self, at: &RepoAt, tip: Oid) -> Result<Fetched, Trouble> {
+        self.sync(at, Content::Trees, &[RefSpec::Commit(tip)]).await
     }
 
     async fn sync(&self, at: &RepoAt, content: Content, want: &[RefSpec]) -> Result<Fetched, Trouble> {

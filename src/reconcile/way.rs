@@ -7,18 +7,24 @@ use jiff::Timestamp;
 use super::observe::Fetched;
 use super::{Reconciler, Trouble};
 use crate::decide::holdings;
-use crate::model::finding::Problem;
-use crate::model::id::Oid;
+use crate::git::Scope;
+use crate::model::facts::Arrival;
+use crate::model::finding::{Location, Problem};
+use crate::model::id::{Key, Oid};
 use crate::model::ledger::Ledger;
 use crate::model::path::RepoPath;
-use crate::model::pipeline::{App, Pipeline};
-use crate::model::snapshot::{Commit, Common, Configuration, Holding, Holdings, PipelineFacts, PullBrief, Source, Tag};
+use crate::model::pipeline::{App, Environment, Pipeline, TAG_OF, Takes};
+use crate::model::snapshot::{
+    Commit, Common, Configuration, HeldField, Holding, Holdings, PipelineFacts, PullBrief, Repo, Source, Tag,
+};
 use crate::model::tree::Tree;
 use crate::queue::Note;
-use crate::render::versions::{self, VersionField};
+use crate::render::versions::{self, Holder, Shelf, VersionField};
 
 /// Changes of an environment's folder that are looked back on: rollback and soak need the last few versions, not the archive.
 const MAX_HISTORY: usize = 50;
+/// Commits of trunk to choose from: what waits in a queue, or stands before commits that nothing builds.
+const MAX_TRUNK: usize = 20;
 /// Tags that may still matter, newest versions first: candidates, and names of what is held.
 const MAX_TAGS: usize = 200;
 
@@ -44,7 +50,7 @@ impl Reconciler {
                     .is_some_and(|(_, rest)| rest.rsplit_once('/').is_some_and(|(name, _)| name == app.name))
         };
         facts.promotions = open.iter().filter(ours).cloned().collect();
-        let source = match self.source(common, here, app, notes).await {
+        let source = match self.source(common, here, (app, pipeline), notes).await {
             Ok(source) => source,
             Err(SourceTrouble::Trouble(trouble)) => return Err(trouble),
             Err(SourceTrouble::Problem(problem)) => {
@@ -55,7 +61,11 @@ impl Reconciler {
         let (mut source, at_source) = source;
         for environment in &pipeline.environments {
             let Some(folder) = environment.folder(&app.name) else { continue };
-            let held = self.holdings(common, here, app, &folder, &source, &at_source).await?;
+            let mut held = self.held(common, here, app, folder).await?;
+            if let Some(problem) = untagged(environment, &held) {
+                held.problems.push(problem);
+            }
+            self.name_versions(app, &source, &at_source, &mut held).await?;
             facts.environments.insert(environment.name.clone(), held);
         }
         source.descendants = self.descendants(&source, &facts, &common.ledger, &app.name, &at_source).await?;
@@ -67,7 +77,7 @@ impl Reconciler {
         &self,
         common: &Common,
         here: &Fetched,
-        app: &App,
+        (app, pipeline): (&App, &Pipeline),
         notes: &[Note],
     ) -> Result<(Source, Fetched), SourceTrouble> {
         let (repo, fetched) = match app.source.as_ref().filter(|name| **name != common.repo.name) {
@@ -107,16 +117,24 @@ impl Reconciler {
             pusher: pusher(notes, name, tag.object, tag.commit),
         });
         let tags = tags.collect();
-        let trunk = match tip {
-            Some(id) => self.commit_info(&fetched, id).await?,
-            None => None,
+        let mut trunk = match tip {
+            Some(tip) => self.trunk(here, &fetched, tip, scope(common, &repo, app, pipeline)).await?.into_iter(),
+            None => Vec::new().into_iter(),
         };
-        Ok((Source { repo, trunk, tags, descendants: BTreeMap::new() }, fetched))
+        let (newest, earlier) = (trunk.next(), trunk.collect());
+        Ok((Source { repo, trunk: newest, earlier, tags, descendants: BTreeMap::new() }, fetched))
     }
 
-    async fn commit_info(&self, fetched: &Fetched, id: Oid) -> Result<Option<Commit>, Trouble> {
-        let info = fetched.blocking(move |repo| repo.commit_info(id)).await?;
-        Ok(Some(Commit { id, subject: info.subject, at: info.at }))
+    /// The newest commits of trunk that count for an application.
+    async fn trunk(&self, here: &Fetched, fetched: &Fetched, tip: Oid, scope: Scope) -> Result<Vec<Commit>, Trouble> {
+        let place = match (scope.is_everything(), fetched.at.id == here.at.id) {
+            (true, _) => fetched.clone(),
+            // Where the environments are, everything is at hand anyway.
+            (false, true) => self.commits(&here.at, &[tip]).await?,
+            (false, false) => self.folders_at(&fetched.at, tip).await?,
+        };
+        let found = place.blocking(move |repo| repo.trunk(tip, &scope, MAX_TRUNK)).await?;
+        Ok(found.into_iter().map(|info| Commit { id: info.id, subject: info.subject, at: info.at }).collect())
     }
 
     /// Everything the tips reach, remembered by tips: years of tags are checked against it at once.
@@ -131,48 +149,55 @@ impl Reconciler {
     }
 
     /// What one environment holds of the application, and held before.
-    async fn holdings(
+    async fn held(&self, common: &Common, here: &Fetched, app: &App, folder: RepoPath) -> Result<Holdings, Trouble> {
+        let Some(tip) = common.repo.tip else { return Ok(Holdings { folder, ..Holdings::default() }) };
+        let app = app.clone();
+        here.blocking(move |repo| {
+            let mut shelf = Shelf::default();
+            let tree = Tree::new(repo.tree_of(tip)?, repo);
+            let now = shelf.look(&tree, &folder, &app);
+            let mut held = Holdings { folder, ..Holdings::default() };
+            held.problems = now.problems(&tree, &held.folder);
+            held.problems.extend(shelf.rehearse(&tree, &now, &app));
+            held.left = versions::left_alone(&now.fields);
+            held.fields = held_fields(&now.fields);
+            if !now.is_whole() {
+                return Ok(held);
+            }
+            let place = changes_with(&held.folder, &now.fields);
+            let history = repo.first_parent_history(tip, &place, MAX_HISTORY)?;
+            // Where the folder was gone, nothing ran of which the next version would have to know.
+            for step in history.into_iter().filter(|step| step.tree.is_some()) {
+                let tree = Tree::new(repo.tree_of(step.commit)?, repo);
+                let then = shelf.look(&tree, &held.folder, &app);
+                // What once could not be read ends what is looked back on.
+                if !then.is_whole() {
+                    break;
+                }
+                merge_step(&mut held.history, step.commit, step.at, &then.fields);
+            }
+            Ok(held)
+        })
+        .await
+    }
+
+    /// Names what was held in the words of the source.
+    async fn name_versions(
         &self,
-        common: &Common,
-        here: &Fetched,
         app: &App,
-        folder: &RepoPath,
         source: &Source,
         at_source: &Fetched,
-    ) -> Result<Holdings, Trouble> {
-        let mut held = Holdings { folder: folder.clone(), ..Holdings::default() };
-        let Some(tip) = common.repo.tip else { return Ok(held) };
-        let images: Vec<String> = app.images.iter().map(|image| image.name.clone()).collect();
-        let place = folder.clone();
-        let steps = here
-            .blocking(move |repo| {
-                let mut steps = Vec::new();
-                let history = repo.first_parent_history(tip, &place, MAX_HISTORY)?;
-                // Where the folder was gone, nothing ran of which the next version would have to know.
-                for step in history.into_iter().filter(|step| step.tree.is_some()) {
-                    let root = repo.tree_of(step.commit)?;
-                    let fields = versions::version_fields(&Tree::new(root, repo), &place, &images);
-                    steps.push((step.commit, step.at, fields));
-                }
-                Ok(steps)
-            })
-            .await?;
-        for (n, (by, at, fields)) in steps.into_iter().enumerate() {
-            match fields {
-                Ok(fields) => merge_step(&mut held.history, by, at, &fields),
-                Err(problems) if n == 0 => held.problems = problems,
-                // What once could not be read ends what is looked back on.
-                Err(_) => break,
-            }
-        }
-        let shorts: BTreeSet<String> = held.history.iter().flat_map(|h| h.tags.values().cloned()).collect();
+        held: &mut Holdings,
+    ) -> Result<(), Trouble> {
+        let tags = held.history.iter().flat_map(|holding| holding.tags.values());
+        let words: BTreeSet<String> = tags.flat_map(|tag| holdings::commit_words(tag)).map(str::to_owned).collect();
         let commits = at_source
             .blocking(move |repo| {
-                Ok(shorts.into_iter().filter_map(|s| repo.find_commit(&s).map(|id| (s, id))).collect())
+                Ok(words.into_iter().filter_map(|s| repo.find_commit(&s).map(|id| (s, id))).collect())
             })
             .await?;
         holdings::name_versions(app, source, &commits, &mut held.history);
-        Ok(held)
+        Ok(())
     }
 
     /// Which of what is held follows which of what wants in.
@@ -199,7 +224,26 @@ impl Reconciler {
             .chain(source.trunk.iter().map(|tip| tip.id))
             .chain(asked.filter_map(|request| request.commit))
             .collect();
-        at_source.blocking(move |repo| repo.descendants(&wanting, &held)).await
+        let firsts = ledger.entries.iter().filter(|((name, _), _)| name == app);
+        let firsts = firsts.filter_map(|(_, entry)| entry.first_sight.as_ref()?.trunk);
+        let now: BTreeSet<Oid> =
+            facts.environments.values().filter_map(|held| held.history.first()?.commit).chain(firsts).collect();
+        let earlier: BTreeSet<Oid> = source.trunk.iter().chain(&source.earlier).map(|commit| commit.id).collect();
+        at_source
+            .blocking(move |repo| {
+                let mut found = repo.descendants(&wanting, &held)?;
+                // What is held now, or was at first sight, also against what wants in, the other way round, and older trunk.
+                for (ancestors, candidates) in [(&now, &wanting), (&earlier, &now)] {
+                    for (ancestor, more) in repo.descendants(ancestors, candidates)? {
+                        let known = found.entry(ancestor).or_default();
+                        known.extend(more);
+                        known.sort_unstable();
+                        known.dedup();
+                    }
+                }
+                Ok(found)
+            })
+            .await
     }
 }
 
@@ -215,10 +259,45 @@ impl From<Trouble> for SourceTrouble {
     }
 }
 
+/// The folder whose changes can change what an environment holds: its own, or what it shares with the base that sets a version.
+fn changes_with(folder: &RepoPath, fields: &[VersionField]) -> RepoPath {
+    let based = fields.iter().filter(|field| field.holder == Holder::Base).map(|field| field.location.file.parent());
+    based.fold(folder.clone(), |mut common, base| {
+        while !base.is_within(&common) && !common.is_root() {
+            common = common.parent();
+        }
+        common
+    })
+}
+
+/// Where a promotion would write.
+fn held_fields(fields: &[VersionField]) -> Vec<HeldField> {
+    let ours = fields.iter().filter(|field| field.left.is_none());
+    let held = ours.map(|field| {
+        let location = match field.holder {
+            Holder::Base => Location { path: field.file.clone(), line: 0, column: 0 },
+            _ => field.location.location(),
+        };
+        HeldField { carrier: field.image.clone(), location }
+    });
+    let mut held: Vec<HeldField> = held.collect();
+    held.dedup();
+    held
+}
+
+/// A tag of the source cannot be written where every commit of trunk enters.
+fn untagged(environment: &Environment, held: &Holdings) -> Option<Problem> {
+    let field = held.fields.iter().find(|field| field.carrier.starts_with(TAG_OF))?;
+    (environment.takes == Takes::Trunk).then(|| Problem {
+        location: Some(field.location.clone()),
+        message: format!("{} takes trunk, whose commits have no tag to write as `ref.tag`", environment.name),
+        help: Some("Use `ref.branch`, which Flux follows by itself, or `ref.commit`.".to_owned()),
+    })
+}
+
 /// Adds one older step to a history: equal tags only move the beginning back.
 fn merge_step(history: &mut Vec<Holding>, by: Oid, at: Timestamp, fields: &[VersionField]) {
-    let tags: BTreeMap<String, String> =
-        fields.iter().map(|field| (field.image.clone(), field.value.clone())).collect();
+    let tags = versions::tags(fields);
     match history.last_mut() {
         Some(newer) if newer.tags == tags => (newer.since, newer.by) = (at, by),
         _ => history.push(Holding { tags, version: None, commit: None, since: at, by }),
@@ -237,6 +316,24 @@ fn pusher(notes: &[Note], tag: &str, object: Oid, commit: Oid) -> Option<String>
     })
 }
 
+/// Which commits of trunk count for an application. Where the source holds the environments as well, what a promotion writes there
+/// is no reason for another one.
+fn scope(common: &Common, source: &Repo, app: &App, pipeline: &Pipeline) -> Scope {
+    let without = if source.id == common.repo.id {
+        pipeline.environments.iter().flat_map(|environment| environment.folders(&pipeline.apps)).collect()
+    } else {
+        Vec::new()
+    };
+    Scope { within: app.paths.clone(), without }
+}
+
+fn hash(text: &str) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// `release/*` against a branch: one star at the end.
 fn glob(pattern: &str, text: &str) -> bool {
     match pattern.strip_suffix('*') {
@@ -251,7 +348,13 @@ pub(super) struct Caches {
     ancestors: std::sync::Mutex<Vec<(AncestorsKey, std::sync::Arc<BTreeSet<Oid>>)>>,
     /// By the file's id: whoever holds the same file reads the same in it.
     configurations: std::sync::Mutex<Vec<(Oid, Configuration)>>,
+    /// Commits that came as they should; the others are few, and asked about again.
+    arrivals: std::sync::Mutex<BTreeMap<ArrivalKey, Arrival>>,
+    /// What keys were told last, as a hash: whoever is told again after a start only looks once more.
+    told: std::sync::Mutex<BTreeMap<Key, u64>>,
 }
+
+type ArrivalKey = (crate::model::id::RepoId, Oid);
 
 type AncestorsKey = (crate::model::id::RepoId, Vec<Oid>);
 
@@ -259,6 +362,10 @@ type AncestorsKey = (crate::model::id::RepoId, Vec<Oid>);
 const MAX_ANCESTRIES: usize = 64;
 /// Configurations kept; the largest takes a megabyte or two.
 const MAX_CONFIGURATIONS: usize = 32;
+/// Keys that are remembered to have been told something: two for each open promotion. Then it begins anew.
+const MAX_TOLD: usize = 20_000;
+/// Arrivals kept, some hundred bytes each: what 1,000 applications hold in a dozen gated environments. Then it begins anew.
+const MAX_ARRIVALS: usize = 12_000;
 
 impl Caches {
     /// What was read in the file with this id; the one used last is forgotten last.
@@ -277,6 +384,34 @@ impl Caches {
             known.remove(0);
         }
         known.push((file, read));
+    }
+
+    /// Whether a key was told something else before, or nothing.
+    pub(super) fn is_news(&self, key: &Key, news: &str) -> bool {
+        let known = self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.get(key) != Some(&hash(news))
+    }
+
+    /// Remembers what a key was told.
+    pub(super) fn told(&self, key: Key, news: String) {
+        let mut known = self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if known.len() >= MAX_TOLD {
+            known.clear();
+        }
+        known.insert(key, hash(&news));
+    }
+
+    /// How a commit came, when that is settled.
+    pub(super) fn arrival(&self, key: &ArrivalKey) -> Option<Arrival> {
+        self.arrivals.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(key).cloned()
+    }
+
+    pub(super) fn remember_arrival(&self, key: ArrivalKey, arrival: Arrival) {
+        let mut known = self.arrivals.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if known.len() >= MAX_ARRIVALS {
+            known.clear();
+        }
+        known.insert(key, arrival);
     }
 
     fn ancestors(&self, key: &AncestorsKey) -> Option<std::sync::Arc<BTreeSet<Oid>>> {

@@ -3,8 +3,10 @@
 //! Measured on kustomize v5.8: `yes` and its like are text, dates become timestamps, whole floats are integers, keys must be
 //! text, and a folded text gains a line break before its more-indented lines.
 
+use smol_str::{SmolStr, format_smolstr};
+
 use super::source::Source;
-use crate::manifest::node::{Key, Map, Node, Span, Value};
+use crate::manifest::node::{Key, Node, Span, Value};
 
 /// A value Kustomize cannot take, and where.
 pub(super) type Refusal = Box<(Span, &'static str)>;
@@ -15,11 +17,11 @@ pub(super) const REFOLDED: &str = "Flux applies this text with an empty line bef
 pub(super) const FOLD_HELP: &str =
     "Write it with `|` instead of `>`; `kubectl apply` would read it without those lines.";
 
-/// Rereads a document of the file `bytes`; tells also which texts became others by being folded twice.
-pub(super) fn as_kustomize(node: Node, bytes: &[u8]) -> Result<(Node, Vec<Span>), Refusal> {
+/// Rereads a document of the file `bytes`; tells which texts became others by being folded twice.
+pub(super) fn as_kustomize(node: &mut Node, bytes: &[u8]) -> Result<Vec<Span>, Refusal> {
     let mut refolded = Vec::new();
-    let node = reread(node, &mut Reader { bytes, refolded: &mut refolded }, Place::Object)?;
-    Ok((node, refolded))
+    reread(node, &mut Reader { bytes, refolded: &mut refolded }, Place::Object)?;
+    Ok(refolded)
 }
 
 /// The line of a comment that describes how a list is merged: the original obeys it, and no reader here sees comments.
@@ -56,69 +58,80 @@ impl Place {
 }
 
 /// Recursion is bounded by the reader's depth limit.
-fn reread(node: Node, reader: &mut Reader<'_>, place: Place) -> Result<Node, Refusal> {
-    let Node { value, span, made } = node;
+fn reread(node: &mut Node, reader: &mut Reader<'_>, place: Place) -> Result<(), Refusal> {
     let bytes = reader.bytes;
-    let source = || written(bytes, &span);
-    let value = match value {
+    let quoted = node.quoted;
+    match &mut node.value {
         // Annotations become text as they were written, `1.10` and `true` alike.
-        Value::Bool(_) | Value::Int(_) | Value::Float(_) if place == Place::Annotations && source().is_some() => {
-            Value::String(source().unwrap_or_default().to_owned())
+        Value::Bool(_) | Value::Int(_) | Value::Float(_) if place == Place::Annotations => {
+            if let Some(word) = written(bytes, &node.span) {
+                node.value = Value::String(word.into());
+            }
         }
-        Value::Bool(truth) => match source() {
-            Some(word) if is_old_bool(word) => Value::String(word.to_owned()),
-            _ => Value::Bool(truth),
-        },
-        Value::String(text) => match source() {
-            Some(word) if word.starts_with('>') && place != Place::Annotations => {
-                let folded = refolded(&text);
-                if folded != text {
-                    reader.refolded.push(span.clone());
+        Value::Bool(_) => {
+            if let Some(word) = written(bytes, &node.span).filter(|word| is_old_bool(word)) {
+                node.value = Value::String(word.into());
+                // Kustomize puts quotes around it at once.
+                node.quoted = true;
+            }
+        }
+        Value::Float(number) => {
+            if let Some(number) = whole(*number) {
+                node.value = Value::Int(number);
+            }
+        }
+        Value::Null | Value::Int(_) => {}
+        Value::String(_) if place == Place::Annotations => {}
+        Value::String(text) if quoted => {
+            if bytes.get(node.span.start as usize) == Some(&b'>') {
+                let folded = refolded(text);
+                if folded != *text {
+                    reader.refolded.push(node.span.clone());
+                    *text = folded.into();
                 }
-                Value::String(folded)
             }
-            Some(word) if word == text && place != Place::Annotations => {
-                Value::String(date(text).map_err(|why| Box::new((span.clone(), why)))?)
-            }
-            _ => Value::String(text),
-        },
-        Value::List(list) => {
-            Value::List(list.into_iter().map(|item| reread(item, reader, Place::Other)).collect::<Result<_, _>>()?)
         }
+        Value::String(text) => {
+            if written(bytes, &node.span) == Some(text)
+                && let Some(stamp) = date(text).map_err(|why| Box::new((node.span.clone(), why)))?
+            {
+                *text = stamp;
+            }
+        }
+        Value::List(list) => list.iter_mut().try_for_each(|item| reread(item, reader, Place::Other))?,
         Value::Map(map) => {
-            let mut read = Map::with_capacity(map.len());
-            for (key, value) in map {
+            for (key, value) in map.entries_mut() {
                 let below = place.below(&key.text);
-                read.push_new(key_text(key, bytes)?, reread(value, reader, below)?);
+                key_text(key, bytes)?;
+                reread(value, reader, below)?;
             }
-            Value::Map(read)
         }
-        value => whole(value),
-    };
-    Ok(Node { value, span, made })
+    }
+    Ok(())
 }
 
 /// Rereads only the numbers: what JSON patches hold is read as the API server does.
-pub(super) fn as_json(mut node: Node) -> Node {
-    node.value = match node.value {
-        Value::List(list) => Value::List(list.into_iter().map(as_json).collect()),
-        Value::Map(map) => {
-            let mut read = Map::with_capacity(map.len());
-            map.into_iter().for_each(|(key, value)| read.push_new(key, as_json(value)));
-            Value::Map(read)
+pub(super) fn as_json(node: &mut Node) {
+    match &mut node.value {
+        Value::List(list) => list.iter_mut().for_each(as_json),
+        Value::Map(map) => map.iter_mut().for_each(|(_, value)| as_json(value)),
+        Value::Float(number) => {
+            if let Some(number) = whole(*number) {
+                node.value = Value::Int(number);
+            }
         }
-        value => whole(value),
-    };
-    node
+        _ => {}
+    }
 }
 
 /// A plain text as Kustomize would read it.
 pub(super) fn plain(text: &str) -> Result<Value, &'static str> {
     match crate::manifest::scalar::resolve(text) {
-        Value::Bool(_) if is_old_bool(text) => Ok(Value::String(text.to_owned())),
+        Value::Bool(_) if is_old_bool(text) => Ok(Value::String(text.into())),
         Value::Float(number) if !number.is_finite() => Err("this is no number JSON knows"),
-        Value::String(text) => date(text).map(Value::String),
-        value => Ok(whole(value)),
+        Value::Float(number) => Ok(whole(number).map_or(Value::Float(number), Value::Int)),
+        Value::String(text) => Ok(Value::String(date(&text)?.unwrap_or(text))),
+        value => Ok(value),
     }
 }
 
@@ -129,7 +142,7 @@ pub(super) fn text(source: &mut Source<'_>, node: &Node) -> Result<String, &'sta
         Value::Float(_) => None,
         Value::Null | Value::List(_) | Value::Map(_) => Some(String::new()),
         Value::Bool(truth) => Some(truth.to_string()),
-        Value::String(text) => return Ok(text.clone()),
+        Value::String(text) => return Ok(text.to_string()),
     };
     let bytes = source.bytes(&node.span.file).ok();
     let word = bytes.as_ref().and_then(|bytes| written(bytes, &node.span));
@@ -147,47 +160,53 @@ fn written<'b>(bytes: &'b [u8], span: &Span) -> Option<&'b str> {
 
 /// Words that are booleans for the API server and text for Kustomize.
 fn is_old_bool(word: &str) -> bool {
-    ["y", "n", "yes", "no", "on", "off"].contains(&word.to_lowercase().as_str())
+    word.len() <= 3 && ["y", "n", "yes", "no", "on", "off"].iter().any(|old| word.eq_ignore_ascii_case(old))
 }
 
 /// A number without fraction, as JSON carries it.
-fn whole(value: Value) -> Value {
-    match value {
-        // Up to 2^53 a float is exactly its integer.
-        Value::Float(number) if number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0 => {
-            Value::Int(number as i64)
-        }
-        value => value,
-    }
+fn whole(number: f64) -> Option<i64> {
+    // Up to 2^53 a float is exactly its integer.
+    (number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0).then_some(number as i64)
 }
 
 /// A key, which Kustomize takes only as text.
-fn key_text(key: Key, bytes: &[u8]) -> Result<Key, Refusal> {
+fn key_text(key: &mut Key, bytes: &[u8]) -> Result<(), Refusal> {
+    // Most keys are words that cannot be anything else.
+    if key.text.starts_with(|c: char| c.is_ascii_alphabetic() && !"tTfFnNyYoO".contains(c)) {
+        return Ok(());
+    }
     let plain = match written(bytes, &key.span) {
-        Some(word) if is_old_bool(word) => return Ok(Key { text: word.to_owned(), span: key.span }),
+        Some(word) if is_old_bool(word) => {
+            key.text = word.into();
+            return Ok(());
+        }
         Some(word) => word == key.text,
         None => false,
     };
     let number =
         || key.text.parse::<f64>().is_ok() && key.text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
-    let truth = ["true", "false", "null", "~", ""].contains(&key.text.to_lowercase().as_str());
-    if plain && (truth || number()) {
-        return Err(Box::new((key.span, "Kustomize takes only text as a key, and fails on this one")));
+    let truth = || ["true", "false", "null", "~", ""].iter().any(|word| key.text.eq_ignore_ascii_case(word));
+    if plain && (truth() || number()) {
+        return Err(Box::new((key.span.clone(), "Kustomize takes only text as a key, and fails on this one")));
     }
-    Ok(key)
+    Ok(())
 }
 
-/// A plain text that is a date becomes a timestamp.
-fn date(text: String) -> Result<String, &'static str> {
+/// The timestamp that a plain text becomes when it is a date.
+fn date(text: &str) -> Result<Option<SmolStr>, &'static str> {
+    // Dates begin with a year; other text, which is nearly all, is not looked at closer.
+    if !matches!(text.as_bytes(), [a, b, c, d, b'-', ..] if [a, b, c, d].iter().all(|byte| byte.is_ascii_digit())) {
+        return Ok(None);
+    }
     let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     match shape.as_str() {
-        "0000-00-00" => Ok(format!("{text}T00:00:00Z")),
-        "0000-00-00T00:00:00Z" => Ok(text),
+        "0000-00-00" => Ok(Some(format_smolstr!("{text}T00:00:00Z"))),
+        "0000-00-00T00:00:00Z" => Ok(None),
         // Cut short, or with fractions and zones: close enough to a date that Kustomize may rewrite it.
         shape if shape.starts_with("0000-0") && shape.chars().all(|c| "0-:.tTzZ+ ".contains(c)) => {
             Err("Kustomize would rewrite this as a timestamp")
         }
-        _ => Ok(text),
+        _ => Ok(None),
     }
 }
 
@@ -220,8 +239,9 @@ mod tests {
     use crate::model::path::RepoPath;
 
     fn read(text: &str) -> Result<String, &'static str> {
-        let node = load(&RepoPath::root(), text.as_bytes()).documents.remove(0).node;
-        as_kustomize(node, text.as_bytes()).map(|(node, _)| node.to_json().to_string()).map_err(|refusal| refusal.1)
+        let mut node = load(&RepoPath::root(), text.as_bytes()).documents.remove(0).node;
+        as_kustomize(&mut node, text.as_bytes()).map_err(|refusal| refusal.1)?;
+        Ok(node.to_json().to_string())
     }
 
     #[test]

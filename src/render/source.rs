@@ -61,13 +61,17 @@ impl File {
         }
         let mut documents = Vec::with_capacity(loaded.documents.len());
         for document in loaded.documents {
-            values += count(&document.node);
-            let is_operations = document.node.as_list().is_some();
+            let mut node = document.node;
+            values += count(&node);
+            let is_operations = node.as_list().is_some();
             match reading {
-                Reading::Kustomize if is_operations => documents.push(reading::as_json(document.node)),
-                Reading::Plain => documents.push(document.node),
-                Reading::Kustomize => match reading::as_kustomize(document.node, bytes) {
-                    Ok((node, refolded)) => {
+                Reading::Kustomize if is_operations => {
+                    reading::as_json(&mut node);
+                    documents.push(node);
+                }
+                Reading::Plain => documents.push(node),
+                Reading::Kustomize => match reading::as_kustomize(&mut node, bytes) {
+                    Ok(refolded) => {
                         let help = Some(reading::FOLD_HELP.to_owned());
                         notes.extend(refolded.iter().take(MAX_PROBLEMS).map(|span| Problem {
                             location: Some(span.location()),

@@ -162,7 +162,7 @@ fn mistakes_are_shown_where_they_are_made() {
     ");
     insta::assert_snapshot!(said(
         "resources: [a.yaml]\nreplicas: [{name: web, count: 2}]\n", &[],
-    ), @"env/kustomization.yaml:2:19: no Deployment, ReplicationController, ReplicaSet or StatefulSet is called `web`");
+    ), @"env/kustomization.yaml:2:19: no Deployment, StatefulSet, ReplicaSet or ReplicationController is called `web`");
     insta::assert_snapshot!(said(
         "resources: [a.yaml]\nconfigMapGenerator:\n  - name: a\n    literals: [x]\n    files: [gone, ../../../etc/passwd]\n  - literals: [a=1]\n", &[],
     ), @"

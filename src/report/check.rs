@@ -5,7 +5,7 @@ use super::limits::{CHECK_BYTES, Section, TITLE_CHARS, fit};
 use super::markdown::{line, lines};
 use super::sections::{Place, findings, table, title_of, told};
 use super::verdict;
-use super::words::{count, listed};
+use super::words::{count, listed, sentence};
 use crate::model::finding::{Delta, Evaluation, Finding, Severity};
 use crate::model::id::Oid;
 use crate::model::pipeline::Mode;
@@ -111,11 +111,13 @@ fn annotation(finding: &Finding, environments: &[&str]) -> Option<Annotation> {
         // What the change did not bring must not look as if it did.
         (Delta::Existing | Delta::Fixed, _) | (_, Severity::Info) => AnnotationLevel::Notice,
         (Delta::New, Severity::Warning) => AnnotationLevel::Warning,
+        (Delta::New, Severity::Error) if finding.accepted.is_some() => AnnotationLevel::Warning,
         (Delta::New, Severity::Error) => AnnotationLevel::Failure,
     };
     let object = finding.object.as_ref().map_or(String::new(), |object| format!(": {object}"));
     let before = if finding.delta == Delta::Existing { " (was there before)" } else { "" };
     let mut message = line(&finding.message, MESSAGE_CHARS);
+    message.extend(finding.accepted.as_ref().map(|by| format!("\n{}", line(&sentence(by), MESSAGE_CHARS))));
     for (label, text) in [("Why", &finding.why), ("Fix", &finding.fix)] {
         if !text.is_empty() {
             message.push_str(&format!("\n{label}: {}", line(text, MESSAGE_CHARS)));

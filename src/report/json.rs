@@ -6,7 +6,7 @@ use super::redact::redact_json;
 
 use crate::model::finding::{Delta, Evaluation, Severity};
 
-/// The report: a version of its own shape, a summary, and the evaluation with nothing left out.
+/// The report: a version of its own shape, a summary, and the evaluation with no finding or change left out.
 pub fn json(evaluation: &Evaluation) -> Value {
     let number = |severity: Severity, delta: Delta| {
         evaluation.all_findings().filter(|(_, f)| f.severity == severity && f.delta == delta).count()
@@ -18,13 +18,18 @@ pub fn json(evaluation: &Evaluation) -> Value {
             "fixed": number(severity, Delta::Fixed),
         })
     };
+    let mut environments = json!(evaluation.environments);
+    for environment in environments.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        // Secret values are in it: whoever knows the rest could try them out.
+        environment.remove("digest");
+    }
     redact_json(json!({
         "version": 1,
         "blocks": evaluation.blocks(),
         "errors": by_delta(Severity::Error),
         "warnings": by_delta(Severity::Warning),
         "notes": by_delta(Severity::Info),
-        "environments": evaluation.environments,
+        "environments": environments,
         "findings": evaluation.findings,
     }))
 }

@@ -45,5 +45,6 @@ pub fn problem_finding(problem: &Problem, delta: Delta) -> Finding {
         fix: problem.help.clone().unwrap_or_default(),
         location: problem.location.clone(),
         delta,
+        accepted: None,
     }
 }

@@ -1,12 +1,15 @@
 //! A promotion's pull request: title, body, commit message.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::limits::{COMMENT_BYTES, Section, TITLE_CHARS, fit};
 use super::markdown::{cell_code, code, line, link, path_in_url, prose, text};
 use super::marker::{Marker, mark};
 use super::short::images;
 use super::words::count;
-use crate::model::finding::ImageChange;
+use crate::model::finding::{ImageChange, Location};
 use crate::model::id::Oid;
+use crate::model::path::RepoPath;
 
 /// What a promotion does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +65,8 @@ pub struct PromotionInput<'a> {
     pub cause: &'a str,
     /// The images that change.
     pub images: &'a [ImageChange],
+    /// Where they are written: a place without line is a file that gets an entry of its own.
+    pub fields: &'a [Location],
     /// The commits in between, newest first; as many as were read.
     pub changelog: &'a [ChangelogEntry],
     /// How many there are in all.
@@ -106,7 +111,37 @@ fn what(input: &PromotionInput<'_>) -> String {
     if !input.images.is_empty() {
         out.push_str(&format!("| Images |\n|:--|\n| {} |\n\n", images(input.images)));
     }
+    out.push_str(&written(input.fields));
     out
+}
+
+/// Files that are named; a version is rarely in more than two.
+const MAX_FILES: usize = 10;
+/// Lines that are named of one file.
+const MAX_LINES: usize = 12;
+
+/// Which fields are written where.
+pub(super) fn written(fields: &[Location]) -> String {
+    let mut files: BTreeMap<&RepoPath, BTreeSet<u32>> = BTreeMap::new();
+    for field in fields {
+        files.entry(&field.path).or_default().insert(field.line);
+    }
+    let file = |(path, lines): (&&RepoPath, &BTreeSet<u32>)| {
+        let name = code(&line(path.as_str(), 200));
+        let shown: Vec<String> = lines.iter().filter(|line| **line > 0).map(u32::to_string).take(MAX_LINES).collect();
+        let more = if lines.len() > MAX_LINES { " and more" } else { "" };
+        match (lines.contains(&0), shown.as_slice()) {
+            (true, _) => {
+                format!("{name}, which gets an `images` entry of its own: only a base that others share sets it so far")
+            }
+            (false, [one]) => format!("{name} line {one}"),
+            (false, all) => format!("{name} lines {}{more}", all.join(", ")),
+        }
+    };
+    let shown: Vec<String> = files.iter().take(MAX_FILES).map(file).collect();
+    let more = files.len().saturating_sub(shown.len());
+    let more = if more == 0 { String::new() } else { format!("; and {more} more files") };
+    if shown.is_empty() { String::new() } else { format!("Writes {}{more}.\n\n", shown.join("; ")) }
 }
 
 fn version(input: &PromotionInput<'_>, text: &str, commit: Option<Oid>) -> String {

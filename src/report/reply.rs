@@ -5,13 +5,13 @@ use jiff::Timestamp;
 use super::limits::{COMMENT_BYTES, Section, fit};
 use super::markdown::{cell_code, code, line, link, prose};
 use super::marker::{Marker, mark};
-use super::promotion::version_cell;
+use super::promotion::{version_cell, written};
 use super::sections::objects;
 use super::short::{images, short};
 use super::verdict;
-use super::words::{count, time};
-use crate::command::{HelpRow, Outcome, Parsed};
-use crate::model::finding::{Evaluation, ImageChange};
+use super::words::{count, listed, time};
+use crate::command::{HelpRow, Outcome, Parsed, You};
+use crate::model::finding::{Evaluation, ImageChange, Location};
 use crate::model::id::Oid;
 use crate::model::pipeline::{Merge, Via};
 use crate::model::verdict::{Answer, Verdict};
@@ -95,6 +95,7 @@ fn waiting_for(row: &StatusRow<'_>, repo_url: &str) -> String {
         format!("{} {}", verdict::mark(root.answer), codes.join(", "))
     });
     match (open, reason) {
+        (None, None) if row.verdict.is_some_and(|root| root.code == "left-to-flux") => "left to Flux".to_owned(),
         (None, None) => "up to date".to_owned(),
         (open, reason) => [open, reason].into_iter().flatten().collect::<Vec<_>>().join(": "),
     }
@@ -152,8 +153,8 @@ pub struct Step<'a> {
 pub struct Writes {
     /// The images that change.
     pub images: Vec<ImageChange>,
-    /// The folder they stand in.
-    pub folder: String,
+    /// Where they stand.
+    pub fields: Vec<Location>,
     /// Straight to the branch, or by a pull request.
     pub via: Via,
     /// Who merges that.
@@ -192,8 +193,7 @@ fn writes(writes: &Writes) -> String {
         (None, Via::Commit) => format!("It would be committed straight to the branch {once}."),
     };
     let what = images(&writes.images).replace("\\|", "|");
-    let what = if what.is_empty() { String::new() } else { format!(" It writes in {}: {what}", code(&writes.folder)) };
-    format!("{how}{what}\n\n")
+    if what.is_empty() { format!("{how}\n\n") } else { format!("{how}\n\n{what}\n\n{}", written(&writes.fields)) }
 }
 
 /// Why a version that was asked about would not enter at all.
@@ -238,14 +238,20 @@ pub fn this_change(evaluation: &Evaluation) -> String {
 pub fn help(rows: &[HelpRow]) -> String {
     let mut out = "| Command | What it does | Who may | You |\n|:--|:--|:--|:--|\n".to_owned();
     for row in rows {
-        let you = if row.allowed { "yes" } else { "no" };
+        let you = match &row.you {
+            You::Yes => "yes".to_owned(),
+            You::No => "no".to_owned(),
+            You::In(names) => listed(&names.iter().map(|name| cell_code(name)).collect::<Vec<_>>(), 10),
+            You::Depends => "if you are in its teams".to_owned(),
+        };
         let usage = cell_code(&format!("/trunkline {}", row.info.usage));
         out.push_str(&format!("| {usage} | {} | {} | {you} |\n", row.info.about, row.info.right));
     }
     let bare: Vec<String> =
         rows.iter().filter(|row| row.info.bare).map(|row| code(&format!("/{}", row.info.name))).collect();
     if !bare.is_empty() {
-        out.push_str(&format!("\n{} also work without `/trunkline`.\n", bare.join(" and ")));
+        let works = if bare.len() == 1 { "works" } else { "work" };
+        out.push_str(&format!("\n{} also {works} without `/trunkline`.\n", listed(&bare, bare.len())));
     }
     out.push_str("\nA command stands at the start of a line of a new comment, outside code and quotes. Approvals are GitHub's own reviews.\n");
     out

@@ -45,7 +45,7 @@ pub(super) fn told(evaluation: &Evaluation, delta: Delta) -> Vec<Told<'_>> {
         let namespace = |object: &'_ ObjectName| finding.location.is_none().then(|| object.namespace.clone());
         let object =
             finding.object.as_ref().map(|object| (&object.group, &object.kind, namespace(object), &object.name));
-        let key = (&finding.rule, object, &finding.message, finding.severity, &finding.location);
+        let key = (&finding.rule, object, &finding.message, finding.severity, (&finding.location, &finding.accepted));
         let at = *seen.entry(key).or_insert_with(|| {
             all.push(Told { finding: Cow::Borrowed(finding), environments: Vec::new() });
             all.len() - 1
@@ -63,13 +63,17 @@ pub(super) fn told(evaluation: &Evaluation, delta: Delta) -> Vec<Told<'_>> {
     all
 }
 
-/// `1 error, 2 warnings`; empty when there is nothing.
+/// `1 error, 2 warnings`, and what was accepted by itself; empty when there is nothing.
 pub(super) fn severities<'a>(findings: impl Iterator<Item = &'a Finding>) -> String {
-    let mut numbers = [0usize; 3];
-    findings.for_each(|finding| numbers[finding.severity as usize] += 1);
+    let (mut numbers, mut accepted) = ([0usize; 3], 0);
+    findings.for_each(|finding| match finding.accepted {
+        Some(_) => accepted += 1,
+        None => numbers[finding.severity as usize] += 1,
+    });
     let [infos, warnings, errors] = numbers;
     let parts = [(errors, "error"), (warnings, "warning"), (infos, "note")];
-    let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, one)| count(*n, one)).collect();
+    let mut parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, one)| count(*n, one)).collect();
+    parts.extend((accepted > 0).then(|| format!("{accepted} overridden")));
     parts.join(", ")
 }
 
@@ -180,6 +184,7 @@ fn item(told: &Told<'_>, place: &Place<'_>) -> String {
         head.push_str(&format!(" · {part}"));
     }
     let mut lines = vec![head, prose(&finding.message)];
+    lines.extend(finding.accepted.as_ref().map(|by| format!("**{}**", prose(&sentence(by)))));
     if !finding.why.is_empty() {
         lines.push(format!("*Why:* {}", prose(&finding.why)));
     }
@@ -214,9 +219,9 @@ pub(super) fn title_of(evaluation: &Evaluation, verdict: Option<&Verdict>) -> St
 /// What the findings come to.
 fn headline(evaluation: &Evaluation) -> String {
     let new = told(evaluation, Delta::New);
-    let errors: Vec<&Told<'_>> = new.iter().filter(|told| told.finding.severity == Severity::Error).collect();
-    let others =
-        severities(new.iter().map(|told| &*told.finding).filter(|finding| finding.severity != Severity::Error));
+    let blocks = |told: &Told<'_>| told.finding.blocks();
+    let errors: Vec<&Told<'_>> = new.iter().filter(|told| blocks(told)).collect();
+    let others = severities(new.iter().filter(|told| !blocks(told)).map(|told| &*told.finding));
     if errors.is_empty() {
         return if others.is_empty() { "No new findings".to_owned() } else { format!("No errors, {others}") };
     }

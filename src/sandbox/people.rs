@@ -351,6 +351,14 @@ impl Sandbox {
         })
     }
 
+    /// Presses "Update branch": the base is merged into a pull request's branch.
+    pub fn update_branch(&self, repo: &str, user: &str, number: u64) {
+        self.by("update a branch", user, repo, |cx, id| {
+            cx.allow(id, "contents", Level::Write)?;
+            pulls::update_branch(cx, id, number, None)
+        });
+    }
+
     /// Reviews: `APPROVED`, `CHANGES_REQUESTED` or `COMMENTED`.
     pub fn review(&self, repo: &str, user: &str, number: u64, state: &str) -> u64 {
         self.by("review", user, repo, |cx, id| {
@@ -380,6 +388,11 @@ impl Sandbox {
     /// Puts a label on a pull request or issue.
     pub fn add_label(&self, repo: &str, user: &str, number: u64, label: &str) {
         self.by("label", user, repo, |cx, id| talk::label(cx, id, number, &[label]));
+    }
+
+    /// Takes a label off a pull request or issue.
+    pub fn remove_label(&self, repo: &str, user: &str, number: u64, label: &str) {
+        self.by("take a label off", user, repo, |cx, id| talk::unlabel(cx, id, number, label));
     }
 
     /// Another App (a CI, say `github-actions`) reports a concluded check; an empty conclusion leaves it under way.

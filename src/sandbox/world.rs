@@ -176,11 +176,23 @@ pub(crate) struct Issue {
     pub(crate) author: String,
     pub(crate) open: bool,
     pub(crate) labels: BTreeSet<String>,
+    /// Every time a label was set or taken off, oldest first.
+    pub(crate) labelings: Vec<Labeling>,
     pub(crate) assignees: BTreeSet<String>,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
     pub(crate) closed_at: Option<Timestamp>,
     pub(crate) closed_by: Option<String>,
+}
+
+/// A label set or taken off.
+#[derive(Debug, Clone)]
+pub(crate) struct Labeling {
+    /// The label's key in the repository.
+    pub(crate) label: String,
+    pub(crate) set: bool,
+    pub(crate) by: String,
+    pub(crate) at: Timestamp,
 }
 
 #[derive(Debug, Clone)]

@@ -175,6 +175,7 @@ fn limit(message: &str, fix: &str) -> Evaluation {
         fix: fix.to_owned(),
         location: None,
         delta: Delta::New,
+        accepted: None,
     };
     Evaluation { findings: vec![finding], ..Evaluation::default() }
 }

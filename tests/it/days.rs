@@ -1,6 +1,8 @@
 //! Random days: people push, tag, approve, hold and close in any order, deliveries come twice, late or never, calls fail; whatever
 //! happens, a small model that knows only what people did finds every version where it may be, and nowhere else.
 //!
+//! On every second day two bots of one App run at once (E73).
+//!
 //! The seed is printed; `TRUNKLINE_DAYS=200` plays more days, `TRUNKLINE_DAY=<seed>` one again.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -299,6 +301,13 @@ async fn day(seed: u64) -> BTreeMap<&'static str, usize> {
     let mut world = World::with(&files).await;
     world.github.open_issue(ENVIRONMENTS, "ann", "Environments", "");
     world.settle().await;
+    if seed.is_multiple_of(2) {
+        // E73: a day on which two of us run, each with a queue of its own, and overtake each other at every call.
+        world.start_second().await;
+        world.settle().await;
+        world.clock.advance(Duration::from_secs(15));
+        world.faults.jitter(seed as usize);
+    }
     let (mut dice, mut book) = (Dice::new(seed), Book::default());
     for log in git(&world, SHOP, &["log", "--reverse", "--format=%H", "main"]).lines() {
         book.trunk.push((log.to_owned(), "ann", true));

@@ -78,19 +78,32 @@ pub(crate) fn difference(wanted: &str, got: &str) -> String {
 }
 
 /// A story's part that goes wrong somewhere.
-#[macro_export]
 macro_rules! act {
     ($world:ident, $body:block) => {{
-        fn act<'a>($world: &'a mut World) -> std::pin::Pin<Box<dyn Future<Output = ()> + 'a>> {
+        fn act<'a>(
+            $world: &'a mut crate::world::World,
+        ) -> std::pin::Pin<Box<dyn std::future::Future<Output = ()> + 'a>> {
             Box::pin(async move { $body })
         }
-        act as $crate::faults::Act
+        act as crate::faults::Act
     }};
 }
+pub(crate) use act;
 
 #[tokio::test]
 async fn a_merge_to_trunk_survives_every_fault() {
     let start = World::example().await;
+    let act = act!(world, {
+        let sha = world.github.push_files(SHOP, "main", "ann", "Sell more", &[("CHANGES", text("x"))]);
+        world.github.add_check(SHOP, &sha, CI, "build", "success");
+        world.settle().await;
+    });
+    hold(&start, act).await;
+}
+
+#[tokio::test]
+async fn a_first_promotion_out_of_a_shared_base_survives_every_fault() {
+    let start = World::with(&crate::fields::shared_base()).await;
     let act = act!(world, {
         let sha = world.github.push_files(SHOP, "main", "ann", "Sell more", &[("CHANGES", text("x"))]);
         world.github.add_check(SHOP, &sha, CI, "build", "success");

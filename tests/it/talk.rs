@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use trunkline::sandbox::seed::{self, CI, ENVIRONMENTS, SHOP};
 
-use crate::act;
-use crate::faults::hold;
+use crate::faults::{act, hold};
 use crate::stories::{desk, example, in_prod, in_stage, merge_to_trunk, pull, say, tag, text};
 use crate::world::World;
 

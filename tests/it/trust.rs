@@ -140,6 +140,7 @@ async fn t22_only_the_newest_word_of_a_reviewer_on_the_newest_commit_counts() {
     tag(&mut world, "v1.0", &sha).await;
     world.advance(HOUR).await;
     let bump = example(PROD, "newTag: v0.9", "newTag: v1.0");
+    let more = [bump.clone().unwrap(), b"commonAnnotations: {one: more}\n".to_vec()].concat();
     let number = pull(&mut world, "Bump production by hand", &[(PROD, bump)]).await;
     let open = |world: &World| world.check(number).starts_with("success");
     assert!(!open(&world), "{}", world.check(number));
@@ -156,8 +157,7 @@ async fn t22_only_the_newest_word_of_a_reviewer_on_the_newest_commit_counts() {
         assert_eq!(open(&world), opens, "after {user}'s {state}: {}", world.check(number));
     }
     // Approved, then pushed to: both approvals are for what is no longer there.
-    let more = [("environments/prod/note.txt", text("x"))];
-    world.github.push_files(ENVIRONMENTS, "topic", "ben", "One more thing", &more);
+    world.github.push_files(ENVIRONMENTS, "topic", "ben", "One more thing", &[(PROD, Some(more))]);
     world.settle().await;
     assert!(!open(&world), "{}", world.check(number));
     let said = world.said(number);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use trunkline::model::finding::{Delta, Evaluation};
 use trunkline::model::id::{InstallationId, Oid};
-use trunkline::model::pipeline::{Environment, Merge, Mode, Pipeline, Policies, Rights, Takes, Via};
+use trunkline::model::pipeline::{Environment, Merge, Mode, OnNewer, Pipeline, Policies, Rights, Takes, Via};
 use trunkline::model::tree::{Entry, MemoryObjects, ObjectError, Objects, Tree};
 use trunkline::policy::files;
 use trunkline::worker::{Limits, Request, Worker};
@@ -20,6 +20,7 @@ fn environment(name: &str, takes: Takes) -> Environment {
         takes,
         via: Via::PullRequest,
         merge: Merge::Auto,
+        on_newer: OnNewer::Supersede,
         after: Vec::new(),
         ships: None,
         soak: None,

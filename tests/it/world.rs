@@ -46,9 +46,28 @@ pub(crate) struct Faults {
     calls: AtomicUsize,
     plan: Mutex<Option<(usize, Fault)>>,
     crashed: tokio::sync::Notify,
+    /// Where two bots run: the dice that let one overtake the other at any call; 0 lets nobody.
+    jitter: AtomicUsize,
 }
 
 impl Faults {
+    /// Lets each call take its time, differently by seed.
+    pub(crate) fn jitter(&self, seed: usize) {
+        self.jitter.store(seed, Ordering::SeqCst);
+    }
+
+    /// A few turns of whoever else runs.
+    async fn dawdle(&self) {
+        let seed = self.jitter.load(Ordering::SeqCst);
+        if seed != 0 {
+            let next = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            self.jitter.store(next | 1, Ordering::SeqCst);
+            for _ in 0..(next >> 33) % 6 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
     /// Makes the `n`th call from now (from 0) go wrong.
     pub(crate) fn set(&self, n: usize, fault: Fault) {
         *self.plan.lock().unwrap() = Some((n, fault));
@@ -79,6 +98,8 @@ pub(crate) struct World {
     pub faults: Arc<Faults>,
     pub example: Option<seed::Example>,
     bot: Option<Bot>,
+    /// Another process of the same App, as while a new release takes over.
+    second: Option<Bot>,
     dir: tempfile::TempDir,
     generation: usize,
 }
@@ -132,6 +153,7 @@ impl World {
             faults: Arc::default(),
             example: self.example.clone(),
             bot: None,
+            second: None,
             dir,
             generation: 0,
         };
@@ -186,7 +208,7 @@ impl World {
         .unwrap();
         let _ = APP_KEY.set(github.app_private_key_pem());
         let faults = Arc::new(Faults::default());
-        World { github, clock, faults, example: None, bot: None, dir, generation: 0 }
+        World { github, clock, faults, example: None, bot: None, second: None, dir, generation: 0 }
     }
 
     /// Makes a repository of the sandbox reachable for git by its name.
@@ -210,6 +232,15 @@ impl World {
             old.queue.close().await.unwrap();
         }
         self.generation += 1;
+        self.bot = Some(self.awake("queue.sqlite", "cache").await);
+    }
+
+    /// Starts another bot beside the first, with a queue and a cache of its own: both get what GitHub tells, turn by turn.
+    pub(crate) async fn start_second(&mut self) {
+        self.second = Some(self.awake("second.sqlite", "second").await);
+    }
+
+    async fn awake(&self, queue: &str, cache: &str) -> Bot {
         let transport = self.transport();
         let config = Config {
             api_url: format!("{WEB}/api/v3"),
@@ -219,10 +250,10 @@ impl World {
             client_id: None,
             private_key: SecretString::from(self.github.app_private_key_pem()),
         };
-        let queue = Queue::open(&self.dir.path().join("queue.sqlite"), self.clock.clone()).await.unwrap();
+        let queue = Queue::open(&self.dir.path().join(queue), self.clock.clone()).await.unwrap();
         let parts = Parts {
             github: GitHub::new(&config, self.clock.clone(), &transport).unwrap(),
-            git: git::Cache::new(self.dir.path().join("cache")).unwrap(),
+            git: git::Cache::new(self.dir.path().join(cache)).unwrap(),
             remotes: git::Remotes::folder(WEB, &self.dir.path().join("remotes")),
             queue: queue.clone(),
             worker: Worker::in_process(),
@@ -239,8 +270,7 @@ impl World {
                 let secrets = Secrets::new(vec![("one".into(), SecretString::from(SECRET))]).unwrap();
                 let us = Us { app_id: self.github.app_id(), login: Some(format!("{}[bot]", reconciler.bot().slug)) };
                 let web = public_router(WebState::new(queue.clone(), secrets, us, Metrics::new()));
-                self.bot = Some(Bot { reconciler, queue, web });
-                return;
+                return Bot { reconciler, queue, web };
             }
         }
         panic!("the bot did not start in five tries");
@@ -273,8 +303,19 @@ impl World {
         let delivered = self.deliver().await;
         let Some(bot) = &self.bot else { return false };
         let (reconciler, queue) = (Arc::clone(&bot.reconciler), bot.queue.clone());
+        let second = self.second.as_ref().map(|bot| (Arc::clone(&bot.reconciler), bot.queue.clone()));
+        // On the heap: what two passes hold at once is more than a test's stack.
+        let both = Box::pin(async {
+            match &second {
+                None => reconciler.step().await.unwrap(),
+                Some((other, _)) => {
+                    let (first, second) = tokio::join!(reconciler.step(), other.step());
+                    first.unwrap() + second.unwrap()
+                }
+            }
+        });
         let stepped = tokio::select! {
-            stepped = reconciler.step() => Some(stepped.unwrap()),
+            stepped = both => Some(stepped),
             () = self.faults.crashed.notified() => None,
         };
         match stepped {
@@ -283,7 +324,7 @@ impl World {
                 self.start().await;
                 true
             }
-            Some(0) if delivered == 0 => match queue.next_soon().await.unwrap() {
+            Some(0) if delivered == 0 => match soonest(&queue, second.as_ref().map(|(_, queue)| queue)).await {
                 Some(at) => {
                     self.clock.advance(between(&self.clock, at));
                     true
@@ -337,6 +378,9 @@ impl World {
             drop(reconciler);
             self.start().await;
         }
+        if let Some(second) = &self.second {
+            Arc::clone(&second.reconciler).sweep().await.unwrap();
+        }
         self.settle().await;
     }
 
@@ -356,6 +400,8 @@ impl World {
                 }
             }
             let request = request.body(Body::from(delivery.body)).unwrap();
+            // Whoever stands in front of two processes gives to one and then to the other.
+            let bot = self.second.as_ref().filter(|_| delivery.id % 2 == 0).unwrap_or(bot);
             let answer = bot.web.clone().oneshot(request).await.unwrap();
             assert!(answer.status().is_success(), "{} was answered {}", delivery.event, answer.status());
             self.github.mark_delivered(delivery.id, answer.status().as_u16());
@@ -510,6 +556,16 @@ fn clone(parts: &Parts) -> Parts {
     }
 }
 
+/// When the first of two queues has something due soon.
+async fn soonest(one: &Queue, other: Option<&Queue>) -> Option<jiff::Timestamp> {
+    let first = one.next_soon().await.unwrap();
+    let second = match other {
+        Some(other) => other.next_soon().await.unwrap(),
+        None => None,
+    };
+    first.into_iter().chain(second).min()
+}
+
 fn between(clock: &Clock, at: jiff::Timestamp) -> Duration {
     Duration::try_from(at.duration_since(clock.now())).unwrap_or_default()
 }
@@ -518,6 +574,7 @@ fn between(clock: &Clock, at: jiff::Timestamp) -> Duration {
 async fn call(router: axum::Router, faults: Arc<Faults>, request: HttpRequest) -> Result<Response<HttpBody>, BoxError> {
     use http_body_util::BodyExt;
     let fault = faults.next();
+    faults.dawdle().await;
     let (mut parts, body) = request.into_parts();
     if fault == Some(Fault::Refuse) {
         return Err("the connection was refused".into());
@@ -527,6 +584,7 @@ async fn call(router: axum::Router, faults: Arc<Faults>, request: HttpRequest) -
     }
     let request = Request::from_parts(parts, Body::new(body));
     let answer = router.oneshot(request).await.unwrap_or_else(|never| match never {});
+    faults.dawdle().await;
     match fault {
         Some(Fault::Lose) => Err("the connection broke before the answer".into()),
         Some(Fault::Crash) => {

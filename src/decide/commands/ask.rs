@@ -1,7 +1,6 @@
 //! Questions, and the wish to look again: nothing is decided by them.
 
 use super::{Outcome, Run, promote};
-use crate::command;
 use crate::command::Right as Act;
 use crate::decide::answers::{self, Stands};
 use crate::decide::promotions;
@@ -20,15 +19,6 @@ const FEW: usize = 3;
 const MAX_PULLS: usize = 12;
 
 impl Run<'_, '_> {
-    pub(super) fn help(&mut self, verb: Option<command::Verb>) -> Outcome {
-        if let Err(outcome) = self.right(Act::Read, None) {
-            return outcome;
-        }
-        // Team rights differ by environment, so the help names them and only marks what the permission alone rules out.
-        let me = self.snapshot.facts.permissions.get(&self.comment.author.login).copied();
-        Outcome::Done(Some(texts::help(verb, me)))
-    }
-
     pub(super) fn status(&mut self, pipeline: &Pipeline, environment: Option<&str>, app: Option<&str>) -> Outcome {
         let all = match self.standings(pipeline, environment, app) {
             Ok(all) => all,
@@ -82,7 +72,9 @@ impl Run<'_, '_> {
             Ok(facts) => facts.clone(),
             Err(outcome) => return outcome,
         };
-        let named = match promote::newest_or(app, environment, &facts, Some(version)) {
+        let known = self.plan.needs.len();
+        let needs = &mut self.plan.needs;
+        let named = match promote::newest_or(self.snapshot, (app, environment), &facts, Some(version), needs) {
             Ok(named) => named,
             Err(why) => return Outcome::Done(Some(reply::would_not(&environment.name, &why))),
         };
@@ -103,7 +95,6 @@ impl Run<'_, '_> {
         if !self.pulls_are_known(std::iter::once(&facts), Some(environment)) {
             return Outcome::Unknown;
         }
-        let known = self.plan.needs.len();
         let standing = promotions::prognosis(
             self.snapshot,
             pipeline,

@@ -18,7 +18,7 @@ impl Run<'_, '_> {
         let hold = self.held(reason.unwrap_or_default());
         let reason = if hold.reason.is_empty() { String::new() } else { format!(": {}", hold.reason) };
         let why = format!("{} holds {} in {}{reason}", self.comment.author.login, app.name, environment.name);
-        self.record(pipeline, app, environment, why, |entry| entry.holds.push(hold))
+        self.record(pipeline, app, environment, why, |entry| entry.hold(hold))
     }
 
     pub(super) fn unhold(&mut self, pipeline: &Pipeline, target: Target<'_>) -> Outcome {
@@ -26,10 +26,10 @@ impl Run<'_, '_> {
             Ok(target) => target,
             Err(outcome) => return outcome,
         };
-        let entry = self.snapshot.common.ledger.entry(&app.name, &environment.name);
-        if entry.has_decision(self.comment.id) {
+        if self.snapshot.common.ledger.entry(&app.name, &environment.name).has_decision(self.comment.id) {
             return self.recorded_before(app);
         }
+        let entry = self.draft.entry(&app.name, &environment.name);
         if entry.holds.is_empty() {
             let text = format!("nothing holds {} in {}", app.name, environment.name);
             let next = format!("`/trunkline status {}` shows what it waits for", environment.name);
@@ -41,9 +41,18 @@ impl Run<'_, '_> {
             Ok(()) => true,
             Err(Outcome::Unknown) => return Outcome::Unknown,
             Err(_) if mine => false,
-            Err(outcome) => return outcome,
+            Err(_) => {
+                let whose: Vec<&str> = entry.holds.iter().map(|hold| hold.by.as_str()).collect();
+                let text =
+                    format!("{} holds it, and you lack the rollback right in {}", whose.join(", "), environment.name);
+                return Outcome::Refused(
+                    Verdict::no("not-allowed", text)
+                        .next("each lifts their own hold; somebody with the rollback right lifts all"),
+                );
+            }
         };
-        let why = format!("{me} lifts the hold on {} in {}", app.name, environment.name);
+        let what = if everything && entry.holds.len() > 1 { "every hold" } else { "the hold" };
+        let why = format!("{me} lifts {what} on {} in {}", app.name, environment.name);
         self.record(pipeline, app, environment, why, move |entry| {
             entry.holds.retain(|hold| !everything && !hold.by.eq_ignore_ascii_case(&me));
         })

@@ -2,9 +2,13 @@
 
 mod ask;
 mod cancel;
+mod freeze;
+mod help;
 mod history;
 mod hold;
+mod overriding;
 mod promote;
+mod skip_soak;
 
 use jiff::SignedDuration;
 
@@ -38,10 +42,10 @@ pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, plan: &mut Plan) 
         if parsed.is_empty() || silent {
             continue;
         }
-        let mut run = Run { snapshot, subject, comment, plan, answers: Vec::new(), refused: false, recorded: false };
+        let mut run = Run::new(snapshot, subject, comment, plan);
         if !run.comment(parsed) {
             // The next comment is judged on the ledger this one leaves, in a pass of its own.
-            if run.recorded {
+            if run.recorded() {
                 plan.effects.push(Effect::Wake(Key::Pull(snapshot.common.repo.id, subject.number)));
             }
             return;
@@ -74,12 +78,24 @@ struct Run<'a, 'p> {
     subject: &'a PullSubject,
     comment: &'a Comment,
     plan: &'p mut Plan,
+    /// What the comment's commands change in the ledger: one commit, so that none of them is written without the others.
+    draft: Draft<'a>,
+    /// Who acts on what is recorded, or shows it.
+    wakes: Vec<Key>,
     answers: Vec<String>,
     refused: bool,
-    recorded: bool,
 }
 
-impl Run<'_, '_> {
+impl<'a, 'p> Run<'a, 'p> {
+    fn new(snapshot: &'a Snapshot, subject: &'a PullSubject, comment: &'a Comment, plan: &'p mut Plan) -> Self {
+        let draft = Draft::said_in(&snapshot.common.ledger, &comment.url);
+        Self { snapshot, subject, comment, plan, draft, wakes: Vec::new(), answers: Vec::new(), refused: false }
+    }
+
+    fn recorded(&self) -> bool {
+        !self.wakes.is_empty()
+    }
+
     /// Runs every command of one comment; `false` when the pass must end here.
     fn comment(&mut self, parsed: Vec<Parsed>) -> bool {
         let seen = self.comment.reactions.contains(&Reaction::Eyes);
@@ -104,13 +120,16 @@ impl Run<'_, '_> {
                 }
             }
         }
+        let draft = std::mem::replace(&mut self.draft, Draft::new(&self.snapshot.common.ledger));
+        self.plan.effects.extend(draft.effect());
+        self.plan.effects.extend(self.wakes.iter().cloned().map(Effect::Wake));
         if !self.answers.is_empty() && !self.is_replied() {
             let body = texts::reply(self.comment, &self.answers);
             self.plan.effects.push(Effect::Reply { number: self.subject.number, to: self.comment.id, body });
         }
         let reaction = if self.refused { Reaction::Confused } else { Reaction::Rocket };
         self.plan.effects.push(Effect::React { comment: self.comment.id, reaction });
-        !self.recorded
+        !self.recorded()
     }
 
     fn is_replied(&self) -> bool {
@@ -131,7 +150,7 @@ impl Run<'_, '_> {
         }
         let app = request.app.as_deref();
         match &request.command {
-            Command::Help { verb } => self.help(*verb),
+            Command::Help { verb } => self.help(pipeline, *verb),
             Command::Status { environment } => self.status(pipeline, environment.as_deref(), app),
             Command::Plan { environment, version } => {
                 self.plan(pipeline, (environment.as_deref(), version.as_deref()), app)
@@ -145,6 +164,11 @@ impl Run<'_, '_> {
             }
             Command::Hold { environment, reason } => self.hold(pipeline, (environment, app), reason.as_deref()),
             Command::Unhold { environment } => self.unhold(pipeline, (environment, app)),
+            Command::Freeze(freezing) => self.freeze(pipeline, freezing),
+            Command::Unfreeze { environment } => self.unfreeze(pipeline, environment.as_deref()),
+            Command::SkipSoak { environment, reason } => self.skip_soak(pipeline, (environment, app), reason),
+            Command::Override { rule, reason } => self.accept(pipeline, rule, reason, request.sha.as_deref()),
+            Command::CancelOverride { rule } => self.cancel_override(pipeline, rule),
             Command::Retry => self.retry(pipeline),
             Command::Cancel { environment } => self.cancel(pipeline, environment.as_deref(), app),
             Command::Resync => self.resync(pipeline),
@@ -171,6 +195,27 @@ impl Run<'_, '_> {
                     .next("ask somebody who may; `/trunkline help` lists who may do what here"),
             )),
             Right::Unknown => Err(Outcome::Unknown),
+        }
+    }
+
+    /// Whether somebody may do this in each of these environments; everything that must be looked up for it is asked for at once.
+    fn right_in_all(&mut self, act: Act, environments: &[&Environment]) -> Result<(), Outcome> {
+        let mut unknown = false;
+        let mut denied = Vec::new();
+        for environment in environments {
+            match self.right(act, Some(environment)) {
+                Ok(()) => {}
+                Err(Outcome::Refused(why)) => match environments {
+                    [_] => denied.push(why.text),
+                    _ => denied.push(format!("{}: {}", environment.name, why.text)),
+                },
+                Err(_) => unknown = true,
+            }
+        }
+        match denied.as_slice() {
+            _ if unknown => Err(Outcome::Unknown),
+            [] => Ok(()),
+            all => Err(Outcome::Refused(Verdict::no("not-allowed", all.join("; ")))),
         }
     }
 
@@ -220,6 +265,16 @@ impl Run<'_, '_> {
         Outcome::Done(None)
     }
 
+    /// The same, for what is wider than one application.
+    fn recorded_before_for_all(&mut self, answer: String) -> Outcome {
+        let repo = self.snapshot.common.repo.id;
+        if let Configuration::Valid(pipeline) = &self.snapshot.common.config {
+            let pipelines = pipeline.apps.iter().map(|app| Key::Pipeline(repo, app.name.clone()));
+            self.plan.effects.extend(pipelines.map(Effect::Wake));
+        }
+        Outcome::Done(Some(answer))
+    }
+
     /// Writes a decision into the ledger, unless it is in there already.
     fn record(
         &mut self,
@@ -242,16 +297,12 @@ impl Run<'_, '_> {
                     .next("revert the last change to that file on the ledger branch"),
             );
         }
-        let mut draft = Draft::new(ledger);
-        let message = format!("{why}\n\n{}", self.comment.url);
-        draft.change(&app.name, &environment.name, message, |entry| {
+        self.draft.change(&app.name, &environment.name, why, |entry| {
             change(entry);
             entry.decided(self.comment.id);
         });
-        self.plan.effects.extend(draft.effect());
         // Pipelines act on it, and open promotions say it: their comments and checks show the same gates.
-        self.plan.effects.push(Effect::Wake(Key::Repo(self.snapshot.common.repo.id)));
-        self.recorded = true;
+        self.wakes.push(Key::Repo(self.snapshot.common.repo.id));
         Outcome::Done(None)
     }
 }

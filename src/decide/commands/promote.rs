@@ -2,11 +2,13 @@
 
 use super::{Outcome, Run, Target};
 use crate::command::Right as Act;
-use crate::decide::{texts, versions};
+use crate::decide::texts;
+use crate::decide::versions::{self, Looking};
 use crate::model::id::Oid;
 use crate::model::ledger::Request;
 use crate::model::pipeline::{App, Environment, Pipeline, Takes};
-use crate::model::snapshot::{Holding, Holdings, PipelineFacts};
+use crate::model::plan::Need;
+use crate::model::snapshot::{Holding, Holdings, PipelineFacts, Snapshot};
 use crate::model::verdict::{Answer, Verdict};
 use crate::model::version::Version;
 
@@ -26,10 +28,18 @@ impl Run<'_, '_> {
         if let Err(outcome) = self.right(act, Some(environment)) {
             return outcome;
         }
-        let (version, commit) = match self.facts(app).map(|facts| newest_or(app, environment, facts, version)) {
-            Ok(Ok(found)) => found,
-            Ok(Err(why)) => return Outcome::Refused(why),
+        let facts = match self.facts(app) {
+            Ok(facts) => facts.clone(),
             Err(outcome) => return outcome,
+        };
+        let known = self.plan.needs.len();
+        let found = newest_or(self.snapshot, (app, environment), &facts, version, &mut self.plan.needs);
+        if self.plan.needs.len() > known {
+            return Outcome::Unknown;
+        }
+        let (version, commit) = match found {
+            Ok(found) => found,
+            Err(why) => return Outcome::Refused(why),
         };
         let request = Request { forced: force.map(str::to_owned), ..self.request(&version, commit) };
         let force = force.map_or(String::new(), |reason| format!(", by force: {reason}"));
@@ -63,7 +73,7 @@ impl Run<'_, '_> {
         );
         self.record(pipeline, app, environment, why, |entry| {
             entry.rollbacks.push(request);
-            entry.holds.push(hold);
+            entry.hold(hold);
         })
     }
 
@@ -80,10 +90,11 @@ impl Run<'_, '_> {
 }
 /// The version a `/promote` means: the one named, or the newest the environment takes.
 pub(super) fn newest_or(
-    app: &App,
-    environment: &Environment,
+    snapshot: &Snapshot,
+    (app, environment): (&App, &Environment),
     facts: &PipelineFacts,
     version: Option<&str>,
+    needs: &mut Vec<Need>,
 ) -> Result<(String, Option<Oid>), Verdict> {
     let Some(source) = &facts.source else {
         return Err(texts::unreadable_source(app));
@@ -91,10 +102,12 @@ pub(super) fn newest_or(
     let nothing = Holdings::default();
     let holdings = facts.environments.get(&environment.name).unwrap_or(&nothing);
     let Some(version) = version else {
-        let found = versions::wanted(app, environment, source, holdings, &Default::default());
-        return found
-            .map(|candidate| (candidate.version.clone(), Some(candidate.commit)))
-            .map_err(|verdict| Verdict { answer: Answer::No, ..verdict });
+        let looking = Looking { snapshot, app, environment, facts, source, entry: &Default::default() };
+        let found = versions::wanted(&looking, needs);
+        return found.map(|candidate| (candidate.version.clone(), Some(candidate.commit))).map_err(|verdict| {
+            let other = || format!("name a version: `/promote {} <version>`", environment.name);
+            Verdict { answer: Answer::No, next: verdict.next.clone().or_else(|| Some(other())), ..verdict }
+        });
     };
     if environment.takes == Takes::Trunk {
         let tip = source.trunk.as_ref().filter(|tip| version.len() >= 7 && tip.id.to_string().starts_with(version));

@@ -145,6 +145,7 @@ fn finding(entry: &Entry, object: &Object, answer: &Value) -> Finding {
         fix: text("fix"),
         location: Some(place(object, answer)),
         delta: Delta::New,
+        accepted: None,
     }
 }
 

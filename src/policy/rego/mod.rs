@@ -27,6 +27,7 @@ fn problem(location: Option<Location>, message: String, fix: &str) -> Finding {
         fix: fix.to_owned(),
         location,
         delta: Delta::New,
+        accepted: None,
     }
 }
 

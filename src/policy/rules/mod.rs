@@ -131,6 +131,7 @@ impl Rule {
             fix: self.fix.to_owned(),
             location: Some(hit.at),
             delta: Delta::New,
+            accepted: None,
         }
     }
 }
@@ -169,6 +170,7 @@ pub fn from_problem(rule: &str, problem: &Problem) -> Finding {
         fix: problem.help.clone().unwrap_or_default(),
         location: problem.location.clone(),
         delta: Delta::New,
+        accepted: None,
     }
 }
 

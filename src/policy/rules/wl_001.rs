@@ -56,17 +56,18 @@ spec:
 
 fn check(world: &World) -> Vec<Hit> {
     let mut hits = Vec::new();
-    let mut seen: HashSet<*const Node> = HashSet::new();
+    // Copies of a container may share their memory, so the workload counts too.
+    let mut seen: HashSet<(*const Object, *const Node)> = HashSet::new();
     for service in world.of("", "Service") {
         let Some(selector) = service.node.at(&["spec", "selector"]) else { continue };
         for workload in world.selected(namespace_of(service), selector).filter(|workload| workload.is_long_running()) {
             for container in workload.containers().filter(|container| !container.init) {
                 let ready = container.node.get("readinessProbe").is_some();
-                if ready || seen.contains(&std::ptr::from_ref(container.node)) || !serves(service, workload, container)
-                {
+                let this = (std::ptr::from_ref(workload.object), std::ptr::from_ref(container.node));
+                if ready || seen.contains(&this) || !serves(service, workload, container) {
                     continue;
                 }
-                seen.insert(container.node);
+                seen.insert(this);
                 let at = container.node.get("name").unwrap_or(container.node);
                 let name = &service.name().name;
                 let message = format!(

@@ -141,7 +141,9 @@ fn one(source: &mut Source<'_>, node: &Node, variables: &Variables, fuel: &mut F
         source.wrong(&node.span, "with its variables replaced this is no object any more", "");
         return None;
     };
-    let made = place(node, as_json(document.node));
+    let mut read = document.node;
+    as_json(&mut read);
+    let made = place(node, read);
     // Text can become many values.
     if !source.afford(weigh(&made, source.room() + 1), &node.span.location()) {
         return None;
@@ -182,11 +184,23 @@ fn place(old: &Node, new: Node) -> Node {
             for ((key, old), (new_key, value)) in was.iter().zip(is) {
                 map.push_new(Key { text: new_key.text, span: key.span.clone() }, place(old, value));
             }
-            return Node { value: Value::Map(map), span: old.span.clone(), made: old.made.clone() };
+            return Node {
+                value: Value::Map(map),
+                span: old.span.clone(),
+                made: old.made.clone(),
+                quoted: false,
+                odd: false,
+            };
         }
         (Value::List(was), Value::List(is)) if was.len() == is.len() => {
             let list = was.iter().zip(is).map(|(old, value)| place(old, value)).collect();
-            return Node { value: Value::List(list), span: old.span.clone(), made: old.made.clone() };
+            return Node {
+                value: Value::List(list),
+                span: old.span.clone(),
+                made: old.made.clone(),
+                quoted: false,
+                odd: false,
+            };
         }
         // What holds no variable is what it was, whatever writing and reading make of it.
         (Value::String(was), _) if !was.contains('$') => return old.clone(),

@@ -60,7 +60,7 @@ static BUILT_IN: LazyLock<Arc<Config>> = LazyLock::new(|| {
     common_labels.extend_from_slice(tables::TEMPLATE_LABELS);
     common_labels.extend_from_slice(tables::CLAIM_LABELS);
     common_labels.extend_from_slice(&tables::SELECTORS);
-    Arc::new(Config {
+    let mut config = Config {
         prefix: tables::NAMES.to_vec(),
         suffix: tables::NAMES.to_vec(),
         namespace: tables::NAMESPACES.to_vec(),
@@ -75,7 +75,9 @@ static BUILT_IN: LazyLock<Arc<Config>> = LazyLock::new(|| {
         references: tables::REFERENCES.clone(),
         by_kind: OnceLock::new(),
         complete: true,
-    })
+    };
+    config.sort();
+    Arc::new(config)
 });
 
 static EMPTY: LazyLock<Arc<Config>> = LazyLock::new(|| Arc::new(Config::empty()));
@@ -178,8 +180,9 @@ impl Config {
 /// # Errors
 /// When both know a place and only one of them makes it where it is missing.
 pub(super) fn merge(config: &mut Arc<Config>, other: &Arc<Config>) -> Result<(), String> {
-    // Most kustomizations add nothing, and all know what is built in.
-    if Arc::ptr_eq(config, other) || (Arc::ptr_eq(other, &BUILT_IN) && config.complete) {
+    // Files know no places, most kustomizations add none, and all know what is built in.
+    let known = Arc::ptr_eq(config, other) || (Arc::ptr_eq(other, &BUILT_IN) && config.complete);
+    if known || Arc::ptr_eq(other, &EMPTY) {
         return Ok(());
     }
     if Arc::ptr_eq(config, &EMPTY) && Arc::ptr_eq(other, &BUILT_IN) {
@@ -359,7 +362,7 @@ impl Crd<'_> {
             if self.steps > MAX_FIELDS || path.len() >= MAX_DEPTH {
                 return;
             }
-            path.push(name.text.clone());
+            path.push(name.text.to_string());
             self.look(property, path);
             if let Some(target) = property.str_at(&["$ref"]) {
                 self.follow(target, path);

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::resource::{Gvk, key, too_deep};
+use crate::manifest::List;
 use crate::manifest::node::{Map, Node, Span, Value};
 
 /// A text of the built-in tables, or one that somebody wrote.
@@ -123,7 +124,7 @@ impl Walk<'_> {
         }
         let made = match make {
             // Never made, but what is null where a list is expected becomes one.
-            _ if is_list => map.get(name).map(|_| Value::List(Vec::new())),
+            _ if is_list => map.get(name).map(|_| Value::List(List::default())),
             Make::Nothing => None,
             Make::Scalar if rest.is_empty() => Some(Value::Null),
             Make::Scalar | Make::Mapping => Some(Value::Map(Map::default())),

@@ -43,7 +43,7 @@ impl<'f> Form<'f> {
     /// The text of a node, when it is one or is taken for one.
     fn read(&self, node: &Node) -> Option<String> {
         match &node.value {
-            Value::String(text) => Some(text.clone()),
+            Value::String(text) => Some(text.to_string()),
             Value::Int(number) if self.lenient => Some(number.to_string()),
             Value::Bool(truth) if self.lenient => Some(truth.to_string()),
             _ => None,
@@ -151,11 +151,11 @@ impl<'f> Form<'f> {
         for (key, value) in map.iter() {
             match self.read(value) {
                 Some(text) => pairs.push((
-                    Text { value: key.text.clone(), span: key.span.clone() },
+                    Text { value: key.text.to_string(), span: key.span.clone() },
                     Text { value: text, span: value.span.clone() },
                 )),
                 None if value.is_null() => pairs.push((
-                    Text { value: key.text.clone(), span: key.span.clone() },
+                    Text { value: key.text.to_string(), span: key.span.clone() },
                     Text { value: String::new(), span: value.span.clone() },
                 )),
                 None => self.wrong(value, &key.text, "text"),

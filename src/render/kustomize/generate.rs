@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, HashSet};
 
 use sha2::{Digest, Sha256};
+use smol_str::SmolStr;
 
 use super::form::Text;
 use super::origin::ORIGIN;
-use super::resource::{Behavior, Resource, key, scalar_text, text_node};
+use super::resource::{Behavior, Resource, as_text, key, scalar_text, text_node};
 use super::spec::Generator;
 use super::transform::Failure;
 use crate::manifest::node::{Map, Node, Span, Value};
+use crate::manifest::scalar;
 use crate::model::path::RepoPath;
 use crate::render::source::Source;
 
@@ -180,7 +182,9 @@ fn object(entry: &Generator, name: &Text, kind: Kind, data: &Data) -> Node {
     }
     for (field, pairs) in [("labels", &entry.options.labels), ("annotations", &entry.options.annotations)] {
         if !pairs.is_empty() {
-            let pairs = pairs.iter().map(|(key, value)| (key.value.clone(), text_node(&value.value, &value.span)));
+            // The original writes these in quotes, whatever they are.
+            let quoted = |value: &Text| Node { quoted: true, ..text_node(&value.value, &value.span) };
+            let pairs = pairs.iter().map(|(key, value)| (key.value.clone(), quoted(value)));
             metadata.push_new(key(field, here), Node::new(Value::Map(map(pairs)), here.clone()));
         }
     }
@@ -200,7 +204,9 @@ fn object(entry: &Generator, name: &Text, kind: Kind, data: &Data) -> Node {
             (Kind::ConfigMap, Err(_)) => (&mut binary, base64(value)),
             (Kind::Secret, _) => (&mut plain, base64(value)),
         };
-        map.push_new(key(name, span), text_node(&text, span).set_by(by));
+        let mut node = text_node(&text, span).set_by(by);
+        node.quoted |= text.contains('\n');
+        map.push_new(key(name, span), node);
     }
     if kind == Kind::Secret {
         let word =
@@ -260,7 +266,7 @@ pub(super) fn absorb(all: &mut Vec<Resource>, mut made: Resource, entry: &Span) 
         }
         ([at], behavior) => {
             let old = &all[*at];
-            inherit(&mut made, old, behavior);
+            inherit(&mut made, old, behavior)?;
             all[*at] = made;
         }
         _ => return refuse(format!("several objects are called {id}, so it is unclear which one is meant")),
@@ -269,13 +275,13 @@ pub(super) fn absorb(all: &mut Vec<Resource>, mut made: Resource, entry: &Span) 
 }
 
 /// Takes over name, namespace, labels and annotations of the old object, and its data when merging.
-fn inherit(made: &mut Resource, old: &Resource, behavior: Behavior) {
+fn inherit(made: &mut Resource, old: &Resource, behavior: Behavior) -> Result<(), Failure> {
     made.inherit(old);
     let here = made.node.span.clone();
-    let Some(map) = made.node.as_map_mut() else { return };
+    let Some(map) = made.node.as_map_mut() else { return Ok(()) };
     if behavior == Behavior::Merge {
         for field in ["data", "binaryData"] {
-            overlay(map, field, old.node.get(field), &here);
+            overlay(map, field, old.node.get(field), &here)?;
         }
         // The original takes an empty mapping away here, which the hash of a Secret without any values shows.
         if map.get("data").and_then(Node::as_map).is_some_and(Map::is_empty) {
@@ -286,15 +292,18 @@ fn inherit(made: &mut Resource, old: &Resource, behavior: Behavior) {
             && old.kind() == "Secret"
         {
             let encoded = plain.iter().filter_map(|(key, value)| {
-                Some((key.text.clone(), text_node(&base64(scalar_text(value)?.as_bytes()), &value.span)))
+                Some((key.text.to_string(), text_node(&base64(scalar_text(value)?.as_bytes()), &value.span)))
             });
             let encoded = Node::new(Value::Map(self::map(encoded)), here.clone());
-            overlay(map, "data", Some(&encoded), &here);
+            overlay(map, "data", Some(&encoded), &here)?;
         }
     }
-    let Some(metadata) = map.get_mut("metadata").and_then(Node::as_map_mut) else { return };
+    let Some(metadata) = map.get_mut("metadata").and_then(Node::as_map_mut) else { return Ok(()) };
     for field in ["labels", "annotations"] {
-        overlay(metadata, field, old.node.at(&["metadata", field]), &here);
+        overlay(metadata, field, old.node.at(&["metadata", field]), &here)?;
+        if metadata.get(field).and_then(Node::as_map).is_some_and(Map::is_empty) {
+            metadata.remove(field);
+        }
     }
     // What was only added to comes from where it was.
     if let (Behavior::Merge, Some(origin)) = (behavior, old.node.at(&["metadata", "annotations", ORIGIN])) {
@@ -307,21 +316,35 @@ fn inherit(made: &mut Resource, old: &Resource, behavior: Behavior) {
             metadata.push_new(key(field, &node.span), node.clone());
         }
     }
+    Ok(())
 }
 
-/// Adds the entries of `below` that the mapping at `field` does not have itself.
-fn overlay(map: &mut Map, field: &str, below: Option<&Node>, here: &Span) {
-    let Some(below) = below.and_then(Node::as_map) else { return };
+/// Adds the entries of `below` that the mapping at `field` does not have itself. All become text, as the original reads them.
+fn overlay(map: &mut Map, field: &str, below: Option<&Node>, here: &Span) -> Result<(), Failure> {
+    let Some(below) = below.and_then(Node::as_map) else { return Ok(()) };
     if map.get(field).is_none() {
         map.push_new(key(field, here), Node::new(Value::Map(Map::default()), here.clone()));
     }
-    let Some(own) = map.get_mut(field).and_then(Node::as_map_mut) else { return };
-    let known: HashSet<String> = own.iter().map(|(key, _)| key.text.clone()).collect();
-    for (name, value) in below.iter() {
-        if !known.contains(&name.text) {
-            own.push_new(name.clone(), value.clone());
-        }
+    let Some(own) = map.get_mut(field).and_then(Node::as_map_mut) else { return Ok(()) };
+    let known: HashSet<SmolStr> = own.iter().map(|(key, _)| key.text.clone()).collect();
+    for (_, value) in own.iter_mut() {
+        value.quoted = value.as_str().is_some_and(quoted_in_data);
     }
+    for (name, value) in below.iter().filter(|(name, _)| !known.contains(&name.text)) {
+        let Some(mut text) = as_text(value) else {
+            let message =
+                format!("`{}` becomes text here, and how it was written is not known: put it in quotes", name.text);
+            return Err(Box::new((value.span.clone(), message)));
+        };
+        text.quoted = text.as_str().is_some_and(quoted_in_data);
+        own.push_new(name.clone(), text);
+    }
+    Ok(())
+}
+
+/// Whether the original puts quotes around a text that it copies, or writes it as a block.
+fn quoted_in_data(text: &str) -> bool {
+    text.contains('\n') || (!text.is_empty() && !scalar::is_text(text))
 }
 
 /// The ten characters that end the name: a hash of kind and content, in an alphabet that spells no words.

@@ -6,8 +6,10 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
+use smol_str::SmolStr;
+
 use super::merge_keys::{Name, Schema, Type};
-use super::resource::{key, scalar_text, text_node};
+use super::resource::{as_text, key, scalar_text, text_node};
 use crate::manifest::node::{Map, Node, Value};
 
 const DIRECTIVE: &str = "$patch";
@@ -103,19 +105,20 @@ fn walk(dest: Option<Node>, origin: Option<&Node>, known: Known<'_>) -> Result<O
 
 /// A plain value over another. The original keeps the old one's quotes, so that a number over quoted text becomes text.
 fn scalar(dest: Option<Node>, origin: Option<&Node>) -> Result<Option<Node>, Refusal> {
-    let quoted =
-        |node: &Node| node.as_str().is_some_and(|text| (node.span.end - node.span.start) as usize != text.len());
     match (dest, origin) {
         // What a patch adds is merged with itself: nothing stood there before.
         (Some(dest), Some(origin)) if dest.span == origin.span => Ok(Some(dest.set_by(BY))),
-        (Some(dest), Some(origin)) if quoted(&dest) => match &origin.value {
+        (Some(dest), Some(origin)) if dest.quoted => match &origin.value {
             Value::Float(_) => {
                 refuse(origin, "Kustomize would make text of this number, because the object has quoted text here")
             }
-            Value::Int(_) | Value::Bool(_) => {
-                let text = text_node(&scalar_text(origin).unwrap_or_default(), &origin.span);
-                Ok(Some(text.over(&dest, BY)))
-            }
+            Value::Int(_) | Value::Bool(_) => match as_text(origin) {
+                Some(text) => Ok(Some(text.over(&dest, BY))),
+                None => refuse(
+                    origin,
+                    "Kustomize would make text of this, as it is written, because the object has quoted text here",
+                ),
+            },
             _ => Ok(Some(origin.clone().over(&dest, BY))),
         },
         (Some(dest), Some(origin)) => Ok(Some(origin.clone().over(&dest, BY))),
@@ -201,7 +204,7 @@ fn merge_map(dest: Option<Node>, origin: Option<&Node>, known: Known<'_>) -> Res
     let mut merged = Map::default();
     let old = std::mem::take(map);
     // Looked up by hash: a patch of many keys must not cost their square.
-    let known_keys: HashSet<String> = old.iter().map(|(key, _)| key.text.clone()).collect();
+    let known_keys: HashSet<SmolStr> = old.iter().map(|(key, _)| key.text.clone()).collect();
     let news: HashMap<&str, &Node> =
         additions.into_iter().flat_map(Map::iter).map(|(k, v)| (k.text.as_str(), v)).collect();
     for (key, value) in old {
@@ -257,7 +260,7 @@ fn merge_list(
             match list_directive(&mut patch)?.as_deref() {
                 Some("delete") => return Ok(None),
                 Some("replace") => patch.clone(),
-                _ => list,
+                _ => list.into_iter().collect(),
             }
         }
         // Added: merged with itself, so that its items' nulls and directives act.
@@ -272,11 +275,11 @@ fn merge_list(
         && all.all(|other| other.span == one.span)
         && keys.iter().all(|key| one.get(key).is_none())
     {
-        return Ok(Some(Node::new(Value::List(vec![one.clone()]), span)));
+        return Ok(Some(Node::new(Value::List(vec![one.clone()].into()), span)));
     }
     let keys: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
     let items = if keys.is_empty() { union(&patch, base) } else { by_keys(&patch, base, &keys, known)? };
-    Ok(Some(Node::new(Value::List(items), span)))
+    Ok(Some(Node::new(Value::List(items.into()), span)))
 }
 
 /// What an item `- $patch: …` says about the whole list; the item goes.

@@ -206,8 +206,8 @@ fn tidy_annotations(source: &mut Source<'_>, resource: &mut Resource) {
             (Value::Float(_), _) => {
                 source.wrong(&value.span, "an annotation is text, not a number", "Put it in quotes.")
             }
-            (Value::Int(_) | Value::Bool(_), Some(text)) => value.value = Value::String(text),
-            (Value::Null, _) if value.span.end > value.span.start => value.value = Value::String("null".to_owned()),
+            (Value::Int(_) | Value::Bool(_), Some(text)) => value.value = Value::String(text.into()),
+            (Value::Null, _) if value.span.end > value.span.start => value.value = Value::String("null".into()),
             _ => {}
         }
     }

@@ -166,7 +166,7 @@ fn describe(schema: &mut Schema, name: &str, definition: &Node, depth: usize) ->
     schema.types.insert(Cow::Owned(name.to_owned()), Type::default());
     for (field, property) in definition.get("properties").and_then(Node::as_map).into_iter().flat_map(|m| m.iter()) {
         let Some(of) = field_type(schema, &format!("{name}.{}", field.text), property, depth) else { return false };
-        found.fields.insert(Cow::Owned(field.text.clone()), of);
+        found.fields.insert(Cow::Owned(field.text.to_string()), of);
     }
     if let Some(others) = definition.get("additionalProperties").filter(|node| node.as_map().is_some()) {
         let Some(of) = field_type(schema, &format!("{name}.*"), others, depth) else { return false };

@@ -336,7 +336,7 @@ fn texts_in(patch: &Node, fields: &[&str]) -> Node {
                 scalar_text(value)
             };
             if let Some(word) = word {
-                value.value = Value::String(word);
+                value.value = Value::String(word.into());
             }
         }
     }

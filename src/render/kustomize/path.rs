@@ -7,6 +7,7 @@ use regex::{Regex, RegexBuilder};
 
 use super::field;
 use super::resource::{key, scalar_text, text_node};
+use crate::manifest::List;
 use crate::manifest::load;
 use crate::manifest::node::{Map, Node, Span, Value};
 use crate::model::path::RepoPath;
@@ -105,7 +106,7 @@ impl Leaf {
     fn value(self) -> Value {
         match self {
             Self::Scalar => Value::Null,
-            Self::List => Value::List(Vec::new()),
+            Self::List => Value::List(List::default()),
             Self::Mapping => Value::Map(Map::default()),
         }
     }
@@ -149,7 +150,7 @@ impl Matcher<'_> {
     fn made(&self, leaf: Leaf, rest: &[String]) -> Node {
         let value = match rest.first() {
             None => leaf.value(),
-            Some(next) if number(next).is_some() || condition(next).is_some() => Value::List(Vec::new()),
+            Some(next) if number(next).is_some() || condition(next).is_some() => Value::List(List::default()),
             Some(_) => Value::Map(Map::default()),
         };
         Node::new(value, self.span.clone())

@@ -161,7 +161,7 @@ fn add(node: &mut Node, parts: &[String], value: &Text, position: i64) -> Result
     }
     let Some(map) = ensure_map(node, &[], &value.span) else { return Err("a mapping was expected".to_owned()) };
     if map.get(first).is_none() {
-        let made = if rest.is_empty() { Value::String(String::new()) } else { Value::Map(Map::default()) };
+        let made = if rest.is_empty() { Value::String("".into()) } else { Value::Map(Map::default()) };
         map.push_new(key(first, &value.span), Node::new(made, value.span.clone()));
     }
     map.get_mut(first).map_or(Ok(()), |node| add(node, rest, value, position))

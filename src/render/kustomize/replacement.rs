@@ -260,7 +260,7 @@ fn refined(given: Given, part: &Part) -> Result<Given, String> {
 /// A text in the place of a value: what was a number stays one, as the original keeps the type of what stood there.
 pub(super) fn retyped(old: &Value, text: &str) -> Result<Value, String> {
     let value = match old {
-        Value::String(_) | Value::List(_) | Value::Map(_) => return Ok(Value::String(text.to_owned())),
+        Value::String(_) | Value::List(_) | Value::Map(_) => return Ok(Value::String(text.into())),
         _ => reading::plain(text)?,
     };
     match (old, &value) {
@@ -361,7 +361,7 @@ pub(super) fn set(field: &mut Node, fresh: bool, given: &Given, part: &Part) -> 
         (false, _) if part.delimiter.is_empty() => given.node.value.clone(),
         (false, _) => retyped(&given.node.value, &text)?,
         // Nothing that is made stays empty text, and not null.
-        (true, true) if text.is_empty() => Value::String(text),
+        (true, true) if text.is_empty() => Value::String(text.into()),
         (true, true) => reading::plain(&text)?,
         (true, false) => retyped(&field.value, &text)?,
     };

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use crate::manifest::node::{Key, Map, Node, Span, Value};
+use crate::manifest::scalar;
 
 /// Group, version and kind; empty parts of a selector match everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -228,19 +229,30 @@ pub(super) fn scalar_text(node: &Node) -> Option<String> {
         Value::Bool(truth) => Some(truth.to_string()),
         Value::Int(number) => Some(number.to_string()),
         Value::Float(number) => Some(number.to_string()),
-        Value::String(text) => Some(text.clone()),
+        Value::String(text) => Some(text.to_string()),
         Value::List(_) | Value::Map(_) => None,
     }
 }
 
-/// A text node at a place.
+/// A number or boolean as the text it was written as; nothing when that is not its usual form.
+pub(super) fn as_text(node: &Node) -> Option<Node> {
+    let text = match &node.value {
+        Value::Float(_) | Value::List(_) | Value::Map(_) => return None,
+        Value::String(_) => return Some(node.clone()),
+        _ => scalar_text(node)?,
+    };
+    (!node.odd).then(|| Node { made: node.made.clone(), ..text_node(&text, &node.span) })
+}
+
+/// A text node at a place. What would be no text without quotes gets them, as the original does it.
 pub(super) fn text_node(text: &str, span: &Span) -> Node {
-    Node::new(Value::String(text.to_owned()), span.clone())
+    let quoted = !text.is_empty() && !scalar::is_text(text);
+    Node { quoted, ..Node::new(Value::String(text.into()), span.clone()) }
 }
 
 /// A key at a place.
 pub(in crate::render) fn key(text: &str, span: &Span) -> Key {
-    Key { text: text.to_owned(), span: span.clone() }
+    Key { text: text.into(), span: span.clone() }
 }
 
 /// The mapping at `path` below `node`, made where it is missing or null; nothing when something else stands there.

@@ -62,14 +62,21 @@ fn reach<'n>(node: &'n mut Node, parts: &[String]) -> Option<&'n mut Node> {
     let mut here = node;
     for part in parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()) {
         let one = [part.to_owned()];
-        let wanted: *const Node = path::lookup(here, &one).ok()??;
-        let mut children: Vec<&mut Node> = match &mut here.value {
-            Value::List(list) => list.iter_mut().collect(),
-            Value::Map(map) => map.iter_mut().map(|(_, value)| value).collect(),
-            _ => Vec::new(),
+        let wanted = path::lookup(here, &one).ok()??;
+        let is_wanted = |child: &Node| std::ptr::eq(child, wanted);
+        // Found before anything is borrowed to be changed, which moves what is shared with other objects.
+        here = match &here.value {
+            Value::List(list) => {
+                let at = list.iter().position(is_wanted)?;
+                let Value::List(list) = &mut here.value else { return None };
+                list.get_mut(at)?
+            }
+            Value::Map(map) => {
+                let at = map.iter().position(|(_, child)| is_wanted(child))?;
+                here.as_map_mut()?.iter_mut().nth(at)?.1
+            }
+            _ => return None,
         };
-        let at = children.iter().position(|child| std::ptr::eq(&raw const **child, wanted))?;
-        here = children.swap_remove(at);
     }
     Some(here)
 }

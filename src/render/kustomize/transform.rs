@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use smol_str::ToSmolStr;
+
 use super::config::Config;
 use super::field::{self, Field, Make, Walk};
 use super::form::{MAX_NAME, Text};
@@ -299,7 +301,9 @@ pub(super) fn replicas(all: &mut [Resource], replicas: &Replicas, fields: &[Fiel
             }
             found = true;
             let mut visit = |node: &mut Node| {
-                *node = Node::new(Value::Int(*count), span.clone()).over(node, "replicas");
+                // The original keeps the quotes of what it replaces, and then it is no number.
+                let value = if node.quoted { Value::String(count.to_smolstr()) } else { Value::Int(*count) };
+                *node = Node::new(value, span.clone()).over(node, "replicas");
                 Ok(())
             };
             let mut walk = Walk { make: Make::Scalar, span, visit: &mut visit };

@@ -218,7 +218,7 @@ fn text(node: &mut Node, values: &Values<'_>) -> Result<(), String> {
         *node = Node::new(value.value.clone(), value.span.clone()).over(node, BY);
     } else if new != old {
         let span = by.unwrap_or_else(|| node.span.clone());
-        *node = Node::new(Value::String(new), span).over(node, BY);
+        *node = Node::new(Value::String(new.into()), span).over(node, BY);
     }
     Ok(())
 }

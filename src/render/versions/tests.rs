@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::pipeline::{Image, TagPattern, TagTemplate};
 use crate::model::tree::MemoryObjects;
 
 const WEB: &str = "ghcr.io/acme/web";
@@ -6,6 +7,21 @@ const DEPLOYMENT: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name
 
 fn path(text: &str) -> RepoPath {
     text.parse().unwrap()
+}
+
+/// An application of these images.
+pub(super) fn app(images: &[&str]) -> App {
+    let image = |name: &&str| Image { name: (*name).to_owned(), tag: TagTemplate::Default };
+    App {
+        name: "shop".to_owned(),
+        source: None,
+        tags: TagPattern("v*".to_owned()),
+        images: images.iter().map(image).collect(),
+        charts: Vec::new(),
+        writes: Vec::new(),
+        release_branches: Vec::new(),
+        paths: Vec::new(),
+    }
 }
 
 /// A repository with a base and an overlay `env/prod`.
@@ -27,7 +43,7 @@ fn plain_base<T>(overlay: &str, act: impl FnOnce(&Tree<'_>) -> T) -> T {
 
 fn edited(overlay: &str, tag: &str, digest: Option<&str>) -> Result<String, String> {
     let new = NewVersion { image: WEB.into(), tag: tag.into(), digest: digest.map(Into::into) };
-    plain_base(overlay, |tree| version_edits(tree, &path("env/prod"), &[new]))
+    plain_base(overlay, |tree| version_edits(tree, &path("env/prod"), &app(&[WEB]), &[new]))
         .map(|files| files.into_iter().map(|(_, bytes)| String::from_utf8(bytes).unwrap()).collect())
         .map_err(|problems| {
             problems.iter().map(|p| format!("{}: {}", p.location.as_ref().unwrap(), p.message)).collect()
@@ -38,7 +54,7 @@ fn edited(overlay: &str, tag: &str, digest: Option<&str>) -> Result<String, Stri
 fn the_tag_is_found_and_written_where_it_stands() {
     let overlay =
         "resources: [../base]\nimages:\n  # the web\n  - name: ghcr.io/acme/web   # here\n    newTag: v1.0  # now\n";
-    let fields = plain_base(overlay, |tree| version_fields(tree, &path("env/prod"), &[WEB.into()])).unwrap();
+    let fields = plain_base(overlay, |tree| version_fields(tree, &path("env/prod"), &app(&[WEB]))).unwrap();
     assert_eq!(fields.len(), 1);
     assert_eq!((fields[0].kind, fields[0].value.as_str(), fields[0].location.line), (VersionKind::NewTag, "v1.0", 5));
     assert_eq!(edited(overlay, "v1.1", None).unwrap(), overlay.replace("v1.0", "v1.1"));
@@ -56,7 +72,7 @@ fn digests_are_set_added_or_taken_away() {
     assert_eq!(edited(&tag, "v2", Some("sha256:bb")).unwrap(), format!("{tag2}    digest: sha256:bb\n"));
     assert_eq!(edited(&both, "v2", Some("sha256:bb")).unwrap(), format!("{tag2}    digest: sha256:bb\n"));
     assert_eq!(edited(&both, "v2", None).unwrap(), tag2, "a digest that stays would pin the old image");
-    assert_eq!(edited(&only, "v2", Some("sha256:bb")).unwrap(), format!("{start}    digest: sha256:bb\n"));
+    assert_eq!(edited(&only, "v2", Some("sha256:bb")).unwrap(), format!("{tag2}    digest: sha256:bb\n"));
     assert_eq!(edited(&only, "v2", None).unwrap(), tag2);
     assert_eq!(edited(start, "v2", None).unwrap(), tag2);
 }
@@ -79,27 +95,42 @@ fn lines_that_flux_writes_are_left_to_it() {
 }
 
 #[test]
-fn a_version_in_a_shared_base_is_explained() {
+fn a_version_in_a_shared_base_gets_an_entry_of_its_own() {
+    let overlay = "resources: [../base]\n# the end\n";
+    let added = format!("{overlay}images:\n  - name: ghcr.io/acme/web\n    newTag: v2\n");
+    assert_eq!(edited(overlay, "v2", None).unwrap(), added);
+    let pinned = format!("{added}    digest: sha256:bb\n");
+    assert_eq!(edited(overlay, "v2", Some("sha256:bb")).unwrap(), pinned);
+    let says = |overlay: &str, base: &str| {
+        let problems = with(overlay, base, |tree| shared_versions(tree, &path("env/prod"), &app(&[WEB])));
+        problems
+            .iter()
+            .map(|p| format!("{}: {}. {}", p.location.as_ref().unwrap(), p.message, p.help.as_deref().unwrap()))
+            .collect::<String>()
+    };
+    assert_eq!(
+        says(overlay, "resources: [web.yaml]\n"),
+        "env/base/web.yaml:9:18: the tag of ghcr.io/acme/web is set in env/base, which other environments share. The first promotion adds `images: [{ name: ghcr.io/acme/web, newTag: 0.1 }]` to env/prod/kustomization.yaml, with its own tag; add that now to split it earlier."
+    );
+    let based = "resources: [web.yaml]\nimages:\n  - {name: ghcr.io/acme/web, newTag: v1}\n";
+    assert!(says(overlay, based).contains("newTag: v1 }"), "the base's entry wins over its manifest");
+    let patched = "resources: [../base]\npatches:\n  - target: {kind: Deployment}\n    patch: |-\n      - {op: replace, path: /spec/template/spec/containers/0/image, value: 'ghcr.io/acme/web:v3'}\n";
+    assert!(says(patched, based).contains("newTag: v3 }"), "the patch wins over the base");
+    assert_eq!(says("resources: [../base]\nimages: [{name: ghcr.io/acme/web, newTag: v1}]\n", based), "");
+}
+
+#[test]
+fn what_an_entry_would_not_change_is_explained() {
     let ask = |overlay: &str, base: &str, image: &str| {
-        let problems =
-            with(overlay, base, |tree| version_fields(tree, &path("env/prod"), &[image.to_owned()])).unwrap_err();
+        let problems = with(overlay, base, |tree| version_fields(tree, &path("env/prod"), &app(&[image]))).unwrap_err();
         let [one] = problems.as_slice() else { panic!("{problems:?}") };
         let place = one.location.as_ref().map_or_else(String::new, ToString::to_string);
         format!("{place}: {}. {}", one.message, one.help.as_deref().unwrap_or_default())
     };
     let overlay = "resources: [../base]\n";
-    let add = "Add an `images:` entry with `name: ghcr.io/acme/web` and `newTag` to env/prod/kustomization.yaml.";
     assert_eq!(
-        ask(overlay, "resources: [web.yaml]\nimages:\n  - {name: ghcr.io/acme/web, newTag: v1}\n", WEB),
-        format!(
-            "env/base/kustomization.yaml:3:38: the tag of ghcr.io/acme/web is set in env/base, which other environments share. {add}"
-        )
-    );
-    assert_eq!(
-        ask(overlay, "resources: [web.yaml]\n", WEB),
-        format!(
-            "env/base/web.yaml:9:18: the tag of ghcr.io/acme/web is set in env/base, which other environments share. {add}"
-        )
+        ask(overlay, "resources: [web.yaml]\nimages:\n  - {name: ghcr.io/acme/web, newName: quay.io/acme/web}\n", WEB),
+        "env/base/kustomization.yaml:3:39: a base turns ghcr.io/acme/web into quay.io/acme/web, so nothing above it can be matched by the old name. Write quay.io/acme/web in `images` of the app in .github/trunkline.yaml."
     );
     assert_eq!(
         ask(overlay, "resources: [web.yaml]\n", "ghcr.io/acme/other"),
@@ -110,14 +141,15 @@ fn a_version_in_a_shared_base_is_explained() {
 #[test]
 fn kustomizations_inside_the_folder_are_its_own() {
     let overlay = "resources: [../base]\ncomponents: [own]\n";
-    let fields = plain_base(overlay, |tree| version_fields(tree, &path("env/prod"), &["ghcr.io/acme/api".to_owned()]));
+    let fields = plain_base(overlay, |tree| version_fields(tree, &path("env/prod"), &app(&["ghcr.io/acme/api"])));
     assert_eq!(fields.unwrap()[0].file, path("env/prod/own/kustomization.yaml"));
 }
 
 #[test]
-fn a_folder_without_kustomization_cannot_hold_a_version() {
+fn a_folder_without_kustomization_holds_versions_in_its_manifests() {
     let mut objects = MemoryObjects::default();
     let root = objects.add_text([("env/prod/web.yaml", DEPLOYMENT)]).unwrap();
-    let problems = version_fields(&Tree::new(root, &objects), &path("env/prod"), &[WEB.into()]).unwrap_err();
-    assert_eq!(problems[0].message, "`env/prod` has no kustomization.yaml that could hold a version");
+    let tree = Tree::new(root, &objects);
+    let fields = version_fields(&tree, &path("env/prod"), &app(&[WEB])).unwrap();
+    assert_eq!((fields[0].holder, fields[0].value.as_str(), fields[0].location.line), (Holder::Container, "0.1", 9));
 }

@@ -223,6 +223,7 @@ fn promotion_of<'a>(words: &'a [String], changelog: &'a [ChangelogEntry]) -> Pro
         audience: Audience::Same,
         cause: &words[4],
         images: &[],
+        fields: &[],
         changelog,
         changelog_total: changelog.len(),
     }
@@ -232,7 +233,7 @@ fn step<'a>(words: &'a [String], verdict: &'a Verdict) -> reply::Step<'a> {
     let image = ImageChange { name: words[3].clone(), from: words[4].clone(), to: words[5].clone() };
     let writes = reply::Writes {
         images: vec![image],
-        folder: words[6].clone(),
+        fields: at("environments/prod/kustomization.yaml", 9, 3).into_iter().collect(),
         via: Via::PullRequest,
         merge: Merge::Auto,
         open: Some((1, format!("{REPO}/pull/1"))),

@@ -81,6 +81,7 @@ fn t37_a_changelog_of_years_fits() {
         audience: Audience::Same,
         cause: "",
         images: &[],
+        fields: &[],
         changelog: &changelog,
         changelog_total: 5_000,
     });

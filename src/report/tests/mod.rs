@@ -35,6 +35,7 @@ fn finding(rule: &str, severity: Severity, delta: Delta, message: &str) -> Findi
         fix: String::new(),
         location: at("base/frontend.yaml", 21, 18),
         delta,
+        accepted: None,
     }
 }
 
@@ -78,6 +79,7 @@ fn environment(name: &str) -> EnvironmentEvaluation {
         ],
         objects: 12,
         rendered: true,
+        digest: String::new(),
     }
 }
 

@@ -321,6 +321,7 @@ fn promote(changelog: &[ChangelogEntry], audience: Audience) -> PromotionInput<'
         audience,
         cause: "The tag `v1.0` was pushed by ada.",
         images: IMAGES,
+        fields: &[],
         changelog,
         changelog_total: 12,
     }
@@ -336,6 +337,24 @@ fn changelog() -> Vec<ChangelogEntry> {
         },
         ChangelogEntry { commit: oid('d'), title: "chore".into(), author: String::new(), pull: None },
     ]
+}
+
+#[test]
+fn a_promotion_says_where_it_writes() {
+    let at = |path: &str, line| Location { path: path.parse().unwrap(), line, column: 3 };
+    let said = |fields: &[Location]| {
+        let body = promotion::body(&PromotionInput { fields, ..promote(&[], Audience::Same) });
+        body.lines().find(|line| line.starts_with("Writes")).unwrap_or_default().to_owned()
+    };
+    let one = at("env/prod/kustomization.yaml", 9);
+    assert_eq!(said(&[]), "");
+    assert_eq!(said(std::slice::from_ref(&one)), "Writes `env/prod/kustomization.yaml` line 9.");
+    let two = [at("env/prod/kustomization.yaml", 11), one, at("env/prod/release.yaml", 3)];
+    assert_eq!(said(&two), "Writes `env/prod/kustomization.yaml` lines 9, 11; `env/prod/release.yaml` line 3.");
+    assert_eq!(
+        said(&[at("env/prod/kustomization.yaml", 0)]),
+        "Writes `env/prod/kustomization.yaml`, which gets an `images` entry of its own: only a base that others share sets it so far."
+    );
 }
 
 #[test]
@@ -433,7 +452,7 @@ fn answers_to_commands() {
     "#);
     let writes = reply::Writes {
         images: vec![ImageChange { name: "ghcr.io/acme/web".into(), from: "v0.9".into(), to: "v1.0".into() }],
-        folder: "environments/prod".into(),
+        fields: at("environments/prod/kustomization.yaml", 9, 3).into_iter().collect(),
         via: Via::PullRequest,
         merge: Merge::Manual,
         open: None,
@@ -450,7 +469,11 @@ fn answers_to_commands() {
 
     It would come as a pull request that a person merges once every gate is open. It writes in `environments/prod`: `web` `v0.9` → `v1.0`
     ");
-    insta::assert_snapshot!(reply::help(&command::help(None, |right| right <= command::Right::Triage)), @r#"
+    insta::assert_snapshot!(reply::help(&command::help(None, |right| match right {
+        command::Right::Read | command::Right::Triage => command::You::Yes,
+        command::Right::Promote => command::You::In(vec!["dev".into(), "stage".into()]),
+        _ => command::You::No,
+    })), @r#"
     | Command | What it does | Who may | You |
     |:--|:--|:--|:--|
     | `/trunkline help [verb]` | lists the commands | readers | yes |
@@ -467,7 +490,7 @@ fn answers_to_commands() {
     | `/trunkline validate` | checks the configuration of this pull request, and says what it would mean | readers | yes |
     | `/trunkline history [env] [--app name]` | shows the last decisions and versions: who, when and why | readers | yes |
 
-    `/promote` and `/rollback` also work without `/trunkline`.
+    `/promote`, `/rollback`, `/freeze` and `/unfreeze` also work without `/trunkline`.
 
     A command stands at the start of a line of a new comment, outside code and quotes. Approvals are GitHub's own reviews.
     "#);

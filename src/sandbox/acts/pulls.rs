@@ -30,6 +30,7 @@ fn issue_row(cx: &mut Cx<'_>, number: u64, title: &str, body: Option<&str>) -> I
         author: cx.login(),
         open: true,
         labels: BTreeSet::new(),
+        labelings: Vec::new(),
         assignees: BTreeSet::new(),
         created_at: cx.now,
         updated_at: cx.now,

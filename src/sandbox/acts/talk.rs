@@ -5,7 +5,7 @@ use serde_json::json;
 use super::super::cx::Cx;
 use super::super::limits;
 use super::super::refusal::Refusal;
-use super::super::world::{Comment, Label, Reaction};
+use super::super::world::{Comment, Label, Labeling, Reaction};
 use super::pulls;
 
 /// GitHub refuses further comments on one issue after this many.
@@ -83,6 +83,7 @@ pub(crate) fn react(cx: &mut Cx<'_>, repo: u64, id: u64, content: &str) -> Resul
 
 /// Adds labels to an issue or pull request, making those that do not exist.
 pub(crate) fn label(cx: &mut Cx<'_>, repo: u64, number: u64, names: &[&str]) -> Result<(), Refusal> {
+    let (at, by) = (cx.now, cx.login());
     for name in names {
         if name.is_empty() || name.chars().count() > 50 {
             return Err(Refusal::invalid("Label", "name", "name is too long (maximum is 50 characters)"));
@@ -98,6 +99,8 @@ pub(crate) fn label(cx: &mut Cx<'_>, repo: u64, number: u64, names: &[&str]) -> 
         });
         let issue = found.issues.get_mut(&number).ok_or_else(Refusal::not_found)?;
         if issue.labels.insert(key.clone()) {
+            issue.labelings.push(Labeling { label: key.clone(), set: true, by: by.clone(), at });
+            issue.updated_at = at;
             tell_label(cx, repo, number, &key, "labeled")?;
         }
     }
@@ -107,10 +110,13 @@ pub(crate) fn label(cx: &mut Cx<'_>, repo: u64, number: u64, names: &[&str]) -> 
 /// Takes a label off.
 pub(crate) fn unlabel(cx: &mut Cx<'_>, repo: u64, number: u64, name: &str) -> Result<(), Refusal> {
     let key = name.to_lowercase();
+    let (at, by) = (cx.now, cx.login());
     let issue = cx.repo_mut(repo)?.issues.get_mut(&number).ok_or_else(Refusal::not_found)?;
     if !issue.labels.remove(&key) {
         return Err(Refusal::new(404, "Label does not exist"));
     }
+    issue.labelings.push(Labeling { label: key.clone(), set: false, by, at });
+    issue.updated_at = at;
     tell_label(cx, repo, number, &key, "unlabeled")
 }
 

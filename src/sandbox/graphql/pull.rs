@@ -45,17 +45,7 @@ pub(super) fn issue(cx: &Cx<'_>, (id, number): (u64, u64), name: &str, args: &Ar
         "viewerDidAuthor" => Out::of(issue.author == cx.login()),
         "reactionGroups" => reaction_groups(cx, &[]),
         "labels" => {
-            let rows = issue.labels.iter().filter_map(|key| repo.labels.get(key)).map(|label| {
-                Node::plain(
-                    "Label",
-                    [
-                        ("id", Out::Value(shape::node("Label", label.id).into())),
-                        ("name", Out::Value(label.name.clone().into())),
-                        ("color", Out::Value(label.color.clone().into())),
-                        ("description", Out::Value(json!(label.description))),
-                    ],
-                )
-            });
+            let rows = issue.labels.iter().filter_map(|key| label(repo, key));
             Ok(Some(Out::Page("LabelConnection", rows.collect())))
         }
         "comments" => {
@@ -102,21 +92,7 @@ pub(super) fn pull(cx: &Cx<'_>, at: (u64, u64), name: &str, args: &Args) -> Foun
                 _ => files.len(),
             })
         }
-        // Of all that happens on a pull request, the timeline here knows who closed it.
-        "timelineItems" => {
-            let issue = repo.issues.get(&number).ok_or_else(Refusal::not_found)?;
-            let wanted = |kind: &str| args.get("itemTypes").is_none_or(|types| types.to_string().contains(kind));
-            let closed = issue.closed_by.as_ref().filter(|_| !issue.open && wanted("CLOSED_EVENT")).map(|who| {
-                Node::plain(
-                    "ClosedEvent",
-                    [
-                        ("actor", Out::Node(Node::Account(who.clone()))),
-                        ("createdAt", Out::Value(json!(issue.closed_at.map(iso)))),
-                    ],
-                )
-            });
-            Ok(Some(Out::Page("PullRequestTimelineItemsConnection", closed.into_iter().collect())))
-        }
+        "timelineItems" => timeline(repo.issues.get(&number).ok_or_else(Refusal::not_found)?, repo, args),
         "reviews" | "latestReviews" | "latestOpinionatedReviews" | "reviewRequests" => {
             reviews(cx, repo, pull, name, args)
         }
@@ -155,6 +131,47 @@ pub(super) fn pull(cx: &Cx<'_>, at: (u64, u64), name: &str, args: &Args) -> Foun
             None => issue(cx, at, name, args),
         },
     }
+}
+
+fn label(repo: &Repo, key: &str) -> Option<Node> {
+    let label = repo.labels.get(key)?;
+    Some(Node::plain(
+        "Label",
+        [
+            ("id", Out::Value(shape::node("Label", label.id).into())),
+            ("name", Out::Value(label.name.clone().into())),
+            ("color", Out::Value(label.color.clone().into())),
+            ("description", Out::Value(json!(label.description))),
+        ],
+    ))
+}
+
+/// Of all that happens on a pull request, the timeline here knows who labelled it and who closed it.
+fn timeline(issue: &Issue, repo: &Repo, args: &Args) -> Found {
+    let wanted = |kind: &str| {
+        let types = args.get("itemTypes").and_then(Value::as_array);
+        types.is_none_or(|types| types.iter().any(|one| one == kind))
+    };
+    let event = |kind, who: &str, at: Option<jiff::Timestamp>| {
+        let fields =
+            [("actor", Out::Node(Node::Account(who.to_owned()))), ("createdAt", Out::Value(json!(at.map(iso))))];
+        Node::plain(kind, fields)
+    };
+    let mut rows = Vec::new();
+    for one in &issue.labelings {
+        let (kind, word) =
+            if one.set { ("LabeledEvent", "LABELED_EVENT") } else { ("UnlabeledEvent", "UNLABELED_EVENT") };
+        // What happened to a label that is no more is gone with it.
+        let (true, Some(label)) = (wanted(word), label(repo, &one.label)) else { continue };
+        let mut node = event(kind, &one.by, Some(one.at));
+        if let Node::Plain(_, fields) = &mut node {
+            fields.insert("label", Out::Node(label));
+        }
+        rows.push(node);
+    }
+    let closed = issue.closed_by.as_ref().filter(|_| !issue.open && wanted("CLOSED_EVENT"));
+    rows.extend(closed.map(|who| event("ClosedEvent", who, issue.closed_at)));
+    Ok(Some(Out::Page("PullRequestTimelineItemsConnection", rows)))
 }
 
 /// Where a pull request comes from, where it goes, and how it got there.

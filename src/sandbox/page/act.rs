@@ -73,6 +73,16 @@ fn in_repo(cx: &mut Cx<'_>, visit: &Visit, repo: u64, path: &[&str]) -> Result<S
                         &body,
                     )?;
                 }
+                "label" => {
+                    cx.allow(repo, "labels", Level::Write)?;
+                    let label = field("label");
+                    let issue = cx.repo(repo)?.issues.get(&number).ok_or_else(Refusal::not_found)?;
+                    if issue.labels.contains(&label.to_lowercase()) {
+                        talk::unlabel(cx, repo, number, label)?;
+                    } else {
+                        talk::label(cx, repo, number, &[label])?;
+                    }
+                }
                 "merge" => {
                     cx.allow(repo, "contents", Level::Write)?;
                     let settings = &cx.repo(repo)?.settings;

@@ -70,6 +70,12 @@ pub(super) fn conversation(cx: &Cx<'_>, visit: &Visit, repo: &Repo, number: u64)
         );
         said.push((review.at, review.id, line + &markdown(&review.body)));
     }
+    for (one, number) in issue.labelings.iter().zip(0..) {
+        let did = if one.set { "set" } else { "took off" };
+        let (by, label, at) = (escape(&one.by), escape(&one.label), escape(&moment(one.at)));
+        let line = format!("<p><b>{by}</b> {did} <code>{label}</code> <span class=\"dim\">{at}</span></p>");
+        said.push((one.at, number, line));
+    }
     said.sort();
     body.extend(said.into_iter().map(|(_, _, whole)| whole));
     if let Some(pull) = pull {
@@ -188,6 +194,10 @@ fn buttons(cx: &Cx<'_>, visit: &Visit, repo: &Repo, issue: &Issue, pull: Option<
             None => out += &button("merge", "Merge pull request", "go"),
         }
     }
+    out += &format!(
+        "<form class=\"line\" method=\"post\" action=\"{action}/label\">{who}<input name=\"label\" placeholder=\"label\" required>\
+         <button>Set or take off</button></form>"
+    );
     if issue.open {
         out += &button("close", "Close", "");
     } else if !merged {

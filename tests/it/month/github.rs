@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use trunkline::model::facts::Arrival;
 use trunkline::model::finding::{EnvironmentEvaluation, Evaluation, VersionChange};
 use trunkline::model::id::{InstallationId, Key, Oid, RepoId};
 use trunkline::model::ledger::Ledger;
@@ -48,6 +49,8 @@ pub(super) struct Request {
     checks: Vec<OwnCheck>,
     comments: Vec<Comment>,
     requested: Vec<String>,
+    /// The commit on the default branch that its merge made.
+    merged_as: Option<Oid>,
 }
 
 /// Everything GitHub knows.
@@ -164,9 +167,13 @@ impl GitHub {
                 let open = on.filter(|pull| pull.brief.state == PullState::Open);
                 Subject::Head(HeadSubject { head: *head, checks, pulls: open.map(|pull| self.pull(pull)).collect() })
             }
-            Key::Pull(_, DESK) => {
-                Subject::Pull(PullSubject { number: DESK, pull: None, comments: self.desk.clone(), checked_at: None })
-            }
+            Key::Pull(_, DESK) => Subject::Pull(PullSubject {
+                number: DESK,
+                pull: None,
+                comments: self.desk.clone(),
+                checked_at: None,
+                check_since: None,
+            }),
             Key::Pull(_, number) => {
                 let pull = self.pulls.iter().find(|pull| pull.brief.number == *number)?;
                 only = Some(name(pull.app));
@@ -176,6 +183,7 @@ impl GitHub {
                     pull: Some(self.pull(pull)),
                     comments: pull.comments.clone(),
                     checked_at: checked.and_then(|check| check.completed_at),
+                    check_since: pull.checks.iter().filter_map(|check| check.started_at).min(),
                 })
             }
         };
@@ -237,11 +245,13 @@ impl GitHub {
             let all = held.iter().flat_map(|(_, history)| history.iter().filter_map(|holding| holding.commit));
             descendants.insert(commit, all.filter(later).collect());
         }
-        let trunk = shop.trunk.last().map(|tip| Commit { id: tip.id, subject: "A change".into(), at: self.now });
-        let source = Source { repo: self.repo(Self::shop_id(app), &name(app)), trunk, tags, descendants };
+        let commit = |change: &Change| Commit { id: change.id, subject: "A change".into(), at: self.now };
+        let earlier = shop.trunk.iter().rev().skip(1).take(5).map(commit).collect();
+        let trunk = shop.trunk.last().map(commit);
+        let source = Source { repo: self.repo(Self::shop_id(app), &name(app)), trunk, earlier, tags, descendants };
         let environments = held.into_iter().map(|(environment, history)| {
             let folder = format!("{environment}/{}", name(app)).parse().unwrap();
-            (environment.to_owned(), Holdings { folder, history: history.clone(), problems: Vec::new() })
+            (environment.to_owned(), Holdings { folder, history: history.clone(), ..Holdings::default() })
         });
         let open = self.pulls.iter().filter(|pull| pull.app == app && pull.brief.state == PullState::Open);
         PipelineFacts {
@@ -298,6 +308,15 @@ impl GitHub {
                 let changelog = Changelog { changes: changes.collect(), total: end - begin };
                 facts.changelogs.insert((app.clone(), *from, *to), changelog);
             }
+            Need::Arrival(commit) => {
+                let merged = |pull: &&Request| pull.merged_as == Some(*commit);
+                let pull = self.pulls.iter().find(merged).map(|pull| pull.brief.clone());
+                let arrival = Arrival { by: Some(actor("trunkline")), ours: false, green: pull.is_some(), pull };
+                facts.arrivals.insert(*commit, arrival);
+            }
+            other @ Need::Labelled { .. } => {
+                facts.unmet.insert(other.clone(), "nobody looks that up here".into());
+            }
             Need::Pipeline(app) => {
                 facts.pipelines.insert(app.clone(), self.facts(Self::app_of(app), pushers));
             }
@@ -331,6 +350,7 @@ impl GitHub {
             findings: Vec::new(),
             objects: 1,
             rendered: true,
+            digest: format!("{:?}", pull.to),
         };
         Ok(Evaluation { environments: vec![touched], ..Evaluation::default() })
     }
@@ -339,7 +359,7 @@ impl GitHub {
     pub(super) fn apply(&mut self, effect: &Effect) -> Result<Vec<Key>, &'static str> {
         self.writes += 1;
         match effect {
-            Effect::Wake(key) => {
+            Effect::Wake(key) | Effect::Tell { key, .. } => {
                 self.writes -= 1;
                 return Ok(vec![key.clone()]);
             }
@@ -436,6 +456,7 @@ impl GitHub {
             checks: Vec::new(),
             comments: Vec::new(),
             requested: Vec::new(),
+            merged_as: None,
         });
         Ok(vec![Key::Pull(REPO, number), Key::Head(REPO, head), Key::Pipeline(REPO, name(app))])
     }
@@ -454,10 +475,11 @@ impl GitHub {
         let of_branch = shop.trunk.iter().map(|change| change.id).find(|id| id.short() == named);
         let commit = of_branch.or(on_trunk).ok_or("nobody made this version")?;
         let holding = self.holding(app, &version, commit);
+        let merged_as = Some(holding.by);
         self.held.get_mut(&(app, environment)).unwrap().insert(0, holding);
         let now = self.now;
         let pull = self.open_pull(number)?;
-        (pull.brief.state, pull.brief.closed_at) = (PullState::Merged, Some(now));
+        (pull.brief.state, pull.brief.closed_at, pull.merged_as) = (PullState::Merged, Some(now), merged_as);
         self.tip = self.oid();
         Ok(vec![Key::Pipeline(REPO, name(app)), Key::Pull(REPO, number)])
     }
