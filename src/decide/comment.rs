@@ -2,7 +2,7 @@
 
 use super::branch_rules;
 use super::check::gates;
-use super::overrides;
+use super::{answers, overrides, ways_in};
 use crate::model::finding::Evaluation;
 use crate::model::pipeline::Mode;
 use crate::model::plan::{Effect, Need, Plan};
@@ -34,11 +34,17 @@ pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, plan: &mut Plan) 
         verdict.answer = verdict.answer.max(refused.answer);
         verdict.because.push(refused);
     }
+    let promotion = ways_in::is_promotion(snapshot, pull);
+    let picture = match &snapshot.common.config {
+        Configuration::Valid(pipeline) if promotion => Some(answers::picture(snapshot, pipeline, pull)),
+        _ => None,
+    };
     let body = comment(&CommentInput {
         repo_url: &snapshot.common.repo.url,
         head: pull.brief.head,
         evaluation: &evaluation,
         verdict: verdict.as_ref(),
+        picture: picture.as_deref(),
         mode,
         check_url: None,
     });

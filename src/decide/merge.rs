@@ -72,7 +72,8 @@ fn obstacles(subject: &PullSubject, pull: &Pull, evaluation: &Evaluation) -> Vec
         );
     }
     if subject.checked_at.is_none() {
-        because.push(Verdict::wait("check", "the check has not reported on this commit yet"));
+        because
+            .push(Verdict::wait("check", "the check has not reported on this commit yet").next("it does so by itself"));
     }
     if pull.draft {
         because.push(Verdict::wait("draft", "it is a draft").next("mark it as ready for review"));
@@ -183,7 +184,7 @@ fn landed(snapshot: &Snapshot, subject: &PullSubject, pull: &Pull, pipeline: &Pi
 
 /// Closes a promotion that conflicts; closed by us it is no rejection, so its pipeline opens a fresh one.
 fn renew(snapshot: &Snapshot, pull: &Pull, why: &str, plan: &mut Plan) {
-    plan.verdicts.push(Verdict::no("conflict", why));
+    plan.verdicts.push(Verdict::no("conflict", why).next("nothing: a fresh promotion follows"));
     plan.effects.push(Effect::Close { number: pull.brief.number, comment: texts::conflicting(why) });
     if let Some((_, app, _)) = versions::read_branch(&pull.brief.branch) {
         plan.effects.push(Effect::Wake(Key::Pipeline(snapshot.common.repo.id, app.to_owned())));

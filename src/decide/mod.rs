@@ -3,8 +3,10 @@
 //! A broken configuration or an unknown environment is a verdict, never an error. What a feature must know first it asks for
 //! as a `Need`; the loop looks it up and decides again, so this module never reads anything.
 
+mod answers;
 mod approvals;
 mod branch_rules;
+mod cancelled;
 mod check;
 mod commands;
 mod comment;

@@ -115,6 +115,24 @@ pub enum Need {
         /// Its tag or digest.
         reference: ImageRef,
     },
+    /// An open pull request.
+    Pull(u64),
+    /// How two environments of an application differ on the default branch.
+    Between {
+        /// The application.
+        app: String,
+        /// From this environment.
+        from: String,
+        /// To this one.
+        to: String,
+    },
+    /// The last decisions in the ledger about an application in an environment.
+    Decisions {
+        /// The application.
+        app: String,
+        /// The environment.
+        environment: String,
+    },
 }
 
 /// A write: conditional, idempotent, with a natural key.

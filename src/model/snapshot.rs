@@ -465,6 +465,39 @@ pub struct Changelog {
     pub total: usize,
 }
 
+/// One commit of the ledger about one (app, environment).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// When.
+    pub at: Timestamp,
+    /// Who and what, in one line.
+    pub what: String,
+    /// Where it was said, when somebody said it.
+    pub link: Option<String>,
+}
+
+fn has(line: &str, name: &str) -> bool {
+    line.split([' ', ':', ',']).any(|word| word == name)
+}
+
+impl Decided {
+    /// Reads the message of a ledger's commit: a line what, and below it where it was said; or several such lines, each about another
+    /// application or environment.
+    pub fn read(at: Timestamp, message: &str, app: &str, environment: &str) -> Self {
+        let names = |line: &&str| has(line, app) && has(line, environment);
+        let first = message.lines().next().unwrap_or_default();
+        let below = message.lines().skip(1);
+        let what = below.clone().find(names).unwrap_or(first).to_owned();
+        let link = below.filter(|line| line.starts_with("http")).last().map(str::to_owned);
+        Self { at, what, link }
+    }
+
+    /// Whether the line names this environment.
+    pub fn is_about(&self, environment: &str) -> bool {
+        has(&self.what, environment)
+    }
+}
+
 /// What was looked up on demand.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
@@ -496,6 +529,12 @@ pub struct Facts {
     pub deployments: BTreeMap<Vec<String>, Deployments>,
     /// What registries say of images.
     pub images: BTreeMap<(ImageName, ImageRef), ImageState>,
+    /// Open pull requests by number.
+    pub pulls: BTreeMap<u64, Pull>,
+    /// How two environments differ, by application, from, to.
+    pub between: BTreeMap<(String, String, String), Evaluation>,
+    /// The last decisions by (application, environment), newest first.
+    pub decisions: BTreeMap<(String, String), Vec<Decided>>,
     /// Needs that could not be met, and why.
     pub unmet: BTreeMap<Need, String>,
 }

@@ -320,6 +320,7 @@ impl Reconciler {
 
     /// Decides, looks up what the plan asks for, and decides again.
     async fn plan(&self, snapshot: &mut Snapshot, lease: &Lease) -> Result<Plan, Trouble> {
+        let mut seen = lookup::Seen::default();
         for _ in 0..MAX_ROUNDS {
             let plan = decide(snapshot);
             if plan.needs.is_empty() {
@@ -327,7 +328,7 @@ impl Reconciler {
                 return Ok(plan);
             }
             for need in plan.needs {
-                self.look_up(snapshot, need, lease).await?;
+                self.look_up(snapshot, need, lease, &mut seen).await?;
             }
         }
         Err(Trouble::bug("the plan kept asking for more than eight rounds"))

@@ -531,6 +531,12 @@ impl World {
         self.github.branches(ENVIRONMENTS, start)
     }
 
+    /// The first thing the bot said on a pull request, as it stands now: on a promotion that is its sticky comment.
+    pub(crate) fn first_said(&self, number: u64) -> String {
+        let first = self.texts(number, "comment by trunkline[bot]").into_iter().next().unwrap_or_default();
+        first.split_once('\n').map(|(_, text)| text.to_owned()).unwrap_or_default()
+    }
+
     /// The whole conversation on a pull request or issue.
     pub(crate) fn talk(&self, number: u64) -> String {
         self.texts(number, "comment by").join("\n")

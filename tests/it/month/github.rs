@@ -327,6 +327,10 @@ impl GitHub {
             Need::Pipeline(app) => {
                 facts.pipelines.insert(app.clone(), self.facts(Self::app_of(app), pushers));
             }
+            // Asked for by questions only, and nobody asks any in these months.
+            Need::Pull(_) | Need::Between { .. } | Need::Decisions { .. } => {
+                facts.unmet.insert(need.clone(), "nobody knows".into());
+            }
         }
     }
 
