@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use trunkline::git::{Cache, Content, GitError, RefSpec, Remote, RepoSlot};
 use trunkline::manifest::edit::{EditError, insert_after, remove_key, set_scalar};
-use trunkline::manifest::{Node, Span, Value, load, objects, yaml};
+use trunkline::manifest::{Node, Span, Value, load, load_generally, objects, yaml};
 use trunkline::model::id::{InstallationId, RepoId};
 use trunkline::model::path::{RepoPath, is_ref_name};
 use trunkline::model::pipeline::App;
@@ -38,10 +38,11 @@ pub const ALL: [(&str, Entry); 8] = [
     ("git", git),
 ];
 
-/// Any YAML file: it is read, cut into objects, and what we print of it is read back as the same.
+/// Any YAML file: both halves of the reader read the same, it is cut into objects, and what we print of it is read back as the same.
 pub fn manifest(bytes: &[u8]) {
     let file = RepoPath::root();
     let loaded = load(&file, bytes);
+    assert_eq!(format!("{loaded:?}"), format!("{:?}", load_generally(&file, bytes)));
     let _any_answer_will_do = objects(&loaded);
     for document in &loaded.documents {
         spans_fit(&document.node, bytes);

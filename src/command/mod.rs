@@ -79,6 +79,15 @@ pub enum Command {
     Plan {
         /// Only this environment.
         environment: Option<String>,
+        /// If this version came.
+        version: Option<String>,
+    },
+    /// How two environments differ.
+    Diff {
+        /// From this one.
+        from: String,
+        /// To this one.
+        to: String,
     },
     /// Open or refresh a promotion.
     Promote {
@@ -88,6 +97,13 @@ pub enum Command {
         version: Option<String>,
         /// Pass order, soak and windows, for this reason.
         force: Option<String>,
+    },
+    /// Go back to a version that passed here before, and hold.
+    Rollback {
+        /// This environment.
+        environment: String,
+        /// This version; default: the last one that passed.
+        version: Option<String>,
     },
     /// Stop promotions into an environment.
     Hold {
@@ -100,13 +116,6 @@ pub enum Command {
     Unhold {
         /// From this environment.
         environment: String,
-    },
-    /// Go back to a version that passed here before, and hold.
-    Rollback {
-        /// This environment.
-        environment: String,
-        /// This version; default: the last one that passed.
-        version: Option<String>,
     },
     /// Let nothing in.
     Freeze(Freezing),
@@ -136,6 +145,20 @@ pub enum Command {
     },
     /// Look again.
     Retry,
+    /// Close an open promotion, and reject its version.
+    Cancel {
+        /// Into this environment; default: the one this pull request promotes into.
+        environment: Option<String>,
+    },
+    /// Read everything anew.
+    Resync,
+    /// Check the configuration.
+    Validate,
+    /// The last decisions and versions.
+    History {
+        /// Only of this environment.
+        environment: Option<String>,
+    },
 }
 
 impl Command {
@@ -145,31 +168,20 @@ impl Command {
             Command::Help { .. } => Verb::Help,
             Command::Status { .. } => Verb::Status,
             Command::Plan { .. } => Verb::Plan,
+            Command::Diff { .. } => Verb::Diff,
             Command::Promote { .. } => Verb::Promote,
+            Command::Rollback { .. } => Verb::Rollback,
             Command::Hold { .. } => Verb::Hold,
             Command::Unhold { .. } => Verb::Unhold,
-            Command::Rollback { .. } => Verb::Rollback,
             Command::Freeze(_) => Verb::Freeze,
             Command::Unfreeze { .. } => Verb::Unfreeze,
             Command::SkipSoak { .. } => Verb::SkipSoak,
             Command::Override { .. } | Command::CancelOverride { .. } => Verb::Override,
             Command::Retry => Verb::Retry,
-        }
-    }
-
-    /// The environment it names, if it names one.
-    pub fn environment(&self) -> Option<&str> {
-        match self {
-            Command::Help { .. } | Command::Override { .. } | Command::CancelOverride { .. } | Command::Retry => None,
-            Command::Status { environment } | Command::Plan { environment } | Command::Unfreeze { environment } => {
-                environment.as_deref()
-            }
-            Command::Freeze(freezing) => freezing.environment.as_deref(),
-            Command::Promote { environment, .. }
-            | Command::Hold { environment, .. }
-            | Command::Unhold { environment }
-            | Command::SkipSoak { environment, .. }
-            | Command::Rollback { environment, .. } => Some(environment),
+            Command::Cancel { .. } => Verb::Cancel,
+            Command::Resync => Verb::Resync,
+            Command::Validate => Verb::Validate,
+            Command::History { .. } => Verb::History,
         }
     }
 

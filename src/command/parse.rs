@@ -149,11 +149,19 @@ fn request(verb: Verb, arguments: Arguments) -> Result<Request, String> {
     let command = match verb {
         Verb::Help => Command::Help { verb: words.next().map(|word| known(&word)).transpose()? },
         Verb::Status => Command::Status { environment: optional_environment(words.next())? },
-        Verb::Plan => Command::Plan { environment: optional_environment(words.next())? },
+        Verb::Plan => Command::Plan {
+            environment: optional_environment(words.next())?,
+            version: words.next().map(|word| version(&word)).transpose()?,
+        },
+        Verb::Diff => Command::Diff { from: environment(words.next())?, to: second(words.next())? },
         Verb::Promote => Command::Promote {
             environment: environment(words.next())?,
             version: words.next().map(|word| version(&word)).transpose()?,
             force: force.map(reason),
+        },
+        Verb::Rollback => Command::Rollback {
+            environment: environment(words.next())?,
+            version: words.next().map(|word| version(&word)).transpose()?,
         },
         Verb::Hold => {
             let environment = environment(words.next())?;
@@ -161,15 +169,15 @@ fn request(verb: Verb, arguments: Arguments) -> Result<Request, String> {
             Command::Hold { environment, reason: (!rest.is_empty()).then(|| reason(rest.join(" "))) }
         }
         Verb::Unhold => Command::Unhold { environment: environment(words.next())? },
-        Verb::Rollback => Command::Rollback {
-            environment: environment(words.next())?,
-            version: words.next().map(|word| version(&word)).transpose()?,
-        },
         Verb::Freeze => freeze(&mut words, except)?,
         Verb::Unfreeze => Command::Unfreeze { environment: one_or_all(words.next())? },
         Verb::SkipSoak => Command::SkipSoak { environment: environment(words.next())?, reason: because(&mut words)? },
         Verb::Override => overriding(&mut words)?,
         Verb::Retry => Command::Retry,
+        Verb::Cancel => Command::Cancel { environment: optional_environment(words.next())? },
+        Verb::Resync => Command::Resync,
+        Verb::Validate => Command::Validate,
+        Verb::History => Command::History { environment: optional_environment(words.next())? },
     };
     match words.next() {
         Some(extra) => Err(format!("`{}` is one word too many", shown(&extra))),
@@ -203,6 +211,10 @@ fn optional_environment(word: Option<String>) -> Result<Option<String>, String> 
 
 pub(super) fn environment(word: Option<String>) -> Result<String, String> {
     word.ok_or_else(|| "the environment is missing".to_owned()).and_then(|word| name(&word, "an environment"))
+}
+
+fn second(word: Option<String>) -> Result<String, String> {
+    word.ok_or_else(|| "the second environment is missing".to_owned()).and_then(|word| name(&word, "an environment"))
 }
 
 /// Names as the configuration allows them, so that nothing else ever reaches a path, a branch or a text.

@@ -172,6 +172,31 @@ fn what_is_frozen_or_overridden_wrongly_says_how() {
 }
 
 #[test]
+fn questions_and_what_ends_a_promotion() {
+    insta::assert_snapshot!(told(r#"
+/trunkline plan prod v1.2
+/trunkline diff stage prod --app shop
+/trunkline cancel
+/trunkline cancel prod
+/trunkline resync
+/trunkline validate
+/trunkline history
+/trunkline history prod --app=shop
+"#), @"");
+    insta::assert_snapshot!(told(r#"
+/trunkline plan prod v1.2 now
+/trunkline diff stage
+/trunkline diff
+/trunkline validate prod
+/trunkline cancel prod because
+/trunkline cancle
+/trunkline histroy
+/trunkline resynch
+/cancel
+"#), @"");
+}
+
+#[test]
 fn other_peoples_slashes_are_nothing() {
     for body in [
         "",
@@ -259,7 +284,7 @@ fn the_table_stands_in_the_order_of_the_verbs() {
         assert!(info.usage.starts_with(info.name));
     }
     let rows = help(None, |right| if right <= Right::Promote { You::Yes } else { You::No });
-    assert_eq!(rows.iter().filter(|row| row.you == You::Yes).count(), 6);
+    assert_eq!(rows.iter().filter(|row| row.you == You::Yes).count(), 10);
     assert_eq!(help(Some(Verb::Hold), |_| You::Yes).len(), 1);
 }
 

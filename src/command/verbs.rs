@@ -11,14 +11,16 @@ pub enum Verb {
     Status,
     /// `plan`
     Plan,
+    /// `diff`
+    Diff,
     /// `promote`
     Promote,
+    /// `rollback`
+    Rollback,
     /// `hold`
     Hold,
     /// `unhold`
     Unhold,
-    /// `rollback`
-    Rollback,
     /// `freeze`
     Freeze,
     /// `unfreeze`
@@ -29,6 +31,14 @@ pub enum Verb {
     Override,
     /// `retry`
     Retry,
+    /// `cancel`
+    Cancel,
+    /// `resync`
+    Resync,
+    /// `validate`
+    Validate,
+    /// `history`
+    History,
 }
 
 /// What a person must hold to run a verb: a floor, which an environment's `rights` may narrow to teams.
@@ -87,7 +97,7 @@ const fn verb(verb: Verb, name: &'static str, usage: &'static str, about: &'stat
 }
 
 /// Every verb, in the order of the help.
-pub const VERBS: [VerbInfo; 12] = [
+pub const VERBS: [VerbInfo; 17] = [
     verb(Verb::Help, "help", "help [verb]", "lists the commands", Right::Read),
     verb(
         Verb::Status,
@@ -96,13 +106,33 @@ pub const VERBS: [VerbInfo; 12] = [
         "shows what runs where, and what waits for what",
         Right::Read,
     ),
-    verb(Verb::Plan, "plan", "plan [env] [--app name]", "shows what would happen next, and does nothing", Right::Read),
+    verb(
+        Verb::Plan,
+        "plan",
+        "plan [env] [version] [--app name]",
+        "shows what would happen next, or if that version came, and does nothing",
+        Right::Read,
+    ),
+    verb(
+        Verb::Diff,
+        "diff",
+        "diff <env> <env> [--app name]",
+        "compares two environments: versions, commits in between, rendered objects",
+        Right::Read,
+    ),
     verb(
         Verb::Promote,
         "promote",
         "promote <env> [version] [--app name] [--sha commit] [--force \"reason\"]",
         "opens or refreshes the promotion of a version, by default the newest that may enter",
         Right::Promote,
+    ),
+    verb(
+        Verb::Rollback,
+        "rollback",
+        "rollback <env> [version] [--app name] [--sha commit]",
+        "opens a pull request with the last version that passed there, and holds the environment",
+        Right::Rollback,
     ),
     verb(
         Verb::Hold,
@@ -112,13 +142,6 @@ pub const VERBS: [VerbInfo; 12] = [
         Right::Triage,
     ),
     verb(Verb::Unhold, "unhold", "unhold <env> [--app name]", "lifts a hold", Right::Triage),
-    verb(
-        Verb::Rollback,
-        "rollback",
-        "rollback <env> [version] [--app name] [--sha commit]",
-        "opens a pull request with the last version that passed there, and holds the environment",
-        Right::Rollback,
-    ),
     verb(
         Verb::Freeze,
         "freeze",
@@ -143,6 +166,34 @@ pub const VERBS: [VerbInfo; 12] = [
         Right::Bypass,
     ),
     verb(Verb::Retry, "retry", "retry [--sha commit]", "looks at this pull request again", Right::Write),
+    verb(
+        Verb::Cancel,
+        "cancel",
+        "cancel [env] [--app name]",
+        "closes the open promotion, this one or that into the environment, and rejects its version",
+        Right::Promote,
+    ),
+    verb(
+        Verb::Resync,
+        "resync",
+        "resync",
+        "reads tags, pull requests and checks anew, for all applications here",
+        Right::Write,
+    ),
+    verb(
+        Verb::Validate,
+        "validate",
+        "validate",
+        "checks the configuration of this pull request, and says what it would mean",
+        Right::Read,
+    ),
+    verb(
+        Verb::History,
+        "history",
+        "history [env] [--app name]",
+        "shows the last decisions and versions: who, when and why",
+        Right::Read,
+    ),
 ];
 
 impl Verb {
@@ -153,7 +204,7 @@ impl Verb {
 
     /// What there is to know about it.
     pub fn info(self) -> &'static VerbInfo {
-        static TABLE: [VerbInfo; 12] = VERBS;
+        static TABLE: [VerbInfo; 17] = VERBS;
         // The table stands in the order of the enum; a test holds it.
         &TABLE[self as usize]
     }

@@ -4,6 +4,7 @@
 //! (`schema.rs`) both read it, so that an editor and the bot cannot disagree. What no schema can say (graphs, folders,
 //! time zones) stands in `rules.rs`. A file with a mistake still passes all three: people get every problem at once.
 
+pub mod codeowners;
 mod read;
 mod rules;
 mod schema;

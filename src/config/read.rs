@@ -84,6 +84,7 @@ fn environment(name: &str, node: &Node) -> Environment {
         health: node.get("health").map(health),
         checks: node.list_at(&["checks"]).iter().filter_map(check).collect(),
         rights: rights(node.get("rights")),
+        url: node.str_at(&["url"]).map(str::to_owned),
     }
 }
 

@@ -184,6 +184,13 @@ const APP_SLUG: Format = Format {
     example: "github-actions",
 };
 
+const WEB: Format = Format {
+    what: "an address that starts with http:// or https://",
+    pattern: r#"^https?://([^\s{}<>"@\\]|\{app\})+$"#,
+    max: 500,
+    example: "https://shop.example.com",
+};
+
 const fn key(name: &'static str, kind: Kind, about: &'static str) -> Key {
     Key { name, required: false, kind, about }
 }
@@ -337,6 +344,7 @@ const ENVIRONMENT: &[Key] = &[
     key("health", Kind::Record(HEALTH), "What the health of the environments before this one means."),
     key("checks", Kind::List { of: &Kind::Record(CHECK_KEYS), max: 50 }, "Named checks that must be green."),
     key("rights", Kind::Record(RIGHTS), "Which teams may do what here."),
+    key("url", Kind::Text(&WEB), "Where people see it; may hold `{app}`. GitHub links it from its deployments."),
 ];
 
 const SHIPS: &[Key] = &[

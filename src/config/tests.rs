@@ -158,6 +158,7 @@ Environment {
             "acme/sre-leads",
         ],
     },
+    url: None,
 }
 "#);
 }

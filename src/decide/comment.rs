@@ -1,7 +1,8 @@
 //! The one sticky comment on a pull request that touches an environment.
 
+use super::branch_rules;
 use super::check::gates;
-use super::overrides;
+use super::{answers, overrides, ways_in};
 use crate::model::finding::Evaluation;
 use crate::model::pipeline::Mode;
 use crate::model::plan::{Effect, Need, Plan};
@@ -26,12 +27,24 @@ pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, plan: &mut Plan) 
         Configuration::Missing | Configuration::Broken(_) if !evaluation.touches_rules => return,
         Configuration::Missing | Configuration::Broken(_) => Mode::Enforce,
     };
-    let Some(verdict) = gates(snapshot, pull, &evaluation, plan) else { return };
+    let Some(mut verdict) = gates(snapshot, pull, &evaluation, plan) else { return };
+    // What GitHub answered stands here and not in the check, which GitHub may be waiting for.
+    let refused = snapshot.facts.merging.get(&pull.brief.number).and_then(branch_rules::refused);
+    if let (Some(verdict), Some(refused)) = (&mut verdict, refused) {
+        verdict.answer = verdict.answer.max(refused.answer);
+        verdict.because.push(refused);
+    }
+    let promotion = ways_in::is_promotion(snapshot, pull);
+    let picture = match &snapshot.common.config {
+        Configuration::Valid(pipeline) if promotion => Some(answers::picture(snapshot, pipeline, pull)),
+        _ => None,
+    };
     let body = comment(&CommentInput {
         repo_url: &snapshot.common.repo.url,
         head: pull.brief.head,
         evaluation: &evaluation,
         verdict: verdict.as_ref(),
+        picture: picture.as_deref(),
         mode,
         check_url: None,
     });

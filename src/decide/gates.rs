@@ -71,6 +71,7 @@ pub(super) fn all(entering: &Entering<'_>, pull: Option<&Pull>, needs: &mut Vec<
         gates.push(approvals::gate(entering, approvals, pull, needs));
     }
     gates.extend(pull.and_then(changes_requested));
+    gates.extend(super::cancelled::gate(&entering.entry(), entering.candidate, &entering.environment.name));
     gates.extend(out_of_band::gate(entering, pull, needs));
     gates.extend(entering.candidate.notes.iter().cloned());
     gates
@@ -136,6 +137,7 @@ fn built(entering: &Entering<'_>, needs: &mut Vec<Need>) -> Verdict {
         }
         Some(CheckState::Pending) => {
             Verdict::wait("building", format!("{} is still running on {short}", named(CheckState::Pending)))
+                .next("it goes on by itself once a build reports success")
         }
         Some(CheckState::Passed) => Verdict::yes("built", format!("the checks on {short} have passed")),
     }
@@ -200,7 +202,8 @@ fn soak(entering: &Entering<'_>) -> Option<Verdict> {
     let upstream = entering.environment.after.iter().map(|env| health::since(entering, env));
     let since = upstream.collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().max());
     Some(match since.map(|since| since + soak) {
-        None => Verdict::wait("soak", format!("soak of {soak:#} has not begun")),
+        None => Verdict::wait("soak", format!("soak of {soak:#} has not begun"))
+            .next(format!("it begins once {} holds this commit", entering.environment.after.join(" and "))),
         Some(end) if end <= entering.now() => Verdict::yes("soak", format!("soaked for {soak:#}")),
         Some(end) => Verdict::wait("soak", format!("soaks for {soak:#}")).until(end),
     })
@@ -213,7 +216,8 @@ fn named_check(entering: &Entering<'_>, wanted: &NamedCheck, pull: Option<&Pull>
         (CheckOf::Source, _) => (entering.source.repo.id, entering.candidate.commit),
         (CheckOf::Promotion, Some(pull)) => (entering.snapshot.common.repo.id, pull.brief.head),
         (CheckOf::Promotion, None) => {
-            return Verdict::wait("check", format!("needs the check {name} on the promotion's pull request"));
+            return Verdict::wait("check", format!("needs the check {name} on the promotion's pull request"))
+                .next("it runs once the pull request is open");
         }
     };
     let Some(checks) = entering.snapshot.facts.checks.get(&(repo, commit)) else {
@@ -229,6 +233,7 @@ fn named_check(entering: &Entering<'_>, wanted: &NamedCheck, pull: Option<&Pull>
             .next("it goes on by itself once it reports success"),
         Some(CheckState::Pending) => {
             Verdict::wait("check", format!("the check {name}{from} is still running on {short}"))
+                .next("it goes on by itself once it reports success")
         }
         Some(CheckState::Failed) => Verdict::no("check-failed", format!("the check {name}{from} failed on {short}"))
             .next("fix what it found, or re-run it"),
@@ -263,7 +268,8 @@ fn changes_requested(pull: &Pull) -> Option<Verdict> {
 /// A gate that cannot be judged yet: waiting, with the question noted; fails closed when there is no answer to be had.
 pub(super) fn unknown(snapshot: &Snapshot, needs: &mut Vec<Need>, need: Need, code: &str, what: &str) -> Verdict {
     match snapshot.facts.unmet.get(&need) {
-        Some(why) => Verdict::new(Answer::Wait, code, format!("{what} cannot be read: {why}")),
+        Some(why) => Verdict::new(Answer::Wait, code, format!("{what} cannot be read: {why}"))
+            .next("give the App the permission it lacks, then comment `/trunkline retry`"),
         None => {
             needs.push(need);
             Verdict::wait(code, format!("looking up {what}"))

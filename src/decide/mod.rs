@@ -3,10 +3,14 @@
 //! A broken configuration or an unknown environment is a verdict, never an error. What a feature must know first it asks for
 //! as a `Need`; the loop looks it up and decides again, so this module never reads anything.
 
+mod answers;
 mod approvals;
+mod branch_rules;
+mod cancelled;
 mod check;
 mod commands;
 mod comment;
+pub mod deployments;
 mod draft;
 mod first_sight;
 mod freeze;
@@ -15,6 +19,8 @@ mod health;
 pub mod holdings;
 mod images;
 mod merge;
+#[cfg(test)]
+mod merge_tests;
 mod out_of_band;
 mod overrides;
 mod promotions;
@@ -47,7 +53,10 @@ pub fn decide(snapshot: &Snapshot) -> Plan {
             }
         }
         Subject::Pipeline(subject) => match valid {
-            Some(pipeline) => promotions::plan(snapshot, subject, pipeline, &mut plan),
+            Some(pipeline) => {
+                promotions::plan(snapshot, subject, pipeline, &mut plan);
+                deployments::plan(snapshot, subject, pipeline, &mut plan);
+            }
             None => plan.verdicts.push(
                 Verdict::no("no-configuration", "there is no valid configuration on the default branch")
                     .next("merge a pull request that repairs `.github/trunkline.yaml`"),

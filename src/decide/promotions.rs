@@ -3,12 +3,14 @@
 use super::draft::Draft;
 use super::gates::{self, Entering};
 use super::versions::{self, Candidate, Cause, Looking};
-use super::{first_sight, images, out_of_band, texts};
+use super::{branch_rules, cancelled, first_sight, images, out_of_band, texts, ways_in};
 use crate::model::id::Key;
 use crate::model::ledger::{Entry, TagPin};
 use crate::model::pipeline::{App, Environment, Mode, Pipeline, Via};
 use crate::model::plan::{Effect, Need, Plan, Promotion, VersionEdit};
-use crate::model::snapshot::{PipelineFacts, PipelineSubject, PullBrief, PullState, Snapshot, Source, Tag};
+use crate::model::snapshot::{
+    PipelineFacts, PipelineSubject, Pull, PullBrief, PullState, Snapshot, Source, Subject, Tag,
+};
 use crate::model::verdict::{Answer, Verdict};
 
 /// How one environment stands: what `/status` shows and the pipeline acts on.
@@ -64,6 +66,40 @@ pub(super) fn standings<'a>(
     pipeline.environments.iter().map(standing).collect()
 }
 
+/// The open promotion on a branch.
+pub(super) fn open_promotion<'f>(facts: &'f PipelineFacts, branch: &str) -> Option<&'f PullBrief> {
+    facts.promotions.iter().find(|pull| pull.branch == branch)
+}
+
+/// A pull request as gates see it, where this pass knows it: the one that is looked at, or one that was asked for.
+fn known_pull(snapshot: &Snapshot, number: u64) -> Option<&Pull> {
+    match &snapshot.subject {
+        Subject::Pull(subject) if subject.number == number => subject.pull.as_ref(),
+        _ => snapshot.facts.pulls.get(&number),
+    }
+}
+
+/// How one environment would stand if this version wanted in.
+pub(super) fn prognosis<'a>(
+    snapshot: &Snapshot,
+    pipeline: &Pipeline,
+    (app, environment): (&App, &'a Environment),
+    (facts, candidate): (&PipelineFacts, Candidate),
+    needs: &mut Vec<Need>,
+) -> Standing<'a> {
+    let Some(source) = &facts.source else {
+        return Standing { environment, candidate: None, verdict: unreachable_source(facts) };
+    };
+    let pass = Pass { snapshot, pipeline, app, source, facts, environment };
+    match pass.obstacle() {
+        Some(verdict) => Standing { environment, candidate: None, verdict },
+        None => {
+            let verdict = pass.judged(&candidate, needs);
+            Standing { environment, candidate: Some(candidate), verdict }
+        }
+    }
+}
+
 fn unreachable_source(facts: &PipelineFacts) -> Verdict {
     let why = facts.problems.first().map_or("the source repository cannot be read", |problem| problem.message.as_str());
     Verdict::no("source-unreachable", why).next("install the App on the source repository, or correct `source`")
@@ -115,10 +151,8 @@ impl Pass<'_> {
             );
         }
         let Some(holdings) = self.facts.environments.get(&self.environment.name) else {
-            return Some(Verdict::no(
-                "not-here",
-                format!("{} has no place in {}", self.app.name, self.environment.name),
-            ));
+            let text = format!("{} has no place in {}", self.app.name, self.environment.name);
+            return Some(Verdict::no("not-here", text).next("correct the environment's `path`"));
         };
         let (problem, is_left) = match (&holdings.left, holdings.problems.first()) {
             (_, Some(problem)) => (problem, false),
@@ -127,14 +161,16 @@ impl Pass<'_> {
         };
         let place = problem.location.as_ref().map(|at| format!(" ({at})")).unwrap_or_default();
         let text = format!("{}{place}", problem.message);
-        let verdict = if is_left { Verdict::yes("left-to-flux", text) } else { Verdict::no("no-version-field", text) };
-        Some(match &problem.help {
-            Some(help) => verdict.next(help),
-            None => verdict,
-        })
+        let help = problem.help.as_deref();
+        if is_left {
+            let verdict = Verdict::yes("left-to-flux", text);
+            return Some(Verdict { next: help.map(str::to_owned), ..verdict });
+        }
+        let help = help.unwrap_or("write the version where Trunkline finds it: `trunkline check` shows where");
+        Some(Verdict::no("no-version-field", text).next(help))
     }
 
-    /// The candidate and its gates, without a pull request.
+    /// The candidate and its gates.
     fn standing(self, needs: &mut Vec<Need>) -> (Option<Candidate>, Verdict) {
         if let Some(obstacle) = self.obstacle() {
             return (None, obstacle);
@@ -148,12 +184,23 @@ impl Pass<'_> {
                 None => (None, verdict),
             },
             Ok(candidate) => {
-                let mut because = gates::all(&self.entering(&candidate), None, needs);
-                because.extend(self.rejected(&candidate, needs));
-                let verdict = Verdict::all("entering", self.headline(&candidate), because);
+                let verdict = self.judged(&candidate, needs);
                 (Some(candidate), verdict)
             }
         }
+    }
+
+    /// The gates of a version that wants in or might, judged on its pull request where that is known.
+    fn judged(&self, candidate: &Candidate, needs: &mut Vec<Need>) -> Verdict {
+        let open = open_promotion(self.facts, &candidate.branch(&self.app.name, &self.environment.name));
+        let pull = open.and_then(|open| known_pull(self.snapshot, open.number));
+        let mut because = gates::all(&self.entering(candidate), pull, needs);
+        because.extend(pull.and_then(|pull| ways_in::foreign_commits(self.snapshot, pull)));
+        because.extend(open.and_then(|open| branch_rules::gate(self.snapshot, open, needs)));
+        if open.is_none() {
+            because.extend(self.rejected(candidate, needs));
+        }
+        Verdict::all("entering", self.headline(candidate), because)
     }
 
     fn headline(&self, candidate: &Candidate) -> String {
@@ -178,8 +225,10 @@ impl Pass<'_> {
             first_sight::record(self.snapshot, self.app, self.environment, self.source, holdings, draft);
             return Verdict::yes("first-sight", "what it holds now is accepted; later versions start promotions");
         }
-        let open = self.looking(&entry).open();
-        let candidate = match versions::wanted(&self.looking(&entry), needs) {
+        let looking = self.looking(&entry);
+        let mut open = looking.open();
+        cancelled::close(self.snapshot, &entry, &mut open, effects);
+        let candidate = match versions::wanted(&looking, needs) {
             Ok(candidate) => candidate,
             Err(verdict) => {
                 let why = |pull: &PullBrief| match self.deleted_tag(pull, &entry) {
@@ -216,6 +265,7 @@ impl Pass<'_> {
         if !candidate.is_rollback() {
             before.extend(gates::holds(&self.entering(&candidate)));
         }
+        before.extend(cancelled::gate(&entry, &candidate, &self.environment.name));
         before.extend(self.rejected(&candidate, needs));
         // What was merged a moment ago may not be known to have come well: a moment more, and the promotion is opened with the truth.
         before.extend(out_of_band::gate(&self.entering(&candidate), None, needs).filter(|gate| gate.until.is_some()));
@@ -254,10 +304,11 @@ impl Pass<'_> {
         let Some(pulls) = self.snapshot.facts.branches.get(&branch) else {
             let need = Need::Branch(branch);
             return Some(match self.snapshot.facts.unmet.get(&need) {
-                Some(why) => Verdict::wait("promotions", format!("earlier promotions cannot be read: {why}")),
+                Some(why) => Verdict::wait("promotions", format!("earlier promotions cannot be read: {why}"))
+                    .next("comment `/trunkline retry`"),
                 None => {
                     needs.push(need);
-                    Verdict::wait("promotions", "looking up earlier promotions")
+                    Verdict::wait("promotions", "looking up earlier promotions").next("it goes on by itself")
                 }
             });
         };
@@ -268,7 +319,9 @@ impl Pass<'_> {
         let ended = |pull: &&PullBrief| {
             let by_us = pull.closed_by.as_ref().is_some_and(|actor| self.snapshot.common.bot.is(actor));
             let before = pull.closed_at.is_some_and(|at| asked.is_some_and(|asked| at < asked));
-            !before && (pull.state == PullState::Merged || pull.state == PullState::Closed && !by_us)
+            // Tidying up branches is no word about a version: it is proposed again.
+            let rejected = pull.state == PullState::Closed && !by_us && !pull.branch_deleted;
+            !before && (pull.state == PullState::Merged || rejected)
         };
         let pull = pulls.iter().filter(ended).max_by_key(|pull| pull.number)?;
         let again = format!("comment `/promote {} {}` to ask for it again", self.environment.name, candidate.version);
@@ -292,8 +345,9 @@ impl Pass<'_> {
             return false;
         }
         let pin = TagPin { commit: tag.commit, pusher: tag.pusher.clone(), at: self.snapshot.common.now };
-        let why =
-            format!("{} {} for {}: commit {}", self.app.name, tag.name, self.environment.name, tag.commit.short());
+        let by = tag.pusher.as_ref().map_or(String::new(), |pusher| format!(", pushed by {pusher}"));
+        let (app, environment, commit) = (&self.app.name, &self.environment.name, tag.commit.short());
+        let why = format!("the tag {} of {app} asks for {environment}: commit {commit}{by}", tag.name);
         draft.change(&self.app.name, &self.environment.name, why, |entry| {
             entry.tags.entry(tag.name.clone()).or_insert(pin).pusher.clone_from(&tag.pusher);
         });
@@ -318,7 +372,7 @@ impl Pass<'_> {
         let digests = images::resolve(&entering, None, needs).map(|images| images.digests).unwrap_or_default();
         let tags = candidate.image_tags(self.app);
         let edit = VersionEdit { app: self.app.name.clone(), folder: holdings.folder.clone(), tags, digests };
-        let texts = texts::promotion(&entering, holdings, &changelog, needs);
+        let texts = texts::promotion(&entering, holdings, &changelog);
         effects.push(match self.environment.via {
             Via::Commit => Effect::Commit { base, edit, message: texts.message },
             Via::PullRequest => Effect::Promote(Box::new(Promotion {

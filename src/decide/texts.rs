@@ -1,17 +1,17 @@
 //! What decisions say: the inputs of `report`, and the few sentences that belong to a decision itself.
 
 use super::gates::Entering;
-use super::promotions::Standing;
 use super::versions::{Candidate, Cause, version_of};
 use crate::command::Parsed;
 use crate::model::finding::{ImageChange, Location};
+use crate::model::ledger::Cancelled;
+use crate::model::merging::Landed;
 use crate::model::pipeline::{App, Environment, Pipeline};
-use crate::model::plan::Need;
-use crate::model::snapshot::{Changelog, Comment, Holdings, PipelineFacts, PullBrief, Snapshot, Source};
+use crate::model::snapshot::{Change, Changelog, Comment, Holding, Holdings, PullBrief, Snapshot, Source};
 use crate::model::verdict::Verdict;
-use crate::report::markdown::code;
+use crate::report::markdown::{code, link_within};
 use crate::report::promotion::{self, Audience, ChangelogEntry, PromotionInput, PromotionKind};
-use crate::report::reply::{self, StatusRow};
+use crate::report::reply;
 use crate::report::{marker, verdict};
 
 /// The three texts of a promotion.
@@ -22,37 +22,12 @@ pub(super) struct PromotionTexts {
 }
 
 /// The texts of a promotion that is about to be opened.
-pub(super) fn promotion(
-    entering: &Entering<'_>,
-    holdings: &Holdings,
-    changelog: &Changelog,
-    needs: &mut Vec<Need>,
-) -> PromotionTexts {
+pub(super) fn promotion(entering: &Entering<'_>, holdings: &Holdings, changelog: &Changelog) -> PromotionTexts {
     let candidate = entering.candidate;
     let now = holdings.history.first();
-    let images: Vec<ImageChange> = candidate
-        .image_tags(entering.app)
-        .into_iter()
-        .filter(|(name, _)| holdings.fields.iter().any(|field| field.carrier == *name))
-        .map(|(name, to)| {
-            let from = now.and_then(|now| now.tags.get(&name)).cloned().unwrap_or_default();
-            ImageChange { name, from, to }
-        })
-        .collect();
-    let entries: Vec<ChangelogEntry> = changelog
-        .changes
-        .iter()
-        .map(|change| ChangelogEntry {
-            commit: change.commit,
-            title: change.pull.as_ref().map_or_else(|| change.subject.clone(), |(_, title)| title.clone()),
-            author: change.login.clone().unwrap_or_else(|| change.author.clone()),
-            pull: change.pull.as_ref().map(|(number, _)| *number),
-        })
-        .collect();
+    let images = written(entering.app, candidate, holdings);
+    let entries = entries(changelog);
     let shown = now.and_then(|now| now.version.as_deref()).map(short_version);
-    let wider = entering.source.repo.private && !entering.snapshot.common.repo.private;
-    let headline = format!("{} into {}", candidate.version, entering.environment.name);
-    let verdict = Verdict::all("entering", headline, super::gates::all(entering, None, needs));
     let cause = cause(candidate);
     let fields: Vec<Location> = holdings.fields.iter().map(|field| field.location.clone()).collect();
     let input = PromotionInput {
@@ -63,19 +38,43 @@ pub(super) fn promotion(
         commit: candidate.commit,
         from: shown.map(|version| (version, now.and_then(|now| now.commit))),
         source_url: &entering.source.repo.url,
-        audience: if wider { Audience::Wider } else { Audience::Same },
+        audience: audience(entering.snapshot, entering.source),
         cause: &cause,
         images: &images,
         fields: &fields,
         changelog: &entries,
         changelog_total: changelog.total,
-        verdict: &verdict,
     };
     PromotionTexts {
         title: promotion::title(&input),
         body: promotion::body(&input),
         message: promotion::commit_message(&input),
     }
+}
+
+/// What a version would change of what carries it here, from what is held now.
+pub(super) fn written(app: &App, candidate: &Candidate, holdings: &Holdings) -> Vec<ImageChange> {
+    let now = holdings.history.first();
+    let from = |name: &str| now.and_then(|now| now.tags.get(name)).cloned().unwrap_or_default();
+    let tags = candidate.image_tags(app).into_iter();
+    let here = tags.filter(|(name, _)| holdings.fields.iter().any(|field| field.carrier == *name));
+    here.map(|(name, to)| ImageChange { from: from(&name), name, to }).filter(|image| image.from != image.to).collect()
+}
+
+/// The commits of a changelog, for a list.
+pub(super) fn entries(changelog: &Changelog) -> Vec<ChangelogEntry> {
+    let entry = |change: &Change| ChangelogEntry {
+        commit: change.commit,
+        title: change.pull.as_ref().map_or_else(|| change.subject.clone(), |(_, title)| title.clone()),
+        author: change.login.clone().unwrap_or_else(|| change.author.clone()),
+        pull: change.pull.as_ref().map(|(number, _)| *number),
+    };
+    changelog.changes.iter().map(entry).collect()
+}
+
+/// Who can read what is told about a source here.
+pub(super) fn audience(snapshot: &Snapshot, source: &Source) -> Audience {
+    if source.repo.private && !snapshot.common.repo.private { Audience::Wider } else { Audience::Same }
 }
 
 fn cause(candidate: &Candidate) -> String {
@@ -106,6 +105,53 @@ pub(super) fn conflicting(why: &str) -> String {
     format!(
         "Closed, because {}. A fresh promotion follows, made on what stands there now.",
         crate::report::markdown::prose(why)
+    )
+}
+
+/// What a deployment rests on while no cluster is connected; GitHub takes 140 characters.
+pub(super) const DEPLOYED: &str = "Merged; Flux applies it. No cluster is connected, so Trunkline does not see when.";
+
+/// What is said of a deployment until its cluster reports.
+pub(super) const QUEUED: &str = "Merged; Flux applies it.";
+
+/// Why a deployment is no longer active.
+pub(super) const REPLACED: &str = "Another version took its place.";
+
+/// What a deployment brings, in GitHub's list of deployments.
+pub(super) fn deployment(app: &str, holding: &Holding) -> String {
+    let tags = || holding.tags.values().next().map(String::as_str);
+    let version = holding.version.as_deref().map(short_version).or_else(tags).unwrap_or("a new version");
+    // GitHub takes 140 characters; a name has 40, a tag may have more than the rest.
+    crate::report::markdown::line(&format!("{app} {version}"), 140)
+}
+
+/// Whether a text of ours tells that a merge brought something else than was evaluated.
+pub(super) fn is_about_landing(body: &str) -> bool {
+    marker::find(body) == Some(marker::Marker::Landed)
+}
+
+/// A merge that brought something else than was evaluated.
+pub(super) fn landed_otherwise(landed: &Landed) -> Verdict {
+    let folders = landed.differs.join(", ");
+    let text =
+        format!("{folders} holds something else than what was checked: somebody changed it while this was merged");
+    Verdict::no("landed-otherwise", text).next(format!(
+        "compare commit {} with this pull request, and roll back with `/rollback` if it should not be so",
+        landed.commit.short()
+    ))
+}
+
+/// The same as a comment.
+pub(super) fn landing(landed: &Landed) -> String {
+    marker::mark(&marker::Marker::Landed, &verdict::markdown(&landed_otherwise(landed)))
+}
+
+/// Why an open promotion is closed: somebody cancelled it.
+pub(super) fn cancelled_by(cancelled: &Cancelled, repo_url: &str) -> String {
+    format!(
+        "Closed, because {} cancelled it ({}). It stays out until a newer version comes, or somebody asks for it by `/promote`.",
+        code(&cancelled.by),
+        link_within("said here", &cancelled.link, repo_url)
     )
 }
 
@@ -142,50 +188,9 @@ pub(super) fn refused(parsed: &Parsed, verdict: &Verdict) -> String {
     reply::refusal(parsed, verdict)
 }
 
-/// How an application's environments stand.
-pub(super) fn status(
-    snapshot: &Snapshot,
-    app: &App,
-    facts: &PipelineFacts,
-    standings: &[Standing<'_>],
-    plan: bool,
-) -> String {
-    if plan {
-        let steps: Vec<(&str, &Verdict)> = standings
-            .iter()
-            .filter(|standing| {
-                // That Flux writes there is all there is to know, and people ask why nothing happens.
-                standing.candidate.is_some()
-                    || standing.verdict.answer != crate::model::verdict::Answer::Yes
-                    || standing.verdict.code == "left-to-flux"
-            })
-            .map(|standing| (standing.environment.name.as_str(), &standing.verdict))
-            .collect();
-        return reply::plan(&steps);
-    }
-    let source_url = facts.source.as_ref().map_or("", |source| &source.repo.url);
-    let rows: Vec<StatusRow<'_>> = standings
-        .iter()
-        .map(|standing| {
-            let now = facts.environments.get(&standing.environment.name).and_then(|held| held.history.first());
-            let open = standing.candidate.as_ref().and_then(|candidate| {
-                let branch = candidate.branch(&app.name, &standing.environment.name);
-                let pull = facts.promotions.iter().find(|pull| pull.branch == branch)?;
-                Some((candidate.version.as_str(), pull.number))
-            });
-            StatusRow {
-                environment: &standing.environment.name,
-                app: &app.name,
-                version: now.and_then(|now| now.version.as_deref()).map(short_version),
-                commit: now.and_then(|now| now.commit),
-                source_url,
-                since: now.map(|now| now.since),
-                open,
-                verdict: Some(&standing.verdict),
-            }
-        })
-        .collect();
-    reply::status(&rows, &snapshot.common.repo.url)
+/// One of several answers, with the command quoted.
+pub(super) fn answered(parsed: &Parsed, answer: &str) -> String {
+    reply::answered(parsed, answer)
 }
 
 /// No configuration, no commands.
@@ -231,7 +236,8 @@ pub(super) fn nothing_to_go_back_to(environment: &Environment, version: Option<&
             Verdict::no("never-passed", format!("`{version}` has not run in {name}, as far as git remembers"))
                 .next("go back to a version that did, or promote this one")
         }
-        None => Verdict::no("never-passed", format!("no earlier version of this application has run in {name}")),
+        None => Verdict::no("never-passed", format!("no earlier version of this application has run in {name}"))
+            .next(format!("promote another version: `/promote {name} <version>`")),
     }
 }
 
@@ -239,6 +245,22 @@ pub(super) fn nothing_to_go_back_to(environment: &Environment, version: Option<&
 pub(super) fn unknown_version(app: &App, source: &Source, version: &str) -> Verdict {
     let newest: Vec<String> =
         source.tags.iter().filter_map(|tag| version_of(app, tag)).take(5).map(|version| version.to_string()).collect();
-    let verdict = Verdict::no("unknown-version", format!("no tag of {} names `{version}`", source.repo.name));
-    if newest.is_empty() { verdict } else { verdict.next(format!("the newest versions are {}", newest.join(", "))) }
+    let next = match newest.as_slice() {
+        [] => "push a tag first".to_owned(),
+        newest => format!("the newest versions are {}", newest.join(", ")),
+    };
+    Verdict::no("unknown-version", format!("no tag of {} names `{version}`", source.repo.name)).next(next)
+}
+
+/// A source that cannot be read.
+pub(super) fn unreadable_source(app: &App) -> Verdict {
+    Verdict::no("source-unreachable", format!("the source of {} cannot be read", app.name))
+        .next("install the App on the source repository, or correct `source`")
+}
+
+/// No promotion here, and none named.
+pub(super) fn which_promotion(pipeline: &Pipeline) -> Verdict {
+    let names: Vec<&str> = pipeline.environments.iter().map(|env| env.name.as_str()).collect();
+    Verdict::no("which-promotion", "this is no promotion of Trunkline's")
+        .next(format!("name the environment: `/trunkline cancel <env>`, one of {}", names.join(", ")))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 
 use crate::model::id::Oid;
-use crate::model::ledger::{Entry, Request};
+use crate::model::ledger::{Entry, Request, promotion_name};
 use crate::model::pipeline::{App, Environment, OnNewer, Takes};
 use crate::model::plan::Need;
 use crate::model::snapshot::{Commit, Holding, PipelineFacts, PullBrief, Snapshot, Source, Tag};
@@ -56,11 +56,12 @@ impl Candidate {
 
     /// The branch its promotion lives on.
     pub(super) fn branch(&self, app: &str, environment: &str) -> String {
-        let short = self.commit.short();
-        match &self.tag {
-            Some(_) => format!("trunkline/{environment}/{app}/{}-{short}", self.version),
-            None => format!("trunkline/{environment}/{app}/{short}"),
-        }
+        format!("trunkline/{environment}/{app}/{}", self.promotion())
+    }
+
+    /// What that branch is called after the environment and the application.
+    pub(super) fn promotion(&self) -> String {
+        promotion_name(&self.version, self.commit)
     }
 
     /// The image tags it means, and what else of the application carries it.
@@ -195,7 +196,11 @@ fn open_request<'a>(request: Option<&'a Request>, now: Option<&Holding>) -> Opti
     request.filter(|request| now.is_none_or(|now| now.since <= request.at && !holds(now, request)))
 }
 
-fn candidate_of(app: &App, source: &Source, request: &Request) -> Result<Candidate, Verdict> {
+/// The version a request names, if its tag or commit still stands.
+///
+/// # Errors
+/// The verdict, when it is gone.
+pub(super) fn candidate_of(app: &App, source: &Source, request: &Request) -> Result<Candidate, Verdict> {
     let tag = source.tags.iter().find(|tag| names(app, tag, &request.version));
     match (tag, request.commit) {
         (Some(tag), _) => Ok(Candidate::tagged(app, tag)),

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::branch_rules;
 use super::gates::{self, Entering};
 use super::versions::{self, Candidate, Looking};
 use super::{freeze, overrides};
@@ -27,12 +28,12 @@ pub(super) fn is_promotion(snapshot: &Snapshot, pull: &Pull) -> bool {
         && versions::read_branch(&pull.brief.branch).is_some()
 }
 
-/// Whether one of our promotions has nothing left to say: what it brings is in already, or something else is wanted now. Its pipeline
-/// closes it; until then check and comment keep what was last true.
+/// Whether one of our promotions has nothing left to say: what it brings is in already, something else is wanted now, or somebody cancelled
+/// it. Its pipeline closes it; until then check and comment keep what was last true.
 pub(super) fn is_moot(snapshot: &Snapshot, pull: &Pull, evaluation: &Evaluation, ways: &[WayIn<'_>]) -> bool {
-    is_promotion(snapshot, pull)
-        && (evaluation.environments.is_empty()
-            || ways.iter().any(|way| way.verdict.code != "entering" && way.verdict.code != "pipeline"))
+    let rejected = |way: &WayIn<'_>| way.verdict.because.iter().any(|reason| reason.code == "rejected");
+    let over = |way: &WayIn<'_>| way.verdict.code != "entering" && way.verdict.code != "pipeline" || rejected(way);
+    is_promotion(snapshot, pull) && (evaluation.environments.is_empty() || ways.iter().any(over))
 }
 
 /// The gates of every version change a pull request makes in a gated environment.
@@ -88,10 +89,11 @@ pub(super) fn gated(environment: &Environment) -> bool {
 fn look_up(snapshot: &Snapshot, app: &App, needs: &mut Vec<Need>) -> Verdict {
     let need = Need::Pipeline(app.name.clone());
     match snapshot.facts.unmet.get(&need) {
-        Some(why) => Verdict::wait("pipeline", format!("the versions of {} cannot be read: {why}", app.name)),
+        Some(why) => Verdict::wait("pipeline", format!("the versions of {} cannot be read: {why}", app.name))
+            .next("check that the App is installed on the source repository, then comment `/trunkline retry`"),
         None => {
             needs.push(need);
-            Verdict::wait("pipeline", format!("looking up the versions of {}", app.name))
+            Verdict::wait("pipeline", format!("looking up the versions of {}", app.name)).next("it goes on by itself")
         }
     }
 }
@@ -119,18 +121,18 @@ fn judge(
     };
     let entering = Entering { snapshot, app, environment, facts, source, candidate: &candidate, change: Some(change) };
     let mut because = gates::all(&entering, Some(pull), needs);
-    if is_promotion(snapshot, pull) && pull.commit_authors.iter().any(|author| !snapshot.common.bot.is(author)) {
-        let text = "somebody else's commits are on this branch, so Trunkline will not merge it";
-        because.push(
-            Verdict::no("foreign-commits", text)
-                .next("close this pull request and open your own, or remove the commits"),
-        );
-    }
+    because.extend(foreign_commits(snapshot, pull));
     let headline = format!("{} into {}", candidate.version, environment.name);
-    if is_promotion(snapshot, pull) {
-        return Verdict::all("entering", headline, because);
+    if !is_promotion(snapshot, pull) {
+        return not_ours(snapshot, (pull, environment), headline, because);
     }
-    not_ours(snapshot, (pull, environment), headline, because)
+    because.extend(branch_rules::gate(snapshot, &pull.brief, needs));
+    let verdict = Verdict::all("entering", headline, because);
+    let open = verdict.answer == Answer::Yes;
+    match branch_rules::who_merges(snapshot, &pull.brief, environment.merge).filter(|_| open) {
+        Some(who) => verdict.next(who),
+        None => verdict,
+    }
 }
 
 /// The gates of what a person or another bot brings, some of which may be overridden.
@@ -146,6 +148,15 @@ fn not_ours(
         1 if gates[0].answer != Answer::Yes => gates.remove(0),
         _ => Verdict::all("entering", headline, gates),
     }
+}
+
+/// What stands in the way of one of our promotions that somebody else has committed to.
+pub(super) fn foreign_commits(snapshot: &Snapshot, pull: &Pull) -> Option<Verdict> {
+    let foreign = is_promotion(snapshot, pull) && pull.commit_authors.iter().any(|by| !snapshot.common.bot.is(by));
+    let text = "somebody else's commits are on this branch, so Trunkline will not merge it";
+    foreign.then(|| {
+        Verdict::no("foreign-commits", text).next("close this pull request and open your own, or remove the commits")
+    })
 }
 
 /// The version a pull request brings, when it names one we know.
@@ -165,7 +176,8 @@ fn candidate(
         return if wanted.branch(&app.name, &environment.name) == pull.brief.branch {
             Ok(wanted)
         } else {
-            Err(Verdict::no("superseded", format!("{} is newer, and takes its place", wanted.version)))
+            Err(Verdict::no("superseded", format!("{} is newer, and takes its place", wanted.version))
+                .next("nothing: this one is closed once the newer one is open"))
         };
     }
     let fits = |candidate: &Candidate| {

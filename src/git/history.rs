@@ -22,6 +22,8 @@ const MAX_ANCESTORS: usize = 200_000;
 const MAX_WALK: usize = 50_000;
 /// A subject line longer than this is cut for showing.
 const MAX_SUBJECT: usize = 300;
+/// A message longer than this is cut: ours are a few lines.
+const MAX_MESSAGE: usize = 4_000;
 /// Ledger files that are read: applications times environments.
 const MAX_LEDGER_FILES: usize = 5_000;
 /// One entry holds at most a hundred decisions of some hundred bytes.
@@ -175,6 +177,32 @@ impl Store {
         Ok(steps)
     }
 
+    /// The commits on the first-parent line that changed a file, newest first, with their whole messages: what the ledger tells of one
+    /// (app, environment).
+    ///
+    /// # Errors
+    /// When a commit or a tree is missing.
+    pub fn changes_of(&self, tip: Oid, file: &RepoPath, limit: usize) -> Result<Vec<(Timestamp, String)>, GitError> {
+        self.with(|repository| {
+            let mut found = Vec::new();
+            let mut here = commit(repository, tip)?;
+            let mut held = entry_of(&here, file)?;
+            for _ in 0..MAX_WALK {
+                let parent = here.parents().next();
+                let before = parent.as_ref().map(|parent| entry_of(parent, file)).transpose()?.flatten();
+                if before != held {
+                    let message = String::from_utf8_lossy(here.message_bytes()).chars().take(MAX_MESSAGE).collect();
+                    found.push((time(&here), message));
+                }
+                match parent {
+                    Some(parent) if found.len() < limit => (here, held) = (parent, before),
+                    _ => break,
+                }
+            }
+            Ok(found)
+        })
+    }
+
     /// The ledger at a commit of its branch.
     ///
     /// # Errors
@@ -268,6 +296,15 @@ fn folder_of(commit: &git2::Commit<'_>, folder: &RepoPath) -> Result<Option<Oid>
     }
     match commit.tree()?.get_path(std::path::Path::new(folder.as_str())) {
         Ok(entry) => Ok((entry.kind() == Some(git2::ObjectType::Tree)).then(|| ours(entry.id()))),
+        Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What a path names at a commit, file or folder.
+fn entry_of(commit: &git2::Commit<'_>, path: &RepoPath) -> Result<Option<Oid>, GitError> {
+    match commit.tree()?.get_path(std::path::Path::new(path.as_str())) {
+        Ok(entry) => Ok(Some(ours(entry.id()))),
         Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
         Err(error) => Err(error.into()),
     }

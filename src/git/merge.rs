@@ -68,6 +68,29 @@ impl Store {
         self.with(|repository| Ok(ours(commit(repository, id)?.tree_id())))
     }
 
+    /// The commit a commit stands on; `None` for the first of all.
+    ///
+    /// # Errors
+    /// When the commit is missing.
+    pub fn first_parent(&self, id: Oid) -> Result<Option<Oid>, GitError> {
+        self.with(|repository| Ok(commit(repository, id)?.parent_ids().next().map(ours)))
+    }
+
+    /// The paths that differ between two commits, at most so many.
+    ///
+    /// # Errors
+    /// When a commit is missing.
+    pub fn changed_paths(&self, from: Oid, to: Oid, most: usize) -> Result<Vec<String>, GitError> {
+        self.with(|repository| {
+            let (from, to) = (commit(repository, from)?.tree()?, commit(repository, to)?.tree()?);
+            let diff = repository.diff_tree_to_tree(Some(&from), Some(&to), None)?;
+            // Without looking for renames a moved file is there twice, at both of its places.
+            let path = |file: git2::DiffFile<'_>| Some(String::from_utf8_lossy(file.path_bytes()?).into_owned());
+            let paths = diff.deltas().filter_map(|delta| path(delta.new_file()).or_else(|| path(delta.old_file())));
+            Ok(paths.take(most).collect())
+        })
+    }
+
     /// The best common ancestor; `None` for histories that share nothing.
     ///
     /// # Errors

@@ -28,6 +28,20 @@ struct Number {
     number: u64,
 }
 
+/// A pull request in GitHub's list.
+#[derive(Deserialize)]
+struct Listed {
+    number: u64,
+    head: Side,
+    base: Side,
+}
+
+#[derive(Deserialize)]
+struct Side {
+    #[serde(rename = "ref")]
+    name: String,
+}
+
 /// The mark that says which comment a reply answers, so that it is found before it is written again.
 pub fn reply_marker(to: u64) -> String {
     format!("<!-- trunkline:reply {to} -->")
@@ -61,9 +75,16 @@ impl GitHub {
         }
         let annotations = &output.annotations[..output.annotations.len().min(MAX_ANNOTATIONS)];
         if let (Some(run), true) = (existing, annotations.is_empty()) {
-            let run: Run = self.update_check(at, run, self.check(output, &[], true)).await?.json()?;
-            if run.output.annotations_count == 0 {
-                return Ok(run.id);
+            match self.update_check(at, run, self.check(output, &[], true)).await {
+                Ok(answer) => {
+                    let run: Run = answer.json()?;
+                    if run.output.annotations_count == 0 {
+                        return Ok(run.id);
+                    }
+                }
+                // GitHub lets go of old runs: a new one says the same.
+                Err(error) if error.kind == Kind::Gone => {}
+                Err(error) => return Err(error),
             }
         }
         let mut pages = annotations.chunks(ANNOTATIONS);
@@ -173,8 +194,10 @@ impl GitHub {
             Err(error) if already_exists(&error) => {
                 let head = format!("{}:{branch}", at.name.owner);
                 let ask = Ask::new(Op::FindPull, at, &values).query("head", &head).query("base", base);
-                let open: Vec<Number> = self.client.send(ask.query("state", "open")).await?.json()?;
-                open.first().map(|pull| pull.number).ok_or(error)
+                let open: Vec<Listed> = self.client.send(ask.query("state", "open")).await?.json()?;
+                // GitHub lists everything when it cannot read the filter, so what it lists is looked at again.
+                let same = |pull: &&Listed| pull.head.name == branch && pull.base.name == base;
+                open.iter().find(same).map(|pull| pull.number).ok_or(error)
             }
             Err(error) => Err(error),
         }

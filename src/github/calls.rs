@@ -17,6 +17,8 @@ pub enum Access {
     Observe,
     /// One repository: writing.
     Work,
+    /// One repository: its deployments. Apart, so that an account that has not granted them yet loses nothing else.
+    Deploy,
 }
 
 /// How much of a permission is needed.
@@ -103,6 +105,12 @@ calls! {
     Arrival: POST "/graphql" ["arrival.graphql", "brief_fields.graphql"],
         Observe metadata Read contents Read pull_requests Read checks Read;
     CameWith: POST "/graphql" ["came_with_fields.graphql"], Observe metadata Read contents Read pull_requests Read;
+    Merging: POST "/graphql" ["merging.graphql"],
+        Observe metadata Read contents Read pull_requests Read checks Read statuses Read;
+    Rules: GET "/repos/{owner}/{repo}/rules/branches/{branch}", Observe metadata Read;
+    Ruleset: GET "/repos/{owner}/{repo}/rulesets/{ruleset_id}", Observe metadata Read;
+    Turn: POST "/graphql" ["turn.graphql"], Observe metadata Read pull_requests Read checks Read;
+    Landed: POST "/graphql" ["landed.graphql"], Observe metadata Read pull_requests Read;
     Labels: POST "/graphql" ["labels.graphql"], Observe metadata Read pull_requests Read;
     Permission: GET "/repos/{owner}/{repo}/collaborators/{username}/permission", Observe metadata Read;
 
@@ -123,6 +131,10 @@ calls! {
     Merge: PUT "/repos/{owner}/{repo}/pulls/{pull_number}/merge", Work contents Write;
     UpdateBranch: PUT "/repos/{owner}/{repo}/pulls/{pull_number}/update-branch", Work pull_requests Write;
     RequestReviews: POST "/repos/{owner}/{repo}/pulls/{pull_number}/requested_reviewers", Work pull_requests Write;
+
+    Deployments: POST "/graphql" ["deployments.graphql"], Deploy metadata Read deployments Read;
+    CreateDeployment: POST "/repos/{owner}/{repo}/deployments", Deploy deployments Write;
+    SetDeployment: POST "/repos/{owner}/{repo}/deployments/{deployment_id}/statuses", Deploy deployments Write;
 }
 
 impl Op {
@@ -159,6 +171,7 @@ pub static EVENTS: &[(&str, &str)] = &[
     ("issue_comment", "issues"),
     ("pull_request", "pull_requests"),
     ("pull_request_review", "pull_requests"),
+    ("pull_request_review_thread", "pull_requests"),
     ("push", "contents"),
     ("repository", "metadata"),
     ("status", "statuses"),
@@ -210,6 +223,7 @@ mod tests {
         insta::assert_snapshot!(text(Access::Files), @"contents:read metadata:read");
         insta::assert_snapshot!(text(Access::ReadContents), @"contents:read metadata:read");
         insta::assert_snapshot!(text(Access::Observe), @"checks:read contents:read issues:read members:read metadata:read pull_requests:read statuses:read");
+        insta::assert_snapshot!(text(Access::Deploy), @"deployments:write metadata:read");
         insta::assert_snapshot!(text(Access::Work), @"checks:write contents:write issues:write pull_requests:write");
     }
 

@@ -370,6 +370,8 @@ impl Client {
 fn sends(op: Op) -> Sends {
     let call = op.call();
     match op {
+        // They only tell, so promotions go first.
+        Op::CreateDeployment | Op::SetDeployment => Sends::Talk,
         _ if call.access != Access::Work || call.method == Method::GET => Sends::Read,
         Op::CreateCheck | Op::UpdateCheck | Op::CreateComment | Op::UpdateComment | Op::React => Sends::Talk,
         _ => Sends::Carry,

@@ -11,12 +11,16 @@ mod calls;
 mod changes;
 mod client;
 mod commits;
+mod deployments;
+mod ended;
 mod error;
 mod hooks;
 mod labels;
+mod merging;
 mod observe;
 mod pace;
 mod people;
+mod rules;
 mod wire;
 
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
+use super::ended::{EndNode, end};
 use crate::model::id::{InstallationId, Oid, RepoId, RepoName};
 use crate::model::snapshot::{
     Actor, CheckState, Comment, CommitCheck, MergeMethod, OwnCheck, Pull, PullBrief, PullState, Reaction, Repo, Review,
@@ -138,7 +139,7 @@ pub(super) struct BriefNode {
     is_cross_repository: bool,
     closed_at: Option<Timestamp>,
     merged_by: Option<ActorNode>,
-    timeline_items: Nodes<ClosedNode>,
+    timeline_items: Nodes<EndNode>,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
@@ -147,12 +148,6 @@ pub(super) enum PullStateNode {
     Open,
     Closed,
     Merged,
-}
-
-#[derive(Deserialize)]
-struct ClosedNode {
-    #[serde(default)]
-    actor: Option<ActorNode>,
 }
 
 impl BriefNode {
@@ -168,7 +163,7 @@ impl BriefNode {
 
     /// The brief facts.
     pub(super) fn brief(self) -> PullBrief {
-        let closer = self.timeline_items.into_vec().pop().and_then(|event| event.actor);
+        let (closer, by_deleting) = end(self.timeline_items.into_vec());
         let (state, closer) = match self.state {
             PullStateNode::Open => (PullState::Open, None),
             PullStateNode::Closed => (PullState::Closed, closer),
@@ -185,6 +180,7 @@ impl BriefNode {
             base: self.base_ref_name,
             closed_at: self.closed_at,
             closed_by: closer.map(|closer| actor(Some(closer))),
+            branch_deleted: by_deleting,
         }
     }
 }
@@ -455,11 +451,22 @@ pub(super) struct AppSuiteNode {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct SlugNode {
     slug: String,
+    #[serde(default)]
+    database_id: Option<u64>,
 }
 
 impl ContextNode {
+    /// The number of its App, where it was asked for; a status has none.
+    pub(super) fn app_id(&self) -> Option<u64> {
+        match self {
+            ContextNode::CheckRun { check_suite, .. } => check_suite.as_ref()?.app.as_ref()?.database_id,
+            ContextNode::StatusContext { .. } => None,
+        }
+    }
+
     /// The check or status; what we do not know counts as failed.
     pub(super) fn check(self) -> CommitCheck {
         match self {

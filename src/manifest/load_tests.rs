@@ -213,6 +213,66 @@ fn objects_are_named_and_lists_flattened() {
     ");
 }
 
+/// Whether the fast half reads a text, which must then be what the general parser reads, places included.
+fn simple(text: &str) -> bool {
+    let path: RepoPath = "apps/a.yaml".parse().unwrap();
+    let (ours, general) = (load(&path, text.as_bytes()), load_generally(&path, text.as_bytes()));
+    assert_eq!(format!("{ours:#?}"), format!("{general:#?}"), "{text:?}\n{text}");
+    is_simple(text)
+}
+
+#[test]
+fn the_fast_half_reads_what_people_write_as_the_general_parser_does() {
+    for text in [
+        "a: 1\nb:\n  c: yes\n  d: 'it''s' # why\n\n# e\ne: \"x\\n\\\"\"\n",
+        "a:\n- b\n- c: 1\n  d: 2\n-   e:\n      f: g\nh:\n  - - i\n    - j\n  -\n    k: l\n",
+        "# first\n---\na: b\n--- # second\n---\nc: d\n---\n",
+        "a: |\n  one\n    two\n\n  # three\n\n\nb: >-\n  one\n  two\n\n  three\nc: |-\n   x\nd: |+\n  y\n\n# e\n",
+        "- a: |\n    \tb\n    c",
+        "a: [b, 'c', {d: 1, \"e\": [f g, -h]}, [], {}]\né: {é: é, b: c} # é\n'ü': \"ö\"\n",
+        "a:\nb:   # nothing\nc: ~\n 'd' : 0x1F\n".replace(" 'd' ", "'d' ").as_str(),
+        "a: http://x:80/#y\nb: a:b#c - d\nc: -1\nd: -x\ne: 1.50\nf: 2024-01-02\n",
+        "  a: 1\n  b: 2\n",
+        "- 1\n- True\n-  x\n",
+        "",
+        "\n\n# nothing\n",
+    ] {
+        assert!(simple(text), "{text}");
+    }
+    for text in [
+        "a: &x 1\n",
+        "a: !!str 1\n",
+        "? a\n: b\n",
+        "a: b\n  c\n",
+        "a: 'b\n  c'\n",
+        "a: b: c\n",
+        "a: 1\na: 2\n",
+        "a:\n\t- b\n",
+        "a: [b,\n  c]\n",
+        "{{ a }}: b\n",
+        "a: |2\n   b\n",
+        "a: |\n",
+        "a: 1\r\n",
+        "1: a\n",
+        "<<: a\n",
+        "a: .inf\n",
+        "-\n",
+        "a\n",
+        "a: [b\n",
+        "a: \"\\u00e9\"\n",
+        "...\n",
+        "a: 1\n b: 2\n",
+        "a:\n  b: 1\n c: 2\n",
+        "- a\nb: c\n",
+    ] {
+        assert!(!simple(text), "{text}");
+    }
+    assert!(!simple(&"- ".repeat(60)) && !simple(&"[".repeat(60)) && !simple(&format!("{}: 1\n", "k".repeat(600))));
+    let many: String = (0..40).map(|n| format!("k{n}: 1\n")).collect();
+    assert!(simple(&many) && !simple(&format!("{many}k3: 1\n")));
+    assert!(simple(&"---\na: 1\n".repeat(1024)) && !simple(&"---\na: 1\n".repeat(1025)));
+}
+
 fn check_spans(node: &Node, text: &str) {
     let written = text.get(node.span.start as usize..node.span.end as usize).expect("a span within the text");
     let before = &text[..node.span.start as usize];
@@ -246,5 +306,18 @@ proptest! {
             check_spans(&document.node, &text);
             prop_assert_eq!(&super::load(&RepoPath::root(), yaml(&document.node).as_bytes()).documents[0].node, &document.node);
         }
+    }
+
+    #[test]
+    fn both_halves_of_the_reader_read_the_same(
+        parts in prop::collection::vec(
+            prop::sample::select(vec![
+                "a: 1\n", "b:\n", "- c\n", "- d: e\n", "  ", "    ", "f: |\n", "g: >-\n", "text\n", "  more text\n", "\n", "# h\n", "---\n",
+                "i: [j, k]\n", "l: {m: n}\n", "'o': \"p\"\n", "q: 'r' # s\n", "- ", "t:", " ", "u", ": ", "yes", "0x1", "é", "\t", "#", "-", "~", "v: |-\n",
+            ]),
+            0..24,
+        )
+    ) {
+        simple(&parts.concat());
     }
 }

@@ -1,5 +1,6 @@
 //! YAML documents whose every node knows its file, line and column; object identity, semantic diff, format-preserving edits.
 
+mod alike;
 mod amounts;
 pub mod at;
 pub mod diff;
@@ -25,6 +26,7 @@ mod simple_scalars;
 #[cfg(test)]
 mod load_tests;
 
+pub use alike::named_as;
 pub use amounts::amount_changes;
 pub use diff::changes;
 pub use digest::digest;

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::path::RepoPath;
+use super::pipeline::Pipeline;
 
 /// How much a finding matters in its environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -237,7 +238,7 @@ pub struct EnvironmentEvaluation {
 }
 
 /// What a change does: the costly, pure result of `evaluate`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// The environments the change touches, in the configuration's order.
     pub environments: Vec<EnvironmentEvaluation>,
@@ -246,6 +247,9 @@ pub struct Evaluation {
     /// Whether the change touches Trunkline's own configuration or policies.
     #[serde(default)]
     pub touches_rules: bool,
+    /// The configuration the change brings, when it changes it to a valid one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposed: Option<Pipeline>,
 }
 
 impl EnvironmentEvaluation {

@@ -17,6 +17,9 @@ const MAX_DECISIONS: usize = 100;
 /// Versions whose soak was skipped that are remembered: each is about one version, and older ones are long in.
 const MAX_SKIPS: usize = 20;
 
+/// Cancelled promotions remembered: only the newest version can come by itself, so older ones matter no more.
+const MAX_CANCELLED: usize = 20;
+
 /// Every entry of the ledger, read at one commit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
@@ -56,6 +59,9 @@ pub struct Entry {
     /// Versions that need not soak, newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skips: Vec<Skip>,
+    /// Promotions people cancelled, newest last: rejected until something newer or a `/promote`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cancelled: Vec<Cancelled>,
     /// The comments whose decisions are in here, newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<u64>,
@@ -144,6 +150,20 @@ pub struct Request {
     pub forced: Option<String>,
 }
 
+/// A promotion somebody cancelled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Cancelled {
+    /// What its branch was called after the environment and the application: version and commit.
+    pub promotion: String,
+    /// Who cancelled it.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// The comment that said it.
+    pub link: String,
+}
+
 impl Ledger {
     /// The file of an (app, environment) on the ledger branch.
     ///
@@ -180,6 +200,20 @@ impl Ledger {
     }
 }
 
+impl Request {
+    /// What the branch of its promotion is called after the environment and the application.
+    pub fn promotion(&self) -> Option<String> {
+        self.commit.map(|commit| promotion_name(&self.version, commit))
+    }
+}
+
+/// What the branch of a promotion is called after the environment and the application: a version and its commit, or the commit alone
+/// where that is the version.
+pub fn promotion_name(version: &str, commit: Oid) -> String {
+    let short = commit.short();
+    if version == short { short } else { format!("{version}-{short}") }
+}
+
 impl Entry {
     /// The file's text.
     ///
@@ -187,6 +221,22 @@ impl Entry {
     /// Never for these types; the error is the serialiser's own.
     pub fn write(&self) -> Result<String, serde_yaml::Error> {
         serde_yaml::to_string(self)
+    }
+
+    /// Cancels a promotion: what asked for it is withdrawn, and its version stays out until somebody asks for it again.
+    pub fn cancel(&mut self, cancelled: Cancelled) {
+        let other = |request: &Request| request.promotion().as_ref() != Some(&cancelled.promotion);
+        self.requests.retain(other);
+        self.rollbacks.retain(other);
+        self.lift(&cancelled.promotion);
+        self.cancelled.push(cancelled);
+        let excess = self.cancelled.len().saturating_sub(MAX_CANCELLED);
+        self.cancelled.drain(..excess);
+    }
+
+    /// Lets a cancelled promotion come again.
+    pub fn lift(&mut self, promotion: &str) {
+        self.cancelled.retain(|cancelled| cancelled.promotion != promotion);
     }
 
     /// Whether the comment's decision is already in here.

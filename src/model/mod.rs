@@ -5,6 +5,7 @@ pub mod finding;
 pub mod id;
 pub mod image;
 pub mod ledger;
+pub mod merging;
 pub mod path;
 pub mod pipeline;
 pub mod plan;

@@ -280,12 +280,19 @@ pub struct Environment {
     pub checks: Vec<NamedCheck>,
     /// Who may do what here.
     pub rights: Rights,
+    /// Where people see it; may hold `{app}`.
+    pub url: Option<String>,
 }
 
 impl Environment {
     /// The folder of `app` in this environment; `None` when the configured text is not a path, which `config` rules out.
     pub fn folder(&self, app: &str) -> Option<RepoPath> {
         self.path.replace("{app}", app).parse().ok()
+    }
+
+    /// Where people see `app` in this environment.
+    pub fn url_of(&self, app: &str) -> Option<String> {
+        self.url.as_ref().map(|url| url.replace("{app}", app))
     }
 
     /// Every folder this environment has for the pipeline's applications, without repeats.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::id::{Key, Oid, RepoId};
 use super::image::{ImageName, ImageRef};
+use super::merging::DeploymentState;
 use super::path::RepoPath;
 use super::snapshot::{MergeMethod, Reaction};
 use super::verdict::Verdict;
@@ -78,6 +79,33 @@ pub enum Need {
     },
     /// What is known of an application's way.
     Pipeline(String),
+    /// What GitHub asks of the merge of a pull request.
+    Merging {
+        /// Its number.
+        number: u64,
+        /// The branch it wants into.
+        base: String,
+        /// The head that is asked about.
+        head: Oid,
+    },
+    /// Our open promotions into a branch.
+    Turn(String),
+    /// What became of a merged promotion.
+    Landed {
+        /// Its number.
+        number: u64,
+        /// Its head.
+        head: Oid,
+        /// The folders of the environments it was for.
+        folders: Vec<RepoPath>,
+    },
+    /// Our deployments to these environments, by GitHub's names, and where these commits came from.
+    Deployments {
+        /// The names.
+        environments: Vec<String>,
+        /// The commits that brought what each holds.
+        commits: Vec<Oid>,
+    },
     /// How a commit reached the default branch.
     Arrival(Oid),
     /// Whether an image is in its registry, and under which digest.
@@ -86,6 +114,24 @@ pub enum Need {
         image: ImageName,
         /// Its tag or digest.
         reference: ImageRef,
+    },
+    /// An open pull request.
+    Pull(u64),
+    /// How two environments of an application differ on the default branch.
+    Between {
+        /// The application.
+        app: String,
+        /// From this environment.
+        from: String,
+        /// To this one.
+        to: String,
+    },
+    /// The last decisions in the ledger about an application in an environment.
+    Decisions {
+        /// The application.
+        app: String,
+        /// The environment.
+        environment: String,
     },
 }
 
@@ -180,6 +226,22 @@ pub enum Effect {
         /// The commit's first line.
         title: String,
     },
+    /// Say something on a pull request once.
+    Say {
+        /// The pull request.
+        number: u64,
+        /// The text, whose marker tells what it is about.
+        body: String,
+    },
+    /// Tell GitHub that a commit is deployed to an environment, and how that stands.
+    Deploy(Box<NewDeployment>),
+    /// Tell GitHub how a deployment stands now.
+    SetDeployment {
+        /// The deployment.
+        id: u64,
+        /// How it stands.
+        status: DeploymentStatus,
+    },
     /// Ask for reviews.
     RequestReviews {
         /// The pull request.
@@ -204,6 +266,34 @@ pub struct Promotion {
     pub title: String,
     /// The pull request's description.
     pub body: String,
+}
+
+/// A deployment to create, unless there is one of this commit to this environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewDeployment {
+    /// GitHub's name of the environment.
+    pub environment: String,
+    /// The commit of this repository.
+    pub commit: Oid,
+    /// The application, for machines.
+    pub app: String,
+    /// What is deployed, in a few words.
+    pub description: String,
+    /// How it stands.
+    pub status: DeploymentStatus,
+}
+
+/// How a deployment stands, and where to read on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct DeploymentStatus {
+    /// The state.
+    pub state: DeploymentState,
+    /// At most 140 characters.
+    pub description: String,
+    /// Where it is told how it came about.
+    pub log_url: String,
+    /// Where the environment is to be seen.
+    pub environment_url: Option<String>,
 }
 
 /// Which version to write into which folder.
@@ -297,6 +387,9 @@ impl Effect {
             Effect::Close { number, .. } => format!("close {number}"),
             Effect::UpdateBranch { number, head } => format!("update {number} {head}"),
             Effect::Merge { number, head, .. } => format!("merge {number} {head}"),
+            Effect::Say { number, .. } => format!("say {number}"),
+            Effect::Deploy(new) => format!("deploy {} {}", new.environment, new.commit),
+            Effect::SetDeployment { id, .. } => format!("deployment {id}"),
             Effect::RequestReviews { number, teams } => format!("request {number} {}", teams.join(",")),
         }
     }
@@ -309,6 +402,8 @@ impl Effect {
                 | Effect::PutComment { existing: None, .. }
                 | Effect::Reply { .. }
                 | Effect::Promote(_)
+                | Effect::Say { .. }
+                | Effect::Deploy(_)
         )
     }
 }

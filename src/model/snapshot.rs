@@ -10,6 +10,7 @@ use super::finding::{Evaluation, Location, Problem};
 use super::id::{InstallationId, Oid, RepoId, RepoName};
 use super::image::{ImageName, ImageRef, ImageState};
 use super::ledger::Ledger;
+use super::merging::{Deployments, InLine, Landed, Merging};
 use super::path::RepoPath;
 use super::pipeline::Pipeline;
 use super::plan::Need;
@@ -155,6 +156,8 @@ pub struct PullBrief {
     pub closed_at: Option<Timestamp>,
     /// Who closed it, when known.
     pub closed_by: Option<Actor>,
+    /// Whether it is closed because its branch was deleted.
+    pub branch_deleted: bool,
 }
 
 /// Whether a pull request is open.
@@ -462,6 +465,39 @@ pub struct Changelog {
     pub total: usize,
 }
 
+/// One commit of the ledger about one (app, environment).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// When.
+    pub at: Timestamp,
+    /// Who and what, in one line.
+    pub what: String,
+    /// Where it was said, when somebody said it.
+    pub link: Option<String>,
+}
+
+fn has(line: &str, name: &str) -> bool {
+    line.split([' ', ':', ',']).any(|word| word == name)
+}
+
+impl Decided {
+    /// Reads the message of a ledger's commit: a line what, and below it where it was said; or several such lines, each about another
+    /// application or environment.
+    pub fn read(at: Timestamp, message: &str, app: &str, environment: &str) -> Self {
+        let names = |line: &&str| has(line, app) && has(line, environment);
+        let first = message.lines().next().unwrap_or_default();
+        let below = message.lines().skip(1);
+        let what = below.clone().find(names).unwrap_or(first).to_owned();
+        let link = below.filter(|line| line.starts_with("http")).last().map(str::to_owned);
+        Self { at, what, link }
+    }
+
+    /// Whether the line names this environment.
+    pub fn is_about(&self, environment: &str) -> bool {
+        has(&self.what, environment)
+    }
+}
+
 /// What was looked up on demand.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
@@ -483,8 +519,22 @@ pub struct Facts {
     pub changelogs: BTreeMap<(String, Option<Oid>, Oid), Changelog>,
     /// Pipelines by application.
     pub pipelines: BTreeMap<String, PipelineFacts>,
+    /// What GitHub asks of the merge of a pull request, by number.
+    pub merging: BTreeMap<u64, Merging>,
+    /// Our open promotions into a branch, oldest first.
+    pub turns: BTreeMap<String, Vec<InLine>>,
+    /// What became of merged promotions, by number.
+    pub landed: BTreeMap<u64, Landed>,
+    /// Deployments by GitHub's names of the environments that were asked about.
+    pub deployments: BTreeMap<Vec<String>, Deployments>,
     /// What registries say of images.
     pub images: BTreeMap<(ImageName, ImageRef), ImageState>,
+    /// Open pull requests by number.
+    pub pulls: BTreeMap<u64, Pull>,
+    /// How two environments differ, by application, from, to.
+    pub between: BTreeMap<(String, String, String), Evaluation>,
+    /// The last decisions by (application, environment), newest first.
+    pub decisions: BTreeMap<(String, String), Vec<Decided>>,
     /// Needs that could not be met, and why.
     pub unmet: BTreeMap<Need, String>,
 }

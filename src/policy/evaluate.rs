@@ -96,6 +96,7 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
     spare(&mut evaluation);
     progress("the configuration and policies of the change");
     evaluation.findings.extend(configuration(job, &changed));
+    evaluation.proposed = proposed(job, &changed);
     evaluation.findings.extend(policy_changes(job, &changed, policies, !evaluation.environments.is_empty()));
     evaluation
 }
@@ -178,7 +179,7 @@ impl Fleets {
 /// Diffs kept in all; the largest report GitHub takes is a hundredth of it. Beyond, an object's change is told without its text.
 const MAX_DIFF_BYTES: usize = 8 << 20;
 
-fn spare(evaluation: &mut Evaluation) {
+pub(super) fn spare(evaluation: &mut Evaluation) {
     let mut left = MAX_DIFF_BYTES;
     for change in evaluation.environments.iter_mut().flat_map(|environment| &mut environment.changes) {
         match left.checked_sub(change.diff.len()) {
@@ -300,6 +301,12 @@ fn configuration(job: &Job, changed: &[RepoPath]) -> Vec<Finding> {
         return vec![Finding { severity: Severity::Warning, ..from_problem(CONFIG, &problem) }];
     };
     delta::compare(problems(&job.base).unwrap_or_default(), after)
+}
+
+/// The configuration that the change brings, when it is valid.
+fn proposed(job: &Job, changed: &[RepoPath]) -> Option<Pipeline> {
+    let path = changed.iter().find(|path| path.as_str() == config::FILE)?;
+    config::parse(path, &String::from_utf8_lossy(&job.head.read(path).ok()?)).pipeline
 }
 
 /// What is wrong with the policies: the default branch's as already there, and what the change makes of them.

@@ -21,6 +21,7 @@ fn pipeline() -> Pipeline {
         health: None,
         checks: Vec::new(),
         rights: Rights::default(),
+        url: None,
     };
     Pipeline {
         mode: Mode::Enforce,

@@ -2,6 +2,7 @@
 //!
 //! Findings name the thing and the line, and never quote a secret.
 
+pub mod between;
 pub mod delta;
 pub mod evaluate;
 pub mod files;

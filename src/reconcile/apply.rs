@@ -14,6 +14,17 @@ use crate::model::tree::Tree;
 use crate::queue::{Note, Wake};
 use crate::render::versions::{self, NewVersion};
 
+/// Deployments only tell: where the permission was not granted, or one is gone, nothing else waits for them.
+fn told(answer: Result<Option<u64>, ApiError>) -> Result<Option<u64>, Trouble> {
+    match answer {
+        Err(error) if matches!(error.kind, Kind::Denied | Kind::Gone | Kind::Invalid) => {
+            tracing::warn!(%error, "a deployment cannot be told");
+            Ok(None)
+        }
+        answer => Ok(answer?),
+    }
+}
+
 impl Reconciler {
     /// Makes one effect so, and returns the number GitHub gave what it created.
     pub(super) async fn apply(&self, snapshot: &Snapshot, effect: &Effect) -> Result<Option<u64>, Trouble> {
@@ -54,9 +65,13 @@ impl Reconciler {
                 Ok(None)
             }
             Effect::Merge { number, head, method, title } => {
-                github.merge(at, (*number, *head), *method, title).await?;
+                let merged = github.merge(at, (*number, *head), *method, title).await;
+                merged.map_err(|error| self.merge_refused(at.id, (*number, *head), error))?;
                 Ok(None)
             }
+            Effect::Say { number, body } => Ok(Some(github.put_comment(at, *number, None, body).await?)),
+            Effect::Deploy(new) => told(github.deploy(at, new).await.map(Some)),
+            Effect::SetDeployment { id, status } => told(github.set_deployment(at, *id, status).await.map(|()| None)),
             Effect::RequestReviews { number, teams } => {
                 github.request_reviews(at, *number, teams).await?;
                 Ok(None)

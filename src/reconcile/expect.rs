@@ -85,12 +85,16 @@ fn content(effect: &Effect) -> u64 {
     let mut hasher = DefaultHasher::new();
     match effect {
         Effect::PutCheck { output, .. } => output.hash(&mut hasher),
-        Effect::PutComment { body, .. } | Effect::Reply { body, .. } => body.hash(&mut hasher),
+        Effect::PutComment { body, .. } | Effect::Reply { body, .. } | Effect::Say { body, .. } => {
+            body.hash(&mut hasher)
+        }
         Effect::Record { files, .. } => files.hash(&mut hasher),
         // On another base it is another promotion: the one before was closed because it conflicted.
         Effect::Promote(promotion) => (&promotion.edit.tags, &promotion.edit.digests, promotion.base).hash(&mut hasher),
         Effect::Commit { edit, base, .. } => (&edit.tags, &edit.digests, base).hash(&mut hasher),
+        Effect::SetDeployment { status, .. } => status.hash(&mut hasher),
         Effect::Wake(_)
+        | Effect::Deploy(_)
         | Effect::Tell { .. }
         | Effect::React { .. }
         | Effect::Close { .. }

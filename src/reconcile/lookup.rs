@@ -1,5 +1,6 @@
 //! Looking up what a plan must know first: one arm a need, and what cannot be had is a fact as well.
 
+use super::observe::Fetched;
 use super::{Reconciler, Trouble};
 use sha2::{Digest, Sha256};
 
@@ -7,11 +8,18 @@ use crate::config;
 use crate::git::{GitError, Merge};
 use crate::github::{Kind, RepoAt};
 use crate::model::facts::Arrival;
+use crate::model::finding::Evaluation;
 use crate::model::id::Oid;
+use crate::model::ledger::Ledger;
+use crate::model::path::RepoPath;
 use crate::model::pipeline::Pipeline;
 use crate::model::plan::Need;
-use crate::model::snapshot::{Change, Changelog, Common, Configuration, Permission, Snapshot, Subject};
+use crate::model::snapshot::{
+    Change, Changelog, Common, Configuration, Decided, Permission, PullBrief, Snapshot, Subject,
+};
 use crate::model::tree::Tree;
+use crate::model::wide::FREEZES;
+use crate::policy::between::Sides;
 use crate::policy::files;
 use crate::queue::Lease;
 use crate::worker::Request;
@@ -19,10 +27,25 @@ use crate::worker::Request;
 /// Commits listed in a changelog; a promotion of more is described by its numbers.
 const MAX_CHANGES: usize = 100;
 
+/// Decisions of the ledger told at once; `git log` of its branch has them all.
+const MAX_DECISIONS: usize = 20;
+
+/// What one pass has read of its repository, so that fifty applications are looked up with one reading of it.
+#[derive(Default)]
+pub(super) struct Seen {
+    here: Option<(Fetched, Vec<PullBrief>)>,
+}
+
 impl Reconciler {
     /// Meets one need, or notes why it cannot be met.
-    pub(super) async fn look_up(&self, snapshot: &mut Snapshot, need: Need, lease: &Lease) -> Result<(), Trouble> {
-        match self.answer(snapshot, &need, lease).await {
+    pub(super) async fn look_up(
+        &self,
+        snapshot: &mut Snapshot,
+        need: Need,
+        lease: &Lease,
+        seen: &mut Seen,
+    ) -> Result<(), Trouble> {
+        match self.answer(snapshot, &need, lease, seen).await {
             Ok(()) => Ok(()),
             // What is denied or gone stays so for this pass: the plan goes on and says so.
             Err(Trouble::Api(error)) if matches!(error.kind, Kind::Denied | Kind::Gone | Kind::Invalid) => {
@@ -38,7 +61,13 @@ impl Reconciler {
         }
     }
 
-    async fn answer(&self, snapshot: &mut Snapshot, need: &Need, lease: &Lease) -> Result<(), Trouble> {
+    async fn answer(
+        &self,
+        snapshot: &mut Snapshot,
+        need: &Need,
+        lease: &Lease,
+        seen: &mut Seen,
+    ) -> Result<(), Trouble> {
         let Some(listing) = self.directory.find(snapshot.common.repo.id) else {
             return Err(Trouble::bug("the repository left the directory in the middle of a pass"));
         };
@@ -80,16 +109,39 @@ impl Reconciler {
             Need::Pipeline(app) => {
                 let Configuration::Valid(pipeline) = &snapshot.common.config else { return Ok(()) };
                 let Some(app) = pipeline.app(app) else { return Ok(()) };
-                let (_, open) = self.repo(at, lease.asked_at).await?;
-                let here = self.fetch(at, &[]).await?;
-                let facts = self.way(&snapshot.common, &here, (app, pipeline), &open.open, &lease.notes).await?;
+                if seen.here.is_none() {
+                    let (_, open) = self.repo(at, lease.asked_at).await?;
+                    seen.here = Some((self.fetch(at, &[]).await?, open.open));
+                }
+                let Some((here, open)) = &seen.here else { return Ok(()) };
+                let facts = self.way(&snapshot.common, here, (app, pipeline), open, &lease.notes).await?;
                 snapshot.facts.pipelines.insert(app.name.clone(), facts);
+            }
+            Need::Merging { .. } | Need::Turn(_) | Need::Landed { .. } | Need::Deployments { .. } => {
+                self.answer_merging(snapshot, at, need).await?;
             }
             // A registry in trouble holds up what waits for its images and nothing else, so every trouble with it is a fact.
             Need::Image { image, reference } => match self.parts.registries.find(image, reference).await {
                 Ok(state) => drop(snapshot.facts.images.insert((image.clone(), reference.clone()), state)),
                 Err(error) => drop(snapshot.facts.unmet.insert(need.clone(), error.to_string())),
             },
+            Need::Pull(number) => {
+                let (_, found) = github.pull(at, *number).await?;
+                let why = || "it is no pull request any more".to_owned();
+                match found.pull {
+                    Some(pull) => drop(snapshot.facts.pulls.insert(*number, pull)),
+                    None => drop(snapshot.facts.unmet.insert(need.clone(), why())),
+                }
+            }
+            Need::Between { app, from, to } => {
+                let sides = Sides { app: app.clone(), from: from.clone(), to: to.clone() };
+                let found = self.between(snapshot, sides).await?;
+                snapshot.facts.between.insert((app.clone(), from.clone(), to.clone()), found);
+            }
+            Need::Decisions { app, environment } => {
+                let found = self.decisions(snapshot, app, environment).await?;
+                snapshot.facts.decisions.insert((app.clone(), environment.clone()), found);
+            }
         }
         Ok(())
     }
@@ -117,12 +169,7 @@ impl Reconciler {
     }
 
     /// What merging `head` into `base` does to the environments, under the rules of the default branch.
-    async fn evaluate(
-        &self,
-        snapshot: &Snapshot,
-        base: Oid,
-        head: Oid,
-    ) -> Result<Result<crate::model::finding::Evaluation, String>, Trouble> {
+    async fn evaluate(&self, snapshot: &Snapshot, base: Oid, head: Oid) -> Result<Result<Evaluation, String>, Trouble> {
         let Some(listing) = self.directory.find(snapshot.common.repo.id) else {
             return Err(Trouble::bug("the repository left the directory in the middle of a pass"));
         };
@@ -153,8 +200,51 @@ impl Reconciler {
         };
         let mask = self.mask(base_tree, head_tree);
         let installation = listing.at.installation;
-        let request = Request { installation, base: base_tree, head: head_tree, pipeline, config, policies, mask };
+        let request =
+            Request { installation, base: base_tree, head: head_tree, pipeline, config, policies, mask, between: None };
         Ok(Ok((*self.parts.worker.evaluate(here.objects(), request).await).clone()))
+    }
+
+    /// How two environments differ on the default branch.
+    async fn between(&self, snapshot: &Snapshot, sides: Sides) -> Result<Evaluation, Trouble> {
+        let (Some(listing), Some(tip), Configuration::Valid(pipeline)) =
+            (self.directory.find(snapshot.common.repo.id), snapshot.common.repo.tip, &snapshot.common.config)
+        else {
+            return Ok(Evaluation::default());
+        };
+        let here = self.commits(&listing.at, &[tip]).await?;
+        let tree = here.blocking(move |repo| repo.tree_of(tip)).await?;
+        let request = Request {
+            installation: listing.at.installation,
+            base: tree,
+            head: tree,
+            pipeline: pipeline.clone(),
+            config: None,
+            policies: Vec::new(),
+            mask: self.mask(tree, tree),
+            between: Some(sides),
+        };
+        Ok((*self.parts.worker.evaluate(here.objects(), request).await).clone())
+    }
+
+    /// What the ledger tells of one (app, environment), newest first.
+    async fn decisions(&self, snapshot: &Snapshot, app: &str, environment: &str) -> Result<Vec<Decided>, Trouble> {
+        let (Some(listing), Some(tip), Ok(file)) =
+            (self.directory.find(snapshot.common.repo.id), snapshot.common.ledger.head, Ledger::path(app, environment))
+        else {
+            return Ok(Vec::new());
+        };
+        let here = self.commits(&listing.at, &[tip]).await?;
+        let freezes: Option<RepoPath> = FREEZES.parse().ok();
+        let (own, wide) = here
+            .blocking(move |repo| {
+                let read = |file: &RepoPath| repo.changes_of(tip, file, MAX_DECISIONS);
+                Ok((read(&file)?, freezes.as_ref().map(read).transpose()?.unwrap_or_default()))
+            })
+            .await?;
+        let own = own.into_iter().map(|(at, message)| Decided::read(at, &message, app, environment));
+        let wide = wide.into_iter().map(|(at, message)| Decided::read(at, &message, environment, environment));
+        Ok(own.chain(wide.filter(|decided| decided.is_about(environment))).collect())
     }
 
     /// How a commit reached the default branch; that it came as it should never changes.

@@ -8,6 +8,7 @@ mod directory;
 mod expect;
 mod ledgers;
 mod lookup;
+mod merging;
 mod observe;
 mod people;
 mod reads;
@@ -28,7 +29,7 @@ use crate::git;
 use crate::github::GitHub;
 use crate::model::id::Key;
 use crate::model::plan::{Effect, Plan};
-use crate::model::snapshot::{Bot, Snapshot};
+use crate::model::snapshot::{Bot, PullState, PullSubject, Snapshot, Subject};
 use crate::queue::{Lease, Outcome, Queue, QueueError, Wake};
 use crate::registry::Registries;
 use crate::telemetry::metrics::Metrics;
@@ -92,6 +93,7 @@ pub struct Reconciler {
     directory: Directory,
     expectations: Expectations,
     caches: way::Caches,
+    memory: merging::Memory,
     reads: reads::Reads,
     ledgers: ledgers::Turns,
     people: people::People,
@@ -113,6 +115,7 @@ impl Reconciler {
             directory: Directory::default(),
             expectations: Expectations::default(),
             caches: way::Caches::default(),
+            memory: merging::Memory::default(),
             reads: reads::Reads::default(),
             ledgers: ledgers::Turns::default(),
             people: people::People::default(),
@@ -281,12 +284,29 @@ impl Reconciler {
                     self.is_quiet_over(now)?;
                     self.write(&snapshot, &effect).await?;
                 }
-                Advice::Write(effect) => self.write(&snapshot, &effect).await?,
+                Advice::Write(effect) => {
+                    if matches!(effect, Effect::Merge { .. }) {
+                        self.confirm(lease, &effect).await?;
+                    }
+                    self.write(&snapshot, &effect).await?;
+                }
             }
         }
         self.wake(&mut wakes).await?;
         told.into_iter().for_each(|(key, news)| self.caches.told(key, news));
         Ok(look_again_at)
+    }
+
+    /// Looks and decides once more right before a merge: evaluating may take a while, and in that time something newer may have been
+    /// tagged, a hold set, an approval taken back.
+    async fn confirm(&self, lease: &Lease, effect: &Effect) -> Result<(), Trouble> {
+        let still = match self.observe(lease).await? {
+            Some(mut snapshot) => self.plan(&mut snapshot, lease).await?.effects.contains(effect),
+            None => false,
+        };
+        // Not at once, should what was seen keep changing.
+        let soon = self.parts.clock.now() + Duration::from_secs(2);
+        if still { Ok(()) } else { Err(Trouble::later(soon, "something changed right before the merge")) }
     }
 
     /// Whether reads may be trusted enough to create something.
@@ -300,16 +320,28 @@ impl Reconciler {
 
     /// Decides, looks up what the plan asks for, and decides again.
     async fn plan(&self, snapshot: &mut Snapshot, lease: &Lease) -> Result<Plan, Trouble> {
+        let mut seen = lookup::Seen::default();
         for _ in 0..MAX_ROUNDS {
             let plan = decide(snapshot);
             if plan.needs.is_empty() {
+                self.remember_base(snapshot);
                 return Ok(plan);
             }
             for need in plan.needs {
-                self.look_up(snapshot, need, lease).await?;
+                self.look_up(snapshot, need, lease, &mut seen).await?;
             }
         }
         Err(Trouble::bug("the plan kept asking for more than eight rounds"))
+    }
+
+    /// On which base an open pull request was judged, so that what lands can be compared with it.
+    fn remember_base(&self, snapshot: &Snapshot) {
+        if let Subject::Pull(PullSubject { number, pull: Some(pull), .. }) = &snapshot.subject
+            && pull.brief.state == PullState::Open
+            && snapshot.common.bot.is(&pull.brief.author)
+        {
+            self.memory.evaluated(snapshot.common.repo.id, *number, (pull.base_tip, pull.brief.head));
+        }
     }
 
     async fn write(&self, snapshot: &Snapshot, effect: &Effect) -> Result<(), Trouble> {

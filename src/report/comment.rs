@@ -9,7 +9,7 @@ use super::verdict;
 use crate::model::finding::Evaluation;
 use crate::model::id::Oid;
 use crate::model::pipeline::Mode;
-use crate::model::verdict::Verdict;
+use crate::model::verdict::{Answer, Verdict};
 
 /// What the comment is about.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub struct CommentInput<'a> {
     pub evaluation: &'a Evaluation,
     /// The gates, when this pull request promotes something.
     pub verdict: Option<&'a Verdict>,
+    /// The pipeline's picture, on a promotion of ours: there the description tells what the change is, and the comment how it stands.
+    pub picture: Option<&'a str>,
     /// Act, or only say.
     pub mode: Mode,
     /// Where the check run with the whole report is shown.
@@ -47,9 +49,12 @@ const NO_COMMIT: Oid = Oid([0; 20]);
 fn text(input: &CommentInput<'_>) -> String {
     let place = Place { repo_url: input.repo_url, head: input.head };
     let mut sections = vec![Section::whole(0, head(input))];
-    if !input.evaluation.environments.is_empty() {
+    // What a promotion changes stands in its description; a table of one row would say it again.
+    let told = input.picture.is_some() && input.evaluation.environments.len() == 1;
+    if !input.evaluation.environments.is_empty() && !told {
         sections.push(table(input.evaluation));
     }
+    sections.extend(input.picture.map(|picture| Section::whole(2, picture)));
     if let Some(verdict) = input.verdict {
         sections.push(Section::whole(1, gates(verdict)));
     }
@@ -98,15 +103,25 @@ fn summary(evaluation: &Evaluation) -> String {
 
 fn gates(root: &Verdict) -> String {
     let title = match root.answer {
-        crate::model::verdict::Answer::Yes => "Every gate is open",
-        crate::model::verdict::Answer::Wait => "Gates",
-        crate::model::verdict::Answer::No => "This will not go in as it is",
+        Answer::Yes => "Every gate is open",
+        Answer::Wait => "Gates",
+        Answer::No => "This will not go in as it is",
     };
-    format!("#### {title}\n\n{}\n", verdict::markdown(root))
+    // One version into one environment: the heading says which, so the list needs no root.
+    let single =
+        root.code == "entering" && !root.because.is_empty() && root.because.iter().all(|v| v.code != "entering");
+    match single {
+        true => {
+            let list: String = root.because.iter().map(verdict::markdown).collect();
+            format!("#### {title}: {}\n\n{list}\n", prose(&root.text))
+        }
+        false => format!("#### {title}\n\n{}\n", verdict::markdown(root)),
+    }
 }
 
 fn footer(input: &CommentInput<'_>) -> String {
     let commands = match input.verdict {
+        Some(_) if input.picture.is_some() => "`/trunkline cancel`, `/trunkline hold <env>`, `/trunkline help`",
         Some(_) => "`/trunkline status`, `/trunkline hold <env>`, `/trunkline help`",
         None => "`/trunkline plan`, `/trunkline help`",
     };

@@ -180,6 +180,13 @@ pub fn link(label: &str, url: &str) -> String {
     format!("[{label}]({url})")
 }
 
+/// A link to a place in the repository at `within`; the label alone when the address leads elsewhere or holds what an address has not.
+pub fn link_within(label: &str, url: &str, within: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/:#?=&%".contains(&byte);
+    let inside = url.strip_prefix(within).is_some_and(|rest| rest.starts_with('/'));
+    if inside && url.bytes().all(plain) { link(label, url) } else { label.to_owned() }
+}
+
 /// A path or ref for an address: everything but plain letters, digits and `-._~/` as percent codes.
 pub fn path_in_url(path: &str) -> String {
     let mut out = String::with_capacity(path.len());

@@ -11,6 +11,8 @@ pub enum Marker {
     Reply(u64),
     /// The body of a promotion's pull request.
     Promotion,
+    /// What is said about a merge that brought something else than was evaluated.
+    Landed,
     /// The onboarding issue or pull request.
     Desk,
 }
@@ -24,6 +26,7 @@ impl Marker {
             Marker::Sticky => "sticky".to_owned(),
             Marker::Reply(comment) => format!("reply-{comment}"),
             Marker::Promotion => "promotion".to_owned(),
+            Marker::Landed => "landed".to_owned(),
             Marker::Desk => "desk".to_owned(),
         }
     }
@@ -32,6 +35,7 @@ impl Marker {
         match word {
             "sticky" => Some(Marker::Sticky),
             "promotion" => Some(Marker::Promotion),
+            "landed" => Some(Marker::Landed),
             "desk" => Some(Marker::Desk),
             other => other.strip_prefix("reply-")?.parse().ok().map(Marker::Reply),
         }

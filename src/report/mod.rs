@@ -5,13 +5,17 @@
 
 pub mod check;
 pub mod comment;
+pub mod configuration;
+pub mod difference;
 mod diffs;
 pub mod explain;
 pub mod github;
+pub mod history;
 pub mod json;
 pub mod limits;
 pub mod markdown;
 pub mod marker;
+pub mod picture;
 pub mod promotion;
 mod redact;
 pub mod reply;

@@ -6,12 +6,10 @@ use super::limits::{COMMENT_BYTES, Section, TITLE_CHARS, fit};
 use super::markdown::{cell_code, code, line, link, path_in_url, prose, text};
 use super::marker::{Marker, mark};
 use super::short::images;
-use super::verdict;
 use super::words::count;
 use crate::model::finding::{ImageChange, Location};
 use crate::model::id::Oid;
 use crate::model::path::RepoPath;
-use crate::model::verdict::{Answer, Verdict};
 
 /// What a promotion does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,8 +71,6 @@ pub struct PromotionInput<'a> {
     pub changelog: &'a [ChangelogEntry],
     /// How many there are in all.
     pub changelog_total: usize,
-    /// The gates.
-    pub verdict: &'a Verdict,
 }
 
 /// More commits than this are a link.
@@ -90,14 +86,10 @@ pub fn title(input: &PromotionInput<'_>) -> String {
     line(&title, TITLE_CHARS)
 }
 
-/// The pull request's body: what, from where to where, what is new, which gates, who may do what next.
+/// The pull request's body: what, from where to where, what is new. It is written once, so it holds what stays true; what it waits for
+/// stands in the comment.
 pub fn body(input: &PromotionInput<'_>) -> String {
-    let sections = [
-        Section::whole(0, what(input)),
-        Section::whole(1, gates(input.verdict)),
-        changelog(input),
-        Section::whole(0, next(input)),
-    ];
+    let sections = [Section::whole(0, what(input)), changelog(input), Section::whole(0, next(input))];
     mark(&Marker::Promotion, &fit(&sections, COMMENT_BYTES - 100, &compare(input).unwrap_or_default()))
 }
 
@@ -129,7 +121,7 @@ const MAX_FILES: usize = 10;
 const MAX_LINES: usize = 12;
 
 /// Which fields are written where.
-fn written(fields: &[Location]) -> String {
+pub(super) fn written(fields: &[Location]) -> String {
     let mut files: BTreeMap<&RepoPath, BTreeSet<u32>> = BTreeMap::new();
     for field in fields {
         files.entry(&field.path).or_default().insert(field.line);
@@ -168,15 +160,6 @@ fn version(input: &PromotionInput<'_>, text: &str, commit: Option<Oid>) -> Strin
     }
 }
 
-fn gates(root: &Verdict) -> String {
-    let title = match root.answer {
-        Answer::Yes => "Every gate is open",
-        Answer::Wait => "What it waits for",
-        Answer::No => "What stands in the way",
-    };
-    format!("### {title}\n\n{}\n", verdict::markdown(root))
-}
-
 fn compare(input: &PromotionInput<'_>) -> Option<String> {
     let from = input.from?.1?;
     Some(link("see the comparison", &format!("{}/compare/{from}...{}", input.source_url, input.commit)))
@@ -192,7 +175,8 @@ fn changelog(input: &PromotionInput<'_>) -> Section {
         let why = "Their titles stay in the source repository, which fewer people can read.";
         return Section::whole(3, format!("### What is new\n\n{commits}{compare}. {why}\n\n"));
     }
-    let shown: Vec<String> = input.changelog.iter().take(MAX_CHANGELOG).map(|entry| change(input, entry)).collect();
+    let shown = input.changelog.iter().take(MAX_CHANGELOG).map(|entry| change(input.source_url, entry));
+    let shown: Vec<String> = shown.collect();
     let more = input.changelog_total.saturating_sub(shown.len());
     let more = if more == 0 { String::new() } else { format!("- and {more} more\n") };
     Section {
@@ -205,29 +189,28 @@ fn changelog(input: &PromotionInput<'_>) -> Section {
     }
 }
 
-fn change(input: &PromotionInput<'_>, entry: &ChangelogEntry) -> String {
+/// A commit in a list.
+pub(super) fn change(source_url: &str, entry: &ChangelogEntry) -> String {
     let title = text(&line(&entry.title, 200));
     let author = match entry.author.is_empty() {
         true => String::new(),
         false => format!(" by {}", code(&line(&entry.author, 100))),
     };
-    let commit = link(&code(&entry.commit.short()), &format!("{}/commit/{}", input.source_url, entry.commit));
+    let commit = link(&code(&entry.commit.short()), &format!("{source_url}/commit/{}", entry.commit));
     let pull = entry.pull.map_or(String::new(), |number| {
-        format!(" ({})", link(&format!("pull request {number}"), &format!("{}/pull/{number}", input.source_url)))
+        format!(" ({})", link(&format!("pull request {number}"), &format!("{source_url}/pull/{number}")))
     });
     format!("- {commit} {title}{author}{pull}\n")
 }
 
 fn next(input: &PromotionInput<'_>) -> String {
     let environment = line(input.environment, 40);
-    let next = input.verdict.next.as_deref().map_or(String::new(), |next| format!("{} ", prose(next)));
     format!(
-        "---\n{next}Closing this pull request rejects {} for {} until a newer version comes. \
-         To stop everything here, say {}; for what waits for what, {}.\n",
+        "---\nWhat it waits for stands in the comment below, which is kept up to date. Closing this pull request rejects {} for {} \
+         until a newer version comes; {} stops everything here.\n",
         code(input.version),
         code(&environment),
         code(&format!("/trunkline hold {environment}")),
-        code(&format!("/trunkline status {environment}")),
     )
 }
 

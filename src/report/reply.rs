@@ -5,15 +5,19 @@ use jiff::Timestamp;
 use super::limits::{COMMENT_BYTES, Section, fit};
 use super::markdown::{cell_code, code, line, link, prose};
 use super::marker::{Marker, mark};
-use super::promotion::version_cell;
+use super::promotion::{version_cell, written};
 use super::sections::objects;
-use super::short::short;
+use super::short::{images, short};
 use super::verdict;
-use super::words::{listed, time};
+use super::words::{count, listed, time};
 use crate::command::{HelpRow, Outcome, Parsed, You};
-use crate::model::finding::Evaluation;
+use crate::model::finding::{Evaluation, ImageChange, Location};
 use crate::model::id::Oid;
+use crate::model::pipeline::{Merge, Via};
 use crate::model::verdict::{Answer, Verdict};
+
+/// Rows of an answer about many applications; the eye takes in no more.
+const MAX_ROWS: usize = 50;
 
 /// One (app, environment) in an answer to `status`.
 #[derive(Debug, Clone)]
@@ -55,7 +59,7 @@ pub fn status(rows: &[StatusRow<'_>], repo_url: &str) -> String {
         let version =
             row.version.map_or("nothing yet".to_owned(), |version| version_cell(version, row.commit, row.source_url));
         let since = row.since.map_or("unknown".to_owned(), time);
-        format!("| {} |{app} {version} | {since} | {} |\n", cell_code(row.environment), waiting(row, repo_url))
+        format!("| {} |{app} {version} | {since} | {} |\n", cell_code(row.environment), waiting_for(row, repo_url))
     });
     let table = Section {
         rank: 0,
@@ -78,7 +82,7 @@ pub fn status(rows: &[StatusRow<'_>], repo_url: &str) -> String {
     fit(&sections, COMMENT_BYTES / 2, "ask for one environment: `/trunkline status <env>`")
 }
 
-fn waiting(row: &StatusRow<'_>, repo_url: &str) -> String {
+fn waiting_for(row: &StatusRow<'_>, repo_url: &str) -> String {
     let open = row.open.map(|(version, number)| {
         format!(
             "{} in {}",
@@ -97,19 +101,117 @@ fn waiting(row: &StatusRow<'_>, repo_url: &str) -> String {
     }
 }
 
+/// How many applications stand: these rows, worst and newest first, and numbers for the rest; `all` counts applications and their
+/// places in environments.
+pub fn status_of_many(rows: &[StatusRow<'_>], all: (usize, usize), repo_url: &str) -> String {
+    let number = |answer| rows.iter().filter(|row| row.verdict.is_some_and(|root| root.answer == answer)).count();
+    let (blocked, waiting) = (number(Answer::No), number(Answer::Wait));
+    let ready = rows.len() - blocked - waiting;
+    let parts =
+        [(blocked, "blocked"), (waiting, "waiting"), (ready, "about to enter"), (all.1 - rows.len(), "up to date")];
+    let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    let head = format!("{} in {}: {}.\n\n", count(all.0, "application"), count(all.1, "place"), parts.join(", "));
+    let lines = rows.iter().map(|row| {
+        let version =
+            row.version.map_or("nothing yet".to_owned(), |version| version_cell(version, row.commit, row.source_url));
+        format!(
+            "| {} | {} | {version} | {} |\n",
+            cell_code(row.app),
+            cell_code(row.environment),
+            waiting_for(row, repo_url)
+        )
+    });
+    let table = Section {
+        rank: 1,
+        open: "| App | Environment | Version | Next |\n|:--|:--|:--|:--|\n".to_owned(),
+        items: lines.take(MAX_ROWS).collect(),
+        unmade: rows.len().saturating_sub(MAX_ROWS),
+        close: "\n".to_owned(),
+        noun: "place",
+    };
+    let why = Section::whole(0, "For the reasons of one: `/trunkline status --app <name>`.\n");
+    let sections =
+        if rows.is_empty() { vec![Section::whole(0, head)] } else { vec![Section::whole(0, head), table, why] };
+    fit(&sections, COMMENT_BYTES / 2, "ask for one environment: `/trunkline status <env>`")
+}
+
+/// What would happen in one environment.
+#[derive(Debug, Clone)]
+pub struct Step<'a> {
+    /// The application.
+    pub app: &'a str,
+    /// The environment.
+    pub environment: &'a str,
+    /// The gates.
+    pub verdict: &'a Verdict,
+    /// What would be written, where a version wants in.
+    pub writes: Option<Writes>,
+}
+
+/// What a promotion writes, and how.
+#[derive(Debug, Clone)]
+pub struct Writes {
+    /// The images that change.
+    pub images: Vec<ImageChange>,
+    /// Where they stand.
+    pub fields: Vec<Location>,
+    /// Straight to the branch, or by a pull request.
+    pub via: Via,
+    /// Who merges that.
+    pub merge: Merge,
+    /// Its number and address, once it is open.
+    pub open: Option<(u64, String)>,
+}
+
 /// What would happen next; nothing was done.
-pub fn plan(steps: &[(&str, &Verdict)]) -> String {
+pub fn plan(steps: &[Step<'_>], several: bool) -> String {
     if steps.is_empty() {
         return "Nothing would happen: every environment holds what it should.\n".to_owned();
     }
-    let sections: Vec<Section> =
-        std::iter::once(Section::whole(0, "This is what would happen now. Nothing was done.\n\n"))
-            .chain(steps.iter().map(|(environment, root)| Section {
-                noun: "environment",
-                ..Section::whole(1, format!("**{}**\n\n{}\n", code(environment), verdict::markdown(root)))
-            }))
-            .collect();
+    let step = |step: &Step<'_>| {
+        let app = if several { format!(" {}", code(step.app)) } else { String::new() };
+        let writes = step.writes.as_ref().map(writes).unwrap_or_default();
+        let text = format!("**{}**{app}\n\n{}\n{writes}", code(step.environment), verdict::markdown(step.verdict));
+        Section { noun: "environment", ..Section::whole(1, text) }
+    };
+    let head = Section::whole(0, "This is what would happen now. Nothing was done.\n\n");
+    let sections: Vec<Section> = std::iter::once(head).chain(steps.iter().map(step)).collect();
     fit(&sections, COMMENT_BYTES / 2, "ask for one environment: `/trunkline plan <env>`")
+}
+
+fn writes(writes: &Writes) -> String {
+    let merges = match writes.merge {
+        Merge::Auto => "Trunkline merges",
+        Merge::Manual => "a person merges",
+    };
+    let once = "once every gate is open";
+    let how = match (&writes.open, writes.via) {
+        (Some((number, url)), _) => {
+            format!("It is in {}, which {merges} {once}.", link(&format!("pull request {number}"), url))
+        }
+        (None, Via::PullRequest) => format!("It would come as a pull request that {merges} {once}."),
+        (None, Via::Commit) => format!("It would be committed straight to the branch {once}."),
+    };
+    let what = images(&writes.images).replace("\\|", "|");
+    if what.is_empty() { format!("{how}\n\n") } else { format!("{how}\n\n{what}\n\n{}", written(&writes.fields)) }
+}
+
+/// Why a version that was asked about would not enter at all.
+pub fn would_not(environment: &str, why: &Verdict) -> String {
+    format!("It would not enter {}:\n\n{}", code(environment), verdict::markdown(why))
+}
+
+/// How to make it so.
+pub fn to_ask_for(environment: &str, version: &str) -> String {
+    format!("To ask for it: {}\n", code(&format!("/promote {environment} {version}")))
+}
+
+/// What a new reading of everything was asked to read.
+pub fn resync(apps: usize) -> String {
+    format!(
+        "Reading anew: open pull requests and their checks, and tags and trunk of {}. What follows shows in the pull requests.\n",
+        count(apps, "application")
+    )
 }
 
 /// What the pull request that is asked about does itself: a line for each environment; nothing when it touches none.
@@ -158,6 +260,11 @@ pub fn help(rows: &[HelpRow]) -> String {
 /// A refusal: the command as it was written, why not, and what to do instead.
 pub fn refusal(command: &Parsed, verdict: &Verdict) -> String {
     format!("{}\n\n{}", quote(command), verdict::markdown(verdict))
+}
+
+/// One of several answers: the command as it was written, and what there is to say.
+pub fn answered(command: &Parsed, answer: &str) -> String {
+    format!("{}\n\n{answer}", quote(command))
 }
 
 /// What to answer to a line that could not be read; nothing for one that could.

@@ -76,7 +76,8 @@ pub fn blockers(verdict: &Verdict) -> Vec<&Verdict> {
         if next.answer == Answer::Yes {
             continue;
         }
-        let below = next.because.iter().filter(|reason| reason.answer != Answer::Yes);
+        // What is worse than its root is a remark on it: an approval that does not count, where another may come.
+        let below = next.because.iter().filter(|reason| reason.answer != Answer::Yes && reason.answer <= next.answer);
         if below.clone().next().is_none() {
             found.push(next);
         }

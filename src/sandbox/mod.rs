@@ -14,6 +14,7 @@ mod hooks;
 mod http;
 mod limits;
 mod looks;
+mod merging;
 mod page;
 mod people;
 mod refusal;

@@ -45,7 +45,7 @@ fn named(cx: &Cx<'_>, repo: &str) -> Result<u64, Refusal> {
 }
 
 impl Sandbox {
-    fn by<T>(
+    pub(super) fn by<T>(
         &self,
         what: &str,
         user: &str,
@@ -195,7 +195,7 @@ impl Sandbox {
         });
     }
 
-    fn settings(&self, repo: &str, change: impl FnOnce(&mut Repo)) {
+    pub(super) fn settings(&self, repo: &str, change: impl FnOnce(&mut Repo)) {
         told(
             "change settings",
             self.act(Actor::Anonymous, |cx| {

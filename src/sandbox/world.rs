@@ -139,25 +139,65 @@ pub(crate) struct Settings {
     pub(crate) rebase: bool,
     pub(crate) auto_merge: bool,
     pub(crate) delete_branch_on_merge: bool,
+    /// GitHub has not worked out what merges, as for seconds after each push.
+    pub(crate) computing: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { merge_commit: true, squash: true, rebase: true, auto_merge: false, delete_branch_on_merge: false }
+        Self {
+            merge_commit: true,
+            squash: true,
+            rebase: true,
+            auto_merge: false,
+            delete_branch_on_merge: false,
+            computing: false,
+        }
     }
 }
 
-/// What a protected branch asks of a merge and of a push.
+/// What a protected branch asks of a merge and of a push: one ruleset, or classic protection.
 #[derive(Debug, Clone, Default)]
 pub struct Protection {
     /// Check or status names that must have passed on the head.
     pub required_checks: Vec<String>,
+    /// The same, posted by the App with this number.
+    pub app_checks: Vec<(String, u64)>,
     /// How many approving reviews a merge needs.
     pub required_reviews: usize,
+    /// The owners of the changed files, by CODEOWNERS, must have approved.
+    pub code_owners: bool,
+    /// A push takes approvals away.
+    pub dismiss_stale: bool,
+    /// Conversations must be resolved.
+    pub conversations: bool,
+    /// The head must hold the newest base.
+    pub up_to_date: bool,
+    /// Every commit must be signed.
+    pub signatures: bool,
+    /// No merge commits.
+    pub linear: bool,
+    /// The ways of merging that are left; empty: all.
+    pub methods: Vec<String>,
+    /// Merges go through a queue.
+    pub queue: bool,
+    /// Environments to which the head must have been deployed.
+    pub deployments: Vec<String>,
+    /// Nobody changes the branch but who is in `bypass`.
+    pub locked: bool,
+    /// It is classic protection, of which only administrators see everything.
+    pub classic: bool,
     /// No direct push; only the logins (or `<slug>[bot]`) in `bypass` may.
     pub no_push: bool,
-    /// Who may push all the same.
+    /// Who may push all the same, and merge whatever the rules ask.
     pub bypass: Vec<String>,
+}
+
+impl Protection {
+    /// Whether the rules let somebody pass.
+    pub(crate) fn lets_pass(&self, login: &str) -> bool {
+        self.bypass.iter().any(|one| one.eq_ignore_ascii_case(login))
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -210,6 +250,9 @@ pub(crate) struct Pull {
     pub(crate) draft: bool,
     pub(crate) merged: Option<Merged>,
     pub(crate) reviews: Vec<Review>,
+    pub(crate) threads: Vec<Thread>,
+    /// When somebody deleted its branch.
+    pub(crate) head_deleted_at: Option<Timestamp>,
     pub(crate) asked_users: BTreeSet<String>,
     pub(crate) asked_teams: BTreeSet<String>,
     pub(crate) auto_merge: Option<String>,
@@ -231,6 +274,13 @@ pub(crate) struct Review {
     pub(crate) body: String,
     pub(crate) commit: String,
     pub(crate) at: Timestamp,
+}
+
+/// A conversation about a line.
+#[derive(Debug, Clone)]
+pub(crate) struct Thread {
+    pub(crate) id: u64,
+    pub(crate) resolved: bool,
 }
 
 #[derive(Debug, Clone)]

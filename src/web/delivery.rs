@@ -177,6 +177,7 @@ pub static EVENTS: &[(&str, &[&str])] = &[
     ("issue_comment", &["issue", "comment"]),
     ("pull_request", &["pull_request"]),
     ("pull_request_review", &["pull_request", "review"]),
+    ("pull_request_review_thread", &["pull_request", "thread"]),
     ("push", &["ref"]),
     ("repository", &[]),
     ("status", &["sha"]),
@@ -219,7 +220,7 @@ fn keys(event: &str, repo: RepoId, body: &Body<'_>, us: &Us) -> Result<Keys, Bad
     let pull = |number: u64| (Key::Pull(repo, number), None);
     Ok(match event {
         "push" => return push(repo, body),
-        "pull_request" | "pull_request_review" => {
+        "pull_request" | "pull_request_review" | "pull_request_review_thread" => {
             let PullRequest { number, head: Commit { sha } } = body.pull_request.as_ref().ok_or(BadDelivery::Shape)?;
             let mut keys = vec![pull(*number), head(*sha)];
             // Merged or not, a closed one changes what its pipelines may do next.

@@ -7,6 +7,7 @@ use super::Request;
 use crate::model::finding::Evaluation;
 use crate::model::id::{InstallationId, Oid};
 use crate::model::pipeline::Pipeline;
+use crate::policy::between::Sides;
 use crate::policy::files::PolicyId;
 
 /// Evaluations kept: a check, its comment and its retries ask for the same one; a busy organisation has some hundred open pull requests.
@@ -24,6 +25,7 @@ pub(super) struct Key {
     pipeline: Pipeline,
     policies: Vec<PolicyId>,
     mask: [u8; 32],
+    between: Option<Sides>,
     engine: &'static str,
 }
 
@@ -37,6 +39,7 @@ impl Key {
             pipeline: request.pipeline.clone(),
             policies: request.policies.clone(),
             mask: request.mask,
+            between: request.between.clone(),
             engine,
         }
     }
@@ -123,6 +126,7 @@ mod tests {
             },
             policies: Vec::new(),
             mask: [0; 32],
+            between: None,
             engine: "1",
         }
     }

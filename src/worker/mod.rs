@@ -22,6 +22,7 @@ use crate::model::finding::{Delta, Evaluation, Finding, Severity};
 use crate::model::id::{InstallationId, Oid};
 use crate::model::pipeline::Pipeline;
 use crate::model::tree::{Objects, Tree};
+use crate::policy::between::{Sides, between};
 use crate::policy::evaluate::{Job, LIMIT, evaluate};
 use crate::policy::files::{self, PolicyId};
 
@@ -65,6 +66,9 @@ pub struct Request {
     /// The key of masks. Derive it from a secret and the two trees: then the same comparison gives the same text, and no fingerprint can be
     /// compared with another's.
     pub mask: [u8; 32],
+    /// Two environments of head to compare, instead of base and head.
+    #[serde(default)]
+    pub between: Option<Sides>,
 }
 
 /// Evaluates: in a child process for the bot, in this process for a laptop's `check` and for tests.
@@ -152,7 +156,10 @@ fn run(objects: &dyn Objects, request: &Request, progress: &mut dyn FnMut(&str))
         policies: &policies,
         mask: &MaskKey(request.mask),
     };
-    evaluate(&job, progress)
+    match &request.between {
+        Some(sides) => between(&job, sides, progress),
+        None => evaluate(&job, progress),
+    }
 }
 
 const FAULT: &str = "Comment `/trunkline retry`; if it happens again, please report it with the file that causes it.";

@@ -44,6 +44,7 @@ fn change<F: Fn(usize) + Send + Sync>(after: &str, at_look: F) -> (Arc<Watched<F
         config: None,
         policies: Vec::new(),
         mask: [7; 32],
+        between: None,
     };
     (Arc::new(Watched { objects, base, looks: AtomicUsize::new(0), at_look }), request)
 }

@@ -304,6 +304,8 @@ pub(crate) fn check_graphql(document: &str) -> Vec<String> {
 }
 
 mod scenario {
+    use trunkline::sandbox::Protection;
+
     use super::super::sandbox::{Stage, stage};
     use super::*;
 
@@ -410,13 +412,39 @@ mod scenario {
         let ask = json!({ "reviewers": ["alice"], "team_reviewers": ["sre"] });
         story.send("POST", "/pulls/1/requested_reviewers", ask, 201).await;
         sandbox.review("acme/env", "alice", 1, "APPROVED");
-        let deployment = json!({ "ref": "main", "environment": "dev", "auto_merge": false, "required_contexts": [] });
+        let thread = sandbox.start_conversation("acme/env", "alice", 1);
+        sandbox.resolve_conversation("acme/env", "alice", 1, thread);
+        sandbox.protect("acme/env", "guarded", guarded());
+        let deployment = json!({ "ref": "main", "environment": "dev", "auto_merge": false, "required_contexts": [],
+            "payload": { "trunkline": { "app": "shop" } }, "description": "shop v1.0" });
         let deployment = story.send("POST", "/deployments", deployment, 201).await["id"].clone();
-        let outcome = json!({ "state": "success", "description": "d" });
+        let outcome = json!({ "state": "success", "description": "d", "log_url": "https://github.test/acme/env/pull/1",
+            "environment_url": "https://dev.example.com" });
         story.send("POST", &format!("/deployments/{deployment}/statuses"), outcome, 201).await;
         let tag = sandbox.create_tag("acme/env", "v1.0", main, "bob", true);
         sandbox.push_files("acme/env", "main", "bob", "Base moves", &[("c", Some(b"c".to_vec()))]);
         Made { head, tag, check, comment, deployment }
+    }
+
+    /// A branch that asks everything a ruleset can ask.
+    fn guarded() -> Protection {
+        Protection {
+            required_checks: vec!["ci".into()],
+            app_checks: vec![("scan".into(), 7)],
+            required_reviews: 1,
+            code_owners: true,
+            dismiss_stale: true,
+            conversations: true,
+            up_to_date: true,
+            signatures: true,
+            linear: true,
+            methods: vec!["squash".into()],
+            queue: true,
+            deployments: vec!["stage".into()],
+            locked: true,
+            bypass: vec!["trunkline[bot]".into()],
+            ..Protection::default()
+        }
     }
 
     async fn reads(story: &Story, made: &Made) {
@@ -425,6 +453,7 @@ mod scenario {
             |/pulls/1/requested_reviewers|/issues/1|/issues?state=open&labels=trunkline|/issues/1/comments?per_page=100\
             |/issues/1/labels|/commits/bot/x/check-suites|/commits?sha=bot/x&per_page=1|/branches|/branches/bot/x\
             |/contents/a/b.yaml?ref=bot/x|/contents/environments|/compare/main...bot/x|/rules/branches/main\
+            |/rules/branches/guarded?per_page=100|/rulesets/1\
             |/git/matching-refs/heads/bot|/git/trees/main?recursive=1|/tags|/collaborators/alice/permission|/deployments";
         let made = [
             format!("/issues/comments/{comment}"),

@@ -77,6 +77,7 @@ pub(crate) fn difference(wanted: &str, got: &str) -> String {
     similar::TextDiff::from_lines(wanted, got).unified_diff().context_radius(3).to_string()
 }
 
+/// A story's part that goes wrong somewhere.
 macro_rules! act {
     ($world:ident, $body:block) => {{
         fn act<'a>(

@@ -42,7 +42,7 @@ async fn a_merge_to_trunk_reaches_dev() {
     merge_to_trunk(&mut world, "Sell more").await;
     insta::assert_snapshot!(world.brief(), @r#"
     acme/environments
-      refs/heads/main a29b16dbe8 signed
+      refs/heads/main 29b0146359 signed
       refs/heads/trunkline-ledger 0e61217bf3 signed
       refs/heads/trunkline/dev/shop/1123e8d 8c7fba9a73 signed
       ledger dev/shop.yaml
@@ -64,6 +64,7 @@ async fn a_merge_to_trunk_reaches_dev() {
         body:
         comment by trunkline[bot]
       check 8c7fba9a73 trunkline/trunkline: success "No new findings in dev"
+      deployment d92f3b680d to dev: success
     acme/shop
       refs/heads/main 1123e8de86
       refs/tags/v0.9 68113e662d
@@ -84,7 +85,7 @@ async fn nothing_promotes_before_it_exists() {
     let number = desk(&mut world).await;
     say(&mut world, "rob", number, "/trunkline plan dev").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-33 e2e8dfccdae136a9 -->
+    <!-- trunkline:v1 reply-33 f428b75b70598915 -->
     This is what would happen now. Nothing was done.
 
     **`dev`**
@@ -92,6 +93,8 @@ async fn nothing_promotes_before_it_exists() {
     - ⛔ 4993ce1 wants into dev (`entering`)
       - ✅ commit 4993ce1
       - ⛔ build failed on 4993ce1 (`build-failed`). **Next:** fix the build, or re-run it
+
+    It would come as a pull request that Trunkline merges once every gate is open. It writes in `environments/dev`: `shop-frontend` `v0.9` → `4993ce1` · `shop-backend` `v0.9` → `4993ce1`
     ");
 }
 
@@ -103,24 +106,12 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
     let number = world.newest_pull();
     insta::assert_snapshot!(world.body(number), @"
     body:
-    <!-- trunkline:v1 promotion 4686f3022c5bc01d -->
+    <!-- trunkline:v1 promotion 991a09360652a472 -->
     Brings `shop` in `prod` from `v0.9` ([`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a)) to **`v1.0` ([`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc))**. ann pushed the tag v1.0.
 
     | Images |
     |:--|
     | `shop-frontend` `v0.9` → `v1.0` · `shop-backend` `v0.9` → `v1.0` |
-
-    Writes `environments/prod/kustomization.yaml` lines 10, 12.
-
-    ### What it waits for
-
-    - ⏳ v1.0 into prod (`entering`)
-      - ✅ v1.0 is commit 1123e8d
-      - ✅ the checks on 1123e8d have passed
-      - ✅ stage has held this commit since 2026-11-02 09:00 UTC
-      - ✅ commit 1123e8d was tested in stage
-      - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
-      - ⏳ needs 1 approval from acme/sre (`approvals`)
 
     ### What is new
 
@@ -129,33 +120,40 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
     - [`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc) Sell more by `ann`
 
     ---
-    Closing this pull request rejects `v1.0` for `prod` until a newer version comes. To stop everything here, say `/trunkline hold prod`; for what waits for what, `/trunkline status prod`.
+    What it waits for stands in the comment below, which is kept up to date. Closing this pull request rejects `v1.0` for `prod` until a newer version comes; `/trunkline hold prod` stops everything here.
     ");
-    insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 9f3d65655c578429 -->
+    insta::assert_snapshot!(world.said(number), @r#"
+    <!-- trunkline:v1 sticky ba942e23153f2351 -->
     ### Waits: soaks for 1h (and 1 more)
 
     This change alters 2 objects in `prod`.
 
-    | Environment | Objects | In short | Findings |
-    |:--|:--|:--|:--|
-    | `prod` | \~2 | `shop-backend` `v0.9` → `v1.0` · `shop-frontend` `v0.9` → `v1.0` | none |
+    ```mermaid
+    flowchart LR
+      source(["shop"])
+      e0["dev<br>1123e8d"]
+      e1["stage<br>v1.0-rc.1"]
+      e2["prod<br>v0.9"]
+      source --> e0
+      e0 --> e1
+      e1 ==>|"v1.0"| e2
+      style e2 stroke-width:3px
+    ```
 
-    #### Gates
+    #### Gates: v1.0 into prod
 
-    - ⏳ v1.0 into prod (`entering`)
-      - ✅ v1.0 is commit 1123e8d
-      - ✅ the checks on 1123e8d have passed
-      - ✅ stage has held this commit since 2026-11-02 09:00 UTC
-      - ✅ commit 1123e8d was tested in stage
-      - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
-      - ⏳ 0 of 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews and approves the newest commit
+    - ✅ v1.0 is commit 1123e8d
+    - ✅ the checks on 1123e8d have passed
+    - ✅ stage has held this commit since 2026-11-02 09:00 UTC
+    - ✅ commit 1123e8d was tested in stage
+    - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
+    - ⏳ 0 of 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews and approves the newest commit
 
     <details><summary><code>prod</code>: 2 changed objects</summary>
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/6d0726a5d15d9152350852a6c789482c775b0dd5/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/168420a5977f18ca303996b63607f73102c5e5c7/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -173,7 +171,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/6d0726a5d15d9152350852a6c789482c775b0dd5/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/168420a5977f18ca303996b63607f73102c5e5c7/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -191,8 +189,8 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
 
     </details>
 
-    <sub>Checked at [`6d0726a`](http://github.test/acme/environments/commit/6d0726a5d15d9152350852a6c789482c775b0dd5); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
-    ");
+    <sub>Checked at [`168420a`](http://github.test/acme/environments/commit/168420a5977f18ca303996b63607f73102c5e5c7); a later commit with the same result changes nothing here. You can say `/trunkline cancel`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    "#);
     world.advance(HOUR).await;
     insta::assert_snapshot!(world.check(number), @"in_progress: Waits: 0 of 1 approval from acme/sre (0 annotations)");
 }
@@ -211,33 +209,40 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
     }
     world.github.review(ENVIRONMENTS, "sue", number, "APPROVED");
     world.settle().await;
-    insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 3a9cc38428a3deb9 -->
+    insta::assert_snapshot!(world.said(number), @r#"
+    <!-- trunkline:v1 sticky d4d47583089fb697 -->
     ### No new findings in prod
 
     This change alters 2 objects in `prod`.
 
-    | Environment | Objects | In short | Findings |
-    |:--|:--|:--|:--|
-    | `prod` | \~2 | `shop-backend` `v0.9` → `v1.0` · `shop-frontend` `v0.9` → `v1.0` | none |
+    ```mermaid
+    flowchart LR
+      source(["shop"])
+      e0["dev<br>1123e8d"]
+      e1["stage<br>v1.0-rc.1"]
+      e2["prod<br>v0.9"]
+      source --> e0
+      e0 --> e1
+      e1 ==>|"v1.0"| e2
+      style e2 stroke-width:3px
+    ```
 
-    #### Every gate is open
+    #### Every gate is open: v1.0 into prod
 
-    - ✅ v1.0 into prod
-      - ✅ v1.0 is commit 1123e8d
-      - ✅ the checks on 1123e8d have passed
-      - ✅ stage has held this commit since 2026-11-02 09:00 UTC
-      - ✅ commit 1123e8d was tested in stage
-      - ✅ soaked for 1h
-      - ✅ approved by sue
-        - ⛔ ann's approval does not count: they tagged, wrote or asked for this version (`four-eyes`)
-        - ⛔ ben's approval does not count: they are not in acme/sre (`approval`)
+    - ✅ v1.0 is commit 1123e8d
+    - ✅ the checks on 1123e8d have passed
+    - ✅ stage has held this commit since 2026-11-02 09:00 UTC
+    - ✅ commit 1123e8d was tested in stage
+    - ✅ soaked for 1h
+    - ✅ approved by sue
+      - ⛔ ann's approval does not count: they tagged, wrote or asked for this version (`four-eyes`)
+      - ⛔ ben's approval does not count: they are not in acme/sre (`approval`)
 
     <details><summary><code>prod</code>: 2 changed objects</summary>
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/6d0726a5d15d9152350852a6c789482c775b0dd5/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/168420a5977f18ca303996b63607f73102c5e5c7/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -255,7 +260,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/6d0726a5d15d9152350852a6c789482c775b0dd5/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/168420a5977f18ca303996b63607f73102c5e5c7/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -273,8 +278,8 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
 
     </details>
 
-    <sub>Checked at [`6d0726a`](http://github.test/acme/environments/commit/6d0726a5d15d9152350852a6c789482c775b0dd5); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
-    ");
+    <sub>Checked at [`168420a`](http://github.test/acme/environments/commit/168420a5977f18ca303996b63607f73102c5e5c7); a later commit with the same result changes nothing here. You can say `/trunkline cancel`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    "#);
     assert!(world.check(number).contains("success"), "{}", world.check(number));
     // `merge: manual`: the button stays with a person.
     assert!(world.pulls().iter().any(|pull| pull.starts_with(&format!("#{number} open"))));
@@ -282,7 +287,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
     world.settle().await;
     say(&mut world, "rob", number, "/trunkline status").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-109 0eb2d37996d543a7 -->
+    <!-- trunkline:v1 reply-111 0eb2d37996d543a7 -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `dev` | [`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc) | 2026-11-02 09:00 UTC | up to date |
@@ -320,7 +325,7 @@ async fn e22_a_closed_promotion_is_remembered_until_somebody_asks_again() {
     assert_eq!(world.newest_pull(), number);
     say(&mut world, "rob", number, "/trunkline status prod").await;
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 reply-89 0304eb3b600cfc51 -->
+    <!-- trunkline:v1 reply-89 458a9e42e405f2af -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC | ⛔ `rejected`, `soak`, `approvals` |
@@ -333,7 +338,7 @@ async fn e22_a_closed_promotion_is_remembered_until_somebody_asks_again() {
       - ✅ stage has held this commit since 2026-11-02 09:00 UTC
       - ✅ commit 1123e8d was tested in stage
       - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
-      - ⏳ needs 1 approval from acme/sre (`approvals`)
+      - ⏳ needs 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews the pull request once it is open
       - ⛔ sam closed \#3, so v1.0 is rejected (`rejected`). **Next:** comment `/promote prod v1.0` to ask for it again
     ");
     world.advance(HOUR).await;
@@ -363,7 +368,7 @@ async fn e7_a_moved_tag_blocks_and_a_deleted_one_cancels() {
     let desk = desk(&mut world).await;
     say(&mut world, "rob", desk, "/trunkline status prod").await;
     insta::assert_snapshot!(world.said(desk), @"
-    <!-- trunkline:v1 reply-90 0bd077a796b6ad7d -->
+    <!-- trunkline:v1 reply-90 862bdbc756698c1f -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC | ⛔ `tag-moved`, `soak`, `approvals` |
@@ -376,7 +381,7 @@ async fn e7_a_moved_tag_blocks_and_a_deleted_one_cancels() {
       - ✅ stage has held this commit since 2026-11-02 09:00 UTC
       - ✅ commit 68113e6 was tested in stage
       - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
-      - ⏳ needs 1 approval from acme/sre (`approvals`)
+      - ⏳ needs 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews the pull request once it is open
     ");
     world.github.delete_tag(SHOP, "v1.0", "ann");
     world.settle().await;
@@ -434,6 +439,7 @@ async fn via_commit_goes_straight_to_the_branch() {
           first-sight:
             at: <time>
             holds: v0.9
+      deployment ee764092cf to dev: success
     acme/shop
       refs/heads/main 1123e8de86
       refs/tags/v0.9 68113e662d
@@ -461,7 +467,7 @@ async fn observing_says_and_writes_no_promotion() {
       check 68113e662d github-actions/build: success
     "#);
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-29 35364b198068f820 -->
+    <!-- trunkline:v1 reply-29 c61d6febcffdb00c -->
     This is what would happen now. Nothing was done.
 
     **`dev`**
@@ -470,7 +476,7 @@ async fn observing_says_and_writes_no_promotion() {
       - ✅ commit 1123e8d
       - ✅ the checks on 1123e8d have passed
 
-
+    It would come as a pull request that Trunkline merges once every gate is open. It writes in `environments/dev`: `shop-frontend` `v0.9` → `1123e8d` · `shop-backend` `v0.9` → `1123e8d`
 
     - ⛔ this repository is in `mode: observe`, so nothing is written (`observing`). **Next:** set `mode: enforce` in `.github/trunkline.yaml`
     ");
@@ -581,7 +587,7 @@ async fn any_way_in_meets_the_same_gates() {
     let number = pull(&mut world, "Bump production by hand", &[("environments/prod/kustomization.yaml", bump)]).await;
     insta::assert_snapshot!(world.check(number), @"in_progress: Waits: soaks for 1h (and 1 more) (0 annotations)");
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 9f3d65655c578429 -->
+    <!-- trunkline:v1 sticky 04206ea7381acce4 -->
     ### Waits: soaks for 1h (and 1 more)
 
     This change alters 2 objects in `prod`.
@@ -590,21 +596,20 @@ async fn any_way_in_meets_the_same_gates() {
     |:--|:--|:--|:--|
     | `prod` | \~2 | `shop-backend` `v0.9` → `v1.0` · `shop-frontend` `v0.9` → `v1.0` | none |
 
-    #### Gates
+    #### Gates: v1.0 into prod
 
-    - ⏳ v1.0 into prod (`entering`)
-      - ✅ v1.0 is commit 1123e8d
-      - ✅ the checks on 1123e8d have passed
-      - ✅ stage has held this commit since 2026-11-02 09:00 UTC
-      - ✅ commit 1123e8d was tested in stage
-      - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
-      - ⏳ 0 of 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews and approves the newest commit
+    - ✅ v1.0 is commit 1123e8d
+    - ✅ the checks on 1123e8d have passed
+    - ✅ stage has held this commit since 2026-11-02 09:00 UTC
+    - ✅ commit 1123e8d was tested in stage
+    - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
+    - ⏳ 0 of 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews and approves the newest commit
 
     <details><summary><code>prod</code>: 2 changed objects</summary>
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/15c85054aaba4c2f71d8f5d712d713f37ba69651/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/d0b7865a116bfd0f8aac98f82c5fc6e1503d25bc/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -622,7 +627,7 @@ async fn any_way_in_meets_the_same_gates() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/15c85054aaba4c2f71d8f5d712d713f37ba69651/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/d0b7865a116bfd0f8aac98f82c5fc6e1503d25bc/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -640,7 +645,7 @@ async fn any_way_in_meets_the_same_gates() {
 
     </details>
 
-    <sub>Checked at [`15c8505`](http://github.test/acme/environments/commit/15c85054aaba4c2f71d8f5d712d713f37ba69651); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`d0b7865`](http://github.test/acme/environments/commit/d0b7865a116bfd0f8aac98f82c5fc6e1503d25bc); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
 }
 
@@ -725,19 +730,24 @@ async fn commands_help_status_and_plan_are_answered() {
     /trunkline help
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-104 61155c010caade0f -->
+    <!-- trunkline:v1 reply-104 ea92b45437cc095e -->
     | Command | What it does | Who may | You |
     |:--|:--|:--|:--|
     | `/trunkline help [verb]` | lists the commands | readers | yes |
     | `/trunkline status [env] [--app name]` | shows what runs where, and what waits for what | readers | yes |
-    | `/trunkline plan [env] [--app name]` | shows what would happen next, and does nothing | readers | yes |
+    | `/trunkline plan [env] [version] [--app name]` | shows what would happen next, or if that version came, and does nothing | readers | yes |
+    | `/trunkline diff <env> <env> [--app name]` | compares two environments: versions, commits in between, rendered objects | readers | yes |
     | `/trunkline promote <env> [version] [--app name] [--sha commit] [--force "reason"]` | opens or refreshes the promotion of a version, by default the newest that may enter | writers, or the environment's `promote` teams where listed | no |
+    | `/trunkline rollback <env> [version] [--app name] [--sha commit]` | opens a pull request with the last version that passed there, and holds the environment | the environment's `rollback` teams | no |
     | `/trunkline hold <env> [reason] [--app name]` | stops promotions into an environment until somebody lifts the hold | triage and up | no |
     | `/trunkline unhold <env> [--app name]` | lifts a hold | triage and up | no |
-    | `/trunkline rollback <env> [version] [--app name] [--sha commit]` | opens a pull request with the last version that passed there, and holds the environment | the environment's `rollback` teams | no |
     | `/trunkline retry [--sha commit]` | looks at this pull request again | writers | no |
+    | `/trunkline cancel [env] [--app name]` | closes the open promotion, this one or that into the environment, and rejects its version | writers, or the environment's `promote` teams where listed | no |
+    | `/trunkline resync` | reads tags, pull requests and checks anew, for all applications here | writers | no |
+    | `/trunkline validate` | checks the configuration of this pull request, and says what it would mean | readers | yes |
+    | `/trunkline history [env] [--app name]` | shows the last decisions and versions: who, when and why | readers | yes |
 
-    `/promote` and `/rollback` also work without `/trunkline`.
+    `/promote`, `/rollback`, `/freeze` and `/unfreeze` also work without `/trunkline`.
 
     A command stands at the start of a line of a new comment, outside code and quotes. Approvals are GitHub's own reviews.
 
@@ -746,7 +756,7 @@ async fn commands_help_status_and_plan_are_answered() {
     /trunkline status
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-110 0eb2d37996d543a7 -->
+    <!-- trunkline:v1 reply-112 0eb2d37996d543a7 -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `dev` | [`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc) | 2026-11-02 09:00 UTC | up to date |
@@ -758,7 +768,7 @@ async fn commands_help_status_and_plan_are_answered() {
     /trunkline plan
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-116 d0b9cffd0fd81caa -->
+    <!-- trunkline:v1 reply-118 d0b9cffd0fd81caa -->
     Nothing would happen: every environment holds what it should.
 
 
@@ -766,7 +776,7 @@ async fn commands_help_status_and_plan_are_answered() {
     /trunkline statsu
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-122 560b6eb2fc88aecd -->
+    <!-- trunkline:v1 reply-124 560b6eb2fc88aecd -->
     > `/trunkline statsu`
 
     There is no command `statsu`. Did you mean `/trunkline status`?
@@ -796,10 +806,10 @@ async fn a_hold_stops_promotions_until_it_is_lifted() {
     ");
     say(&mut world, "ben", number, "/trunkline unhold dev").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-46 b06e94a9e950367b -->
+    <!-- trunkline:v1 reply-46 4588f1e75f65b8b3 -->
     > `/trunkline unhold dev`
 
-    - ⛔ no team has the rollback right in dev; list one under `rights` (`not-allowed`)
+    - ⛔ no team has the rollback right in dev; list one under `rights` (`not-allowed`). **Next:** ask somebody who may; `/trunkline help` lists who may do what here
     ");
     say(&mut world, "ann", number, "/trunkline unhold dev").await;
     insta::assert_snapshot!(world.pulls().join("\n"), @r#"#2 merged: "Promote shop 1123e8d to dev", by trunkline[bot]"#);
@@ -812,34 +822,24 @@ async fn e24_a_rollback_goes_back_and_holds() {
     let number = desk(&mut world).await;
     say(&mut world, "ann", number, "/rollback prod").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-104 6380ec5834150b3a -->
+    <!-- trunkline:v1 reply-104 fcccdd9c4b2d20f1 -->
     > `/rollback prod`
 
-    - ⛔ it needs a member of acme/sre (`not-allowed`)
+    - ⛔ it needs a member of acme/sre (`not-allowed`). **Next:** ask somebody who may; `/trunkline help` lists who may do what here
     ");
     say(&mut world, "sam", number, "/rollback prod").await;
     let back = world.newest_pull();
     insta::assert_snapshot!(world.body(back), @r"
     body:
-    <!-- trunkline:v1 promotion 925089c5e7563a78 -->
+    <!-- trunkline:v1 promotion ace51313746afef3 -->
     Takes `shop` in `prod` from `v1.0` ([`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc)) back to **`v0.9` ([`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a))**, which passed here before, and holds it there. sam asked to go back: http://github.test/acme/environments/issues/4\#issuecomment-110
 
     | Images |
     |:--|
     | `shop-frontend` `v1.0` → `v0.9` · `shop-backend` `v1.0` → `v0.9` |
 
-    Writes `environments/prod/kustomization.yaml` lines 10, 12.
-
-    ### What it waits for
-
-    - ⏳ v0.9 into prod (`entering`)
-      - ✅ v0.9 is commit 68113e6
-      - ✅ the checks on 68113e6 have passed
-      - ✅ a rollback to a version that passed here before skips order, soak, windows and four eyes
-      - ⏳ needs 1 approval from acme/sre (`approvals`)
-
     ---
-    Closing this pull request rejects `v0.9` for `prod` until a newer version comes. To stop everything here, say `/trunkline hold prod`; for what waits for what, `/trunkline status prod`.
+    What it waits for stands in the comment below, which is kept up to date. Closing this pull request rejects `v0.9` for `prod` until a newer version comes; `/trunkline hold prod` stops everything here.
     ");
     insta::assert_snapshot!(world.check(back), @"in_progress: Waits: 0 of 1 approval from acme/sre (0 annotations)");
     world.github.review(ENVIRONMENTS, "sue", back, "APPROVED");
@@ -853,10 +853,10 @@ async fn e24_a_rollback_goes_back_and_holds() {
     /rollback prod
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-104 6380ec5834150b3a -->
+    <!-- trunkline:v1 reply-104 fcccdd9c4b2d20f1 -->
     > `/rollback prod`
 
-    - ⛔ it needs a member of acme/sre (`not-allowed`)
+    - ⛔ it needs a member of acme/sre (`not-allowed`). **Next:** ask somebody who may; `/trunkline help` lists who may do what here
 
 
     comment by sam eyes:trunkline[bot] rocket:trunkline[bot]
@@ -866,7 +866,7 @@ async fn e24_a_rollback_goes_back_and_holds() {
     /trunkline status prod
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-142 064ad200c7eb99e3 -->
+    <!-- trunkline:v1 reply-142 68ce53d56c63c0a2 -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 10:00 UTC | ⛔ `rejected`, `held`, `approvals` |
@@ -880,7 +880,7 @@ async fn e24_a_rollback_goes_back_and_holds() {
       - ✅ commit 1123e8d was tested in stage
       - ✅ soaked for 1h
       - ⏳ held by sam since 2026-11-02 10:00 UTC: rollback to v0.9 (`held`). **Next:** sam or somebody with the rollback right comments `/trunkline unhold prod`
-      - ⏳ needs 1 approval from acme/sre (`approvals`)
+      - ⏳ needs 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews the pull request once it is open
       - ⛔ v1.0 entered with \#3 and was replaced since (`rejected`). **Next:** comment `/promote prod v1.0` to ask for it again
     ");
     insta::assert_snapshot!(world.pulls().join("\n"), @r#"
@@ -914,10 +914,10 @@ async fn t26_t27_commands_nobody_may_run_or_nobody_meant() {
     /trunkline hold prod
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-25 491c9a823a1f263a -->
+    <!-- trunkline:v1 reply-25 2d73cac16205da43 -->
     > `/trunkline hold prod`
 
-    - ⛔ it needs the triage permission on this repository (`not-allowed`)
+    - ⛔ it needs the triage permission on this repository (`not-allowed`). **Next:** ask somebody who may; `/trunkline help` lists who may do what here
 
 
     comment by ben
@@ -969,7 +969,6 @@ async fn e37_a_promotion_that_conflicts_is_made_anew() {
     #1 merged: "Promote shop 1123e8d to dev", by trunkline[bot]
     #2 merged: "Promote shop v1.0-rc.1 to stage", by trunkline[bot]
     #3 closed: "Promote shop v1.0 to prod", by trunkline[bot]
-    #4 open: "Promote shop v1.0 to prod", by trunkline[bot]
     "#);
 }
 

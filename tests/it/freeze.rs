@@ -51,7 +51,7 @@ async fn e51_a_freeze_shows_on_open_promotions_in_one_pass_and_never_fails_a_che
     let desk = desk(&mut world).await;
     say(&mut world, "sue", desk, "/freeze all for 4h \"the fair is on\"").await;
     insta::assert_snapshot!(world.said(desk), @"
-    <!-- trunkline:v1 reply-101 d9bc7011f6f27564 -->
+    <!-- trunkline:v1 reply-102 d9bc7011f6f27564 -->
     Every environment is frozen until 2026-11-02 14:00 UTC: the fair is on. Promotions are still prepared, but nothing is merged. A rollback passes. `/unfreeze all` lifts it.
     ");
     insta::assert_snapshot!(world.check(number), @"in_progress: Waits: frozen by sue since 2026-11-02 10:00 UTC: the fair is on (0 annotations)");
@@ -72,7 +72,7 @@ async fn e51_a_freeze_shows_on_open_promotions_in_one_pass_and_never_fails_a_che
     insta::assert_snapshot!(world.check(number), @"success: No new findings in prod (0 annotations)");
     say(&mut world, "sue", desk, "/unfreeze all").await;
     insta::assert_snapshot!(world.said(desk), @"
-    <!-- trunkline:v1 reply-119 5a46ba3382da5fcf -->
+    <!-- trunkline:v1 reply-122 5a46ba3382da5fcf -->
     > `/unfreeze all`
 
     - ⛔ nothing is frozen (`not-frozen`)
@@ -149,7 +149,7 @@ async fn e52_e65_a_label_exempts_only_when_somebody_with_the_right_set_it() {
     say(&mut world, "sue", number, "/freeze prod until 2026-11-02T18:00 \"the fair is on\" --except label=hotfix")
         .await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-100 99f73fd1cc76aed6 -->
+    <!-- trunkline:v1 reply-101 99f73fd1cc76aed6 -->
     `prod` is frozen until 2026-11-02 18:00 UTC: the fair is on. Promotions are still prepared, but nothing is merged. A rollback passes, and so does a pull request on which somebody with the freeze right sets the label `hotfix`. `/unfreeze prod` lifts it.
     ");
     world.github.add_label(ENVIRONMENTS, "ben", number, "HotFix");
@@ -163,7 +163,7 @@ async fn e52_e65_a_label_exempts_only_when_somebody_with_the_right_set_it() {
     insta::assert_snapshot!(gates(&world, number), @"
     #### Every gate is open
 
-    - ✅ v1.0 into prod
+    - ✅ v1.0 into prod. **Next:** anybody who may write here merges this pull request
       - ✅ v1.0 is commit 1123e8d
       - ✅ the checks on 1123e8d have passed
       - ✅ stage has held this commit since 2026-11-02 09:00 UTC
@@ -207,7 +207,7 @@ async fn a_rollback_passes_a_freeze() {
     insta::assert_snapshot!(gates(&world, back), @"
     #### Every gate is open
 
-    - ✅ v0.9 into prod
+    - ✅ v0.9 into prod. **Next:** anybody who may write here merges this pull request
       - ✅ v0.9 is commit 68113e6
       - ✅ the checks on 68113e6 have passed
       - ✅ a rollback to a version that passed here before skips order, soak, windows, freezes and four eyes
@@ -458,7 +458,7 @@ async fn e66_each_lifts_their_own_hold_and_the_rollback_right_lifts_all() {
     world.github.set_permission(ENVIRONMENTS, "tim", "write");
     say(&mut world, "tim", number, "/trunkline unhold prod").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-128 75c2e70e8c7e068d -->
+    <!-- trunkline:v1 reply-130 75c2e70e8c7e068d -->
     > `/trunkline unhold prod`
 
     - ⛔ ann holds it, and you lack the rollback right in prod (`not-allowed`). **Next:** each lifts their own hold; somebody with the rollback right lifts all
@@ -476,12 +476,12 @@ async fn e66_each_lifts_their_own_hold_and_the_rollback_right_lifts_all() {
     - by: ann
       at: <time>
       reason: second
-      link: http://github.test/acme/environments/pull/3#issuecomment-110
+      link: http://github.test/acme/environments/pull/3#issuecomment-112
     decisions:
-    - 94
-    - 102
-    - 110
-    - 118
+    - 95
+    - 104
+    - 112
+    - 120
     ");
     say(&mut world, "ben", number, "/trunkline hold prod again").await;
     say(&mut world, "sue", number, "/trunkline unhold prod").await;
@@ -496,14 +496,14 @@ async fn a_soak_is_skipped_for_one_version_only() {
     let number = world.newest_pull();
     say(&mut world, "sue", number, "/trunkline skip-soak prod \"tested by hand\"").await;
     insta::assert_snapshot!(world.said(number), @r#"
-    <!-- trunkline:v1 reply-89 72b0735d60cf013a -->
+    <!-- trunkline:v1 reply-90 72b0735d60cf013a -->
     > `/trunkline skip-soak prod "tested by hand"`
 
     - ⛔ it needs a member of acme/leads (`not-allowed`)
     "#);
     say(&mut world, "sam", number, "/trunkline skip-soak prod \"tested by hand\"").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-96 1843a995cb366e30 -->
+    <!-- trunkline:v1 reply-97 1843a995cb366e30 -->
     `v1.0` enters `prod` without the soak of 1h; every other gate stays.
     ");
     insta::assert_snapshot!(gates(&world, number), @"
@@ -525,14 +525,14 @@ async fn a_soak_is_skipped_for_one_version_only() {
     // What the comment is about is no longer what wants in.
     say(&mut world, "sam", number, "/trunkline skip-soak prod \"x\"").await;
     insta::assert_snapshot!(world.said(number), @r#"
-    <!-- trunkline:v1 reply-171 97ceca1252bdf476 -->
+    <!-- trunkline:v1 reply-172 97ceca1252bdf476 -->
     > `/trunkline skip-soak prod "x"`
 
     - ⛔ v1.1 wants into prod by now (`superseded`). **Next:** look at that version, then repeat the command
     "#);
     say(&mut world, "sam", number, "/trunkline skip-soak dev \"x\"").await;
     insta::assert_snapshot!(world.said(number), @r#"
-    <!-- trunkline:v1 reply-177 20a019eb30b5051a -->
+    <!-- trunkline:v1 reply-178 20a019eb30b5051a -->
     > `/trunkline skip-soak dev "x"`
 
     - ⛔ dev has no soak to skip (`no-soak`)
@@ -749,7 +749,7 @@ async fn what_does_not_build_and_our_own_promotions_gates_are_not_overridden() {
     let number = nearly_in_prod(&mut world).await;
     say(&mut world, "sam", number, "/trunkline override gates \"once\"").await;
     insta::assert_snapshot!(world.said(number), @r#"
-    <!-- trunkline:v1 reply-94 126101ac2a87865b -->
+    <!-- trunkline:v1 reply-95 126101ac2a87865b -->
     > `/trunkline override gates "once"`
 
     - ⛔ a promotion of Trunkline's own passes its gates (`not-overridable`). **Next:** for an emergency there are `/promote <env> <version> --force "reason"` and `/trunkline skip-soak`
@@ -760,7 +760,7 @@ async fn what_does_not_build_and_our_own_promotions_gates_are_not_overridden() {
     world.advance(Duration::from_secs(5)).await;
     say(&mut world, "sam", number, "/trunkline override KUST-001 \"once\"").await;
     insta::assert_snapshot!(world.said(number), @r#"
-    <!-- trunkline:v1 reply-112 6424cb6119a87c52 -->
+    <!-- trunkline:v1 reply-113 6424cb6119a87c52 -->
     > `/trunkline override KUST-001 "once"`
 
     - ⛔ KUST-001 says what could not be seen or relied on, which nobody can accept (`not-overridable`). **Next:** fix it as the finding says

@@ -42,13 +42,12 @@ async fn a_window_holds_a_promotion_until_it_opens_and_turns_the_check_back_when
     success: No new findings in prod (0 annotations)
     in_progress: Waits: outside of its windows; opens Tue 2026-11-03 13:00 Europe/Berlin (0 annotations)
 
-    - ⏳ v1.0 into prod (`entering`)
-      - ✅ v1.0 is commit 1123e8d
-      - ✅ the checks on 1123e8d have passed
-      - ✅ stage has held this commit since 2026-11-02 09:00 UTC
-      - ✅ commit 1123e8d was tested in stage
-      - ⏳ outside of its windows; opens Mon 2026-11-02 13:00 Europe/Berlin (`window`), until 2026-11-02 12:00 UTC
-      - ✅ approved by sue
+    - ✅ v1.0 is commit 1123e8d
+    - ✅ the checks on 1123e8d have passed
+    - ✅ stage has held this commit since 2026-11-02 09:00 UTC
+    - ✅ commit 1123e8d was tested in stage
+    - ⏳ outside of its windows; opens Mon 2026-11-02 13:00 Europe/Berlin (`window`), until 2026-11-02 12:00 UTC
+    - ✅ approved by sue
            - name: backend
              - name: DATABASE_PASSWORD
            - name: frontend
@@ -84,28 +83,27 @@ async fn a_named_check_on_the_source_and_one_on_the_promotion_are_waited_for() {
     let seen = seen.join("\n").replace(&sha[..7], "<source>").replace(&head[..7], "<promotion>");
     insta::assert_snapshot!(seen, @"
     in_progress: Waits: the check e2e of github-actions has not reported on <source> yet (and 1 more) (0 annotations)
-    - ⏳ v1.0 into prod (`entering`)
-      - ✅ v1.0 is commit 1123e8d
-      - ✅ the checks on 1123e8d have passed
-      - ✅ stage has held this commit since 2026-11-02 09:00 UTC
-      - ✅ commit 1123e8d was tested in stage
-      - ⏳ the check e2e of github-actions has not reported on 1123e8d yet (`check`). **Next:** it goes on by itself once it reports success
-      - ⏳ the check smoke has not reported on 7e9732b yet (`check`). **Next:** it goes on by itself once it reports success
-      - ✅ approved by sue
+    - ✅ v1.0 is commit 1123e8d
+    - ✅ the checks on 1123e8d have passed
+    - ✅ stage has held this commit since 2026-11-02 09:00 UTC
+    - ✅ commit 1123e8d was tested in stage
+    - ⏳ the check e2e of github-actions has not reported on 1123e8d yet (`check`). **Next:** it goes on by itself once it reports success
+    - ⏳ the check smoke has not reported on d61511a yet (`check`). **Next:** it goes on by itself once it reports success
+    - ✅ approved by sue
            - name: backend
              - name: DATABASE_PASSWORD
            - name: frontend
              - name: API_URL
     in_progress: Waits: the check e2e of github-actions has not reported on <source> yet (and 1 more) (0 annotations)
     failure: The check smoke failed on <promotion> (0 annotations)
-    - ⏳ v1.0 wants into prod (`entering`)
+    - ⛔ v1.0 wants into prod (`entering`)
       - ✅ v1.0 is commit 1123e8d
       - ✅ the checks on 1123e8d have passed
       - ✅ stage has held this commit since 2026-11-02 09:00 UTC
       - ✅ commit 1123e8d was tested in stage
       - ✅ the check e2e of github-actions passed on 1123e8d
-      - ⏳ needs the check smoke on the promotion's pull request (`check`)
-      - ⏳ needs 1 approval from acme/sre (`approvals`)
+      - ⛔ the check smoke failed on d61511a (`check-failed`). **Next:** fix what it found, or re-run it
+      - ✅ approved by sue
     success: No new findings in prod (0 annotations)
     ");
 }

@@ -143,6 +143,34 @@ async fn a_repository_shows_its_open_pulls_and_recent_talk() {
 }
 
 #[tokio::test]
+async fn e32_a_pull_request_that_is_there_is_found_by_its_branch_whatever_is_listed() {
+    let stage = Stage::new().await;
+    let router = stage.sandbox.router();
+    // Where GitHub cannot read the filter it lists everything; this one never can.
+    let deaf = Transport::of(tower::service_fn(move |mut request: HttpRequest| {
+        let router = router.clone();
+        if request.method() == http::Method::GET && request.uri().path().ends_with("/pulls") {
+            *request.uri_mut() = request.uri().path().parse().unwrap();
+        }
+        async move {
+            let answer = router.oneshot(request.map(axum::body::Body::new)).await.unwrap();
+            Ok::<_, BoxError>(answer.map(|body| {
+                http_body_util::BodyExt::boxed_unsync(http_body_util::BodyExt::map_err(body, BoxError::from))
+            }))
+        }
+    }));
+    let github = connect(&stage.sandbox, &stage.clock, &deaf);
+    let mut numbers = Vec::new();
+    for branch in ["one", "two", "three"] {
+        stage.sandbox.push_files("acme/env", branch, "bob", branch, &[(branch, Some(b"x".to_vec()))]);
+        numbers.push(stage.sandbox.open_pull("acme/env", "bob", branch, "main", branch, ""));
+    }
+    for (branch, number) in ["one", "two", "three"].into_iter().zip(numbers) {
+        assert_eq!(github.open_pull(&stage.at, (branch, "main"), "t", "b").await.unwrap(), number);
+    }
+}
+
+#[tokio::test]
 async fn a_pull_request_is_seen_whole_in_one_request() {
     let stage = Stage::new().await;
     let (sandbox, at) = (&stage.sandbox, &stage.at);

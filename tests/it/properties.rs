@@ -294,6 +294,7 @@ impl Little {
                 facts.changelogs.insert((app, from, to), Changelog { changes: vec![change], total: 1 });
             }
             Need::Pipeline(app) => drop(facts.pipelines.insert(app, self.facts())),
+            Need::Merging { number, .. } => drop(facts.merging.insert(number, Default::default())),
             Need::Arrival(commit) => {
                 let arrival = if self.by_hand.contains(&commit) {
                     Arrival { by: Some(person("ben")), ours: false, pull: None, green: false }
@@ -393,6 +394,7 @@ impl Little {
                     base: "main".into(),
                     closed_at: None,
                     closed_by: None,
+                    branch_deleted: false,
                 };
                 let tags = promotion.edit.tags.into_iter().collect();
                 let (approved_by, comments) = (BTreeSet::new(), Vec::new());

@@ -430,10 +430,10 @@ async fn t25_a_fork_is_validated_and_nothing_more() {
     world.settle().await;
     insta::assert_snapshot!(world.check(number), @"success: No errors, 2 warnings in dev (2 annotations)");
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-36 9c4a4d24ab24c46c -->
+    <!-- trunkline:v1 reply-36 750004c8e3c6104e -->
     > `/promote prod`
 
-    - ⛔ it needs the write permission on this repository (`not-allowed`)
+    - ⛔ it needs the write permission on this repository (`not-allowed`). **Next:** ask somebody who may; `/trunkline help` lists who may do what here
     ");
 }
 

@@ -506,7 +506,7 @@ async fn branch_protection_holds_merges_and_pushes() {
     let token = stage.token(json!({})).await;
     let sandbox = &stage.sandbox;
     let rules =
-        Protection { required_checks: vec!["ci".into()], required_reviews: 1, no_push: true, bypass: Vec::new() };
+        Protection { required_checks: vec!["ci".into()], required_reviews: 1, no_push: true, ..Protection::default() };
     sandbox.protect("acme/env", "main", rules);
     let head = sandbox.push_files("acme/env", "x", "bob", "x", &[("x", Some(b"x".to_vec()))]);
     sandbox.open_pull("acme/env", "bob", "x", "main", "x", "");

@@ -29,6 +29,7 @@ fn environment(name: &str, takes: Takes) -> Environment {
         health: None,
         checks: Vec::new(),
         rights: Rights::default(),
+        url: None,
     }
 }
 
@@ -53,8 +54,16 @@ fn change(before: &[(&str, &str)], after: &[(&str, &str)]) -> (MemoryObjects, Re
     let head = store.add_text(after.iter().copied()).unwrap();
     let pipeline = pipeline();
     let policies = files::list(&Tree::new(base, &store), &pipeline.policies.paths);
-    let request =
-        Request { installation: InstallationId(1), base, head, pipeline, config: None, policies, mask: [7; 32] };
+    let request = Request {
+        installation: InstallationId(1),
+        base,
+        head,
+        pipeline,
+        config: None,
+        policies,
+        mask: [7; 32],
+        between: None,
+    };
     (store, request)
 }
 

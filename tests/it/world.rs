@@ -42,13 +42,30 @@ pub(crate) enum Fault {
 }
 
 /// Which call goes wrong; counts calls from the moment it is set.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Faults {
     calls: AtomicUsize,
     plan: Mutex<Option<(usize, Fault)>>,
     crashed: tokio::sync::Notify,
+    hook: Mutex<Option<Hook>>,
     /// Where two bots run: the dice that let one overtake the other at any call; 0 lets nobody.
     jitter: AtomicUsize,
+}
+
+/// Something that happens when the bot makes a certain call, once: who it is for, by the end of its path, and how many of those go
+/// by before.
+struct Hook {
+    path: &'static str,
+    after: usize,
+    then: Then,
+}
+
+/// What happens then.
+pub(crate) enum Then {
+    /// Somebody does something right before the call reaches GitHub.
+    Do(Box<dyn FnOnce() + Send>),
+    /// GitHub answers this instead of doing it.
+    Answer(u16, &'static str),
 }
 
 impl Faults {
@@ -78,6 +95,21 @@ impl Faults {
     /// How many calls were made since the last `set` or `count`.
     pub(crate) fn count(&self) -> usize {
         self.calls.swap(0, Ordering::SeqCst)
+    }
+
+    /// At the call whose path ends like this, after so many others that do: something happens.
+    pub(crate) fn at(&self, path: &'static str, after: usize, then: Then) {
+        *self.hook.lock().unwrap() = Some(Hook { path, after, then });
+    }
+
+    fn hooked(&self, path: &str) -> Option<Then> {
+        let mut hook = self.hook.lock().unwrap();
+        let found = hook.as_mut().filter(|hook| path.ends_with(hook.path))?;
+        if found.after > 0 {
+            found.after -= 1;
+            return None;
+        }
+        hook.take().map(|hook| hook.then)
     }
 
     fn next(&self) -> Option<Fault> {
@@ -489,6 +521,22 @@ impl World {
         last.split_once('\n').map(|(_, text)| text.to_owned()).unwrap_or_default()
     }
 
+    /// Everything the bot said on a pull request or issue, each text by itself.
+    pub(crate) fn texts_of(&self, number: u64) -> Vec<String> {
+        self.texts(number, "comment by trunkline[bot]")
+    }
+
+    /// The branches of the environments repository that start like this.
+    pub(crate) fn branches(&self, start: &str) -> Vec<String> {
+        self.github.branches(ENVIRONMENTS, start)
+    }
+
+    /// The first thing the bot said on a pull request, as it stands now: on a promotion that is its sticky comment.
+    pub(crate) fn first_said(&self, number: u64) -> String {
+        let first = self.texts(number, "comment by trunkline[bot]").into_iter().next().unwrap_or_default();
+        first.split_once('\n').map(|(_, text)| text.to_owned()).unwrap_or_default()
+    }
+
     /// The whole conversation on a pull request or issue.
     pub(crate) fn talk(&self, number: u64) -> String {
         self.texts(number, "comment by").join("\n")
@@ -573,6 +621,15 @@ async fn call(router: axum::Router, faults: Arc<Faults>, request: HttpRequest) -
     let fault = faults.next();
     faults.dawdle().await;
     let (mut parts, body) = request.into_parts();
+    match faults.hooked(parts.uri.path()) {
+        Some(Then::Do(act)) => act(),
+        Some(Then::Answer(status, message)) => {
+            let text = serde_json::json!({ "message": message }).to_string();
+            let body = Body::from(text).map_err(BoxError::from).boxed_unsync();
+            return Ok(Response::builder().status(status).body(body).unwrap());
+        }
+        None => {}
+    }
     if fault == Some(Fault::Refuse) {
         return Err("the connection was refused".into());
     }

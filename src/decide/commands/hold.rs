@@ -16,7 +16,8 @@ impl Run<'_, '_> {
             return outcome;
         }
         let hold = self.held(reason.unwrap_or_default());
-        let why = format!("{} holds {} in {}", self.comment.author.login, app.name, environment.name);
+        let reason = if hold.reason.is_empty() { String::new() } else { format!(": {}", hold.reason) };
+        let why = format!("{} holds {} in {}{reason}", self.comment.author.login, app.name, environment.name);
         self.record(pipeline, app, environment, why, |entry| entry.hold(hold))
     }
 
@@ -31,15 +32,14 @@ impl Run<'_, '_> {
         let entry = self.draft.entry(&app.name, &environment.name);
         if entry.holds.is_empty() {
             let text = format!("nothing holds {} in {}", app.name, environment.name);
-            return Outcome::Refused(Verdict::no("not-held", text));
+            let next = format!("`/trunkline status {}` shows what it waits for", environment.name);
+            return Outcome::Refused(Verdict::no("not-held", text).next(next));
         }
         let me = self.comment.author.login.clone();
         let mine = entry.holds.iter().any(|hold| hold.by.eq_ignore_ascii_case(&me));
         let everything = match self.right(Act::Rollback, Some(environment)) {
             Ok(()) => true,
-            Err(Outcome::Unknown) => return Outcome::Unknown,
-            Err(_) if mine => false,
-            Err(Outcome::Done(_)) => return Outcome::Done(None),
+            Err(Outcome::Refused(_)) if mine => false,
             Err(Outcome::Refused(why)) => {
                 let whose: Vec<&str> = entry.holds.iter().map(|hold| hold.by.as_str()).collect();
                 let text =
@@ -49,6 +49,7 @@ impl Run<'_, '_> {
                         .next("each lifts their own hold; somebody with the rollback right lifts all"),
                 );
             }
+            Err(unknown) => return unknown,
         };
         let what = if everything && entry.holds.len() > 1 { "every hold" } else { "the hold" };
         let why = format!("{me} lifts {what} on {} in {}", app.name, environment.name);

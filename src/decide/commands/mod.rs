@@ -1,8 +1,10 @@
 //! Slash-commands: from a comment to a decision in the ledger or an answer, acknowledged last.
 
 mod ask;
+mod cancel;
 mod freeze;
 mod help;
+mod history;
 mod hold;
 mod overriding;
 mod promote;
@@ -26,15 +28,18 @@ const FRESH: SignedDuration = SignedDuration::from_hours(1);
 
 /// Plans what the comments ask for, oldest first, one decision a pass so that each is judged on the ledger the one before it left.
 pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, plan: &mut Plan) {
-    if snapshot.common.config == Configuration::Missing {
-        return;
-    }
     for comment in &subject.comments {
         if !is_open(snapshot, comment) {
             continue;
         }
         let parsed = command::parse(&comment.body);
-        if parsed.is_empty() {
+        // Where there is no configuration nobody is spoken to, but in a pull request that brings one.
+        let spoken_to = |parsed: &Parsed| match &parsed.outcome {
+            command::Outcome::Run(request) => subject.pull.is_some() && request.command == Command::Validate,
+            _ => false,
+        };
+        let silent = snapshot.common.config == Configuration::Missing && !parsed.iter().all(spoken_to);
+        if parsed.is_empty() || silent {
             continue;
         }
         let mut run = Run::new(snapshot, subject, comment, plan);
@@ -97,6 +102,7 @@ impl<'a, 'p> Run<'a, 'p> {
         if !seen {
             self.plan.effects.push(Effect::React { comment: self.comment.id, reaction: Reaction::Eyes });
         }
+        let several = parsed.len() > 1;
         for parsed in parsed {
             let command::Outcome::Run(request) = &parsed.outcome else {
                 self.refused = true;
@@ -105,6 +111,8 @@ impl<'a, 'p> Run<'a, 'p> {
             };
             match self.command(request) {
                 Outcome::Unknown => return false,
+                // Of several, each answer says to what.
+                Outcome::Done(Some(answer)) if several => self.answers.push(texts::answered(&parsed, &answer)),
                 Outcome::Done(answer) => self.answers.extend(answer),
                 Outcome::Refused(why) => {
                     self.refused = true;
@@ -130,6 +138,9 @@ impl<'a, 'p> Run<'a, 'p> {
     }
 
     fn command(&mut self, request: &command::Request) -> Outcome {
+        if request.command == Command::Validate {
+            return self.validate();
+        }
         let pipeline = match &self.snapshot.common.config {
             Configuration::Valid(pipeline) => pipeline,
             _ => return Outcome::Refused(texts::no_configuration()),
@@ -140,9 +151,11 @@ impl<'a, 'p> Run<'a, 'p> {
         let app = request.app.as_deref();
         match &request.command {
             Command::Help { verb } => self.help(pipeline, *verb),
-            Command::Status { environment } => self.status(pipeline, environment.as_deref(), app, false),
-            Command::Plan { environment } => self.status(pipeline, environment.as_deref(), app, true),
-            Command::Retry => self.retry(pipeline),
+            Command::Status { environment } => self.status(pipeline, environment.as_deref(), app),
+            Command::Plan { environment, version } => {
+                self.plan(pipeline, (environment.as_deref(), version.as_deref()), app)
+            }
+            Command::Diff { from, to } => self.diff(pipeline, (from, to), app),
             Command::Promote { environment, version, force } => {
                 self.promote(pipeline, (environment, app), version.as_deref(), force.as_deref())
             }
@@ -156,6 +169,11 @@ impl<'a, 'p> Run<'a, 'p> {
             Command::SkipSoak { environment, reason } => self.skip_soak(pipeline, (environment, app), reason),
             Command::Override { rule, reason } => self.accept(pipeline, rule, reason, request.sha.as_deref()),
             Command::CancelOverride { rule } => self.cancel_override(pipeline, rule),
+            Command::Retry => self.retry(pipeline),
+            Command::Cancel { environment } => self.cancel(pipeline, environment.as_deref(), app),
+            Command::Resync => self.resync(pipeline),
+            Command::Validate => self.validate(),
+            Command::History { environment } => self.history(pipeline, environment.as_deref(), app),
         }
     }
 
@@ -172,7 +190,10 @@ impl<'a, 'p> Run<'a, 'p> {
     fn right(&mut self, act: Act, environment: Option<&Environment>) -> Result<(), Outcome> {
         match rights::may(self.snapshot, &self.comment.author.login, act, environment, &mut self.plan.needs) {
             Right::Granted => Ok(()),
-            Right::Denied(why) => Err(Outcome::Refused(Verdict::no("not-allowed", why))),
+            Right::Denied(why) => Err(Outcome::Refused(
+                Verdict::no("not-allowed", why)
+                    .next("ask somebody who may; `/trunkline help` lists who may do what here"),
+            )),
             Right::Unknown => Err(Outcome::Unknown),
         }
     }
@@ -205,7 +226,9 @@ impl<'a, 'p> Run<'a, 'p> {
         }
         Err(match self.snapshot.facts.unmet.get(&need) {
             Some(why) => {
-                Outcome::Refused(Verdict::no("pipeline", format!("the versions of {} cannot be read: {why}", app.name)))
+                let text = format!("the versions of {} cannot be read: {why}", app.name);
+                let next = "check that the App is installed on the source repository, then comment again";
+                Outcome::Refused(Verdict::no("pipeline", text).next(next))
             }
             None => {
                 self.plan.needs.push(need);
@@ -223,14 +246,16 @@ impl<'a, 'p> Run<'a, 'p> {
         let environment = pipeline
             .environment(environment)
             .ok_or_else(|| Outcome::Refused(texts::unknown_environment(pipeline, environment)))?;
-        let app = match (app, pipeline.apps.as_slice()) {
-            (Some(name), _) => {
-                pipeline.app(name).ok_or_else(|| Outcome::Refused(texts::unknown_app(pipeline, name)))?
-            }
-            (None, [only]) => only,
-            (None, _) => return Err(Outcome::Refused(texts::which_app(pipeline))),
-        };
-        Ok((app, environment))
+        Ok((self.app(pipeline, app)?, environment))
+    }
+
+    /// The application a command is about: the one named, or the only one.
+    fn app<'b>(&self, pipeline: &'b Pipeline, name: Option<&str>) -> Result<&'b App, Outcome> {
+        match (name, pipeline.apps.as_slice()) {
+            (Some(name), _) => pipeline.app(name).ok_or_else(|| Outcome::Refused(texts::unknown_app(pipeline, name))),
+            (None, [only]) => Ok(only),
+            (None, _) => Err(Outcome::Refused(texts::which_app(pipeline))),
+        }
     }
 
     /// A pass that was cut short after it wrote this has woken nobody. Only who acts on it is woken now: the repository would wake
@@ -267,7 +292,10 @@ impl<'a, 'p> Run<'a, 'p> {
             return self.recorded_before(app);
         }
         if let Some(problem) = ledger.problems.get(&(app.name.clone(), environment.name.clone())) {
-            return Outcome::Refused(Verdict::no("ledger-broken", format!("the ledger cannot be read: {problem}")));
+            return Outcome::Refused(
+                Verdict::no("ledger-broken", format!("the ledger cannot be read: {problem}"))
+                    .next("revert the last change to that file on the ledger branch"),
+            );
         }
         self.draft.change(&app.name, &environment.name, why, |entry| {
             change(entry);

@@ -42,8 +42,13 @@ impl Run<'_, '_> {
             Err(why) => return Outcome::Refused(why),
         };
         let request = Request { forced: force.map(str::to_owned), ..self.request(&version, commit) };
-        let why = format!("{} asks for {} {version} in {}", self.comment.author.login, app.name, environment.name);
-        self.record(pipeline, app, environment, why, |entry| entry.requests.push(request))
+        let force = force.map_or(String::new(), |reason| format!(", by force: {reason}"));
+        let why =
+            format!("{} asks for {} {version} in {}{force}", self.comment.author.login, app.name, environment.name);
+        self.record(pipeline, app, environment, why, |entry| {
+            request.promotion().iter().for_each(|promotion| entry.lift(promotion));
+            entry.requests.push(request);
+        })
     }
 
     pub(super) fn rollback(&mut self, pipeline: &Pipeline, target: Target<'_>, version: Option<&str>) -> Outcome {
@@ -84,7 +89,7 @@ impl Run<'_, '_> {
     }
 }
 /// The version a `/promote` means: the one named, or the newest the environment takes.
-fn newest_or(
+pub(super) fn newest_or(
     snapshot: &Snapshot,
     (app, environment): (&App, &Environment),
     facts: &PipelineFacts,
@@ -92,16 +97,17 @@ fn newest_or(
     needs: &mut Vec<Need>,
 ) -> Result<(String, Option<Oid>), Verdict> {
     let Some(source) = &facts.source else {
-        return Err(Verdict::no("source-unreachable", format!("the source of {} cannot be read", app.name)));
+        return Err(texts::unreadable_source(app));
     };
     let nothing = Holdings::default();
     let holdings = facts.environments.get(&environment.name).unwrap_or(&nothing);
     let Some(version) = version else {
         let looking = Looking { snapshot, app, environment, facts, source, entry: &Default::default() };
         let found = versions::wanted(&looking, needs);
-        return found
-            .map(|candidate| (candidate.version.clone(), Some(candidate.commit)))
-            .map_err(|verdict| Verdict { answer: Answer::No, ..verdict });
+        return found.map(|candidate| (candidate.version.clone(), Some(candidate.commit))).map_err(|verdict| {
+            let other = || format!("name a version: `/promote {} <version>`", environment.name);
+            Verdict { answer: Answer::No, next: verdict.next.clone().or_else(|| Some(other())), ..verdict }
+        });
     };
     if environment.takes == Takes::Trunk {
         let tip = source.trunk.as_ref().filter(|tip| version.len() >= 7 && tip.id.to_string().starts_with(version));
@@ -120,21 +126,24 @@ fn newest_or(
     if let (Some(held), Some(wanted)) = (&held, &wanted)
         && wanted <= held
     {
-        let relation = if wanted == held { "the same as" } else { "higher than" };
-        let text = format!("{} holds {held}, which is {relation} {wanted}", environment.name);
+        if wanted == held {
+            let text = format!("{} holds {held} already", environment.name);
+            return Err(Verdict::no("already-there", text).next("nothing: it is there"));
+        }
+        let text = format!("{} holds {held}, which is higher than {wanted}", environment.name);
         return Err(
             Verdict::no("lower", text).next(format!("to go back, comment `/rollback {} {wanted}`", environment.name))
         );
     }
     if !tag.reachable {
         let text = format!("the tag {} is on a commit that neither trunk nor a release branch reaches", tag.name);
-        return Err(Verdict::no("not-on-trunk", text));
+        return Err(
+            Verdict::no("not-on-trunk", text).next("merge the commit, or list its branch under `release-branches`")
+        );
     }
     if environment.takes == Takes::Releases && wanted.as_ref().is_some_and(Version::is_prerelease) {
-        return Err(Verdict::no(
-            "not-taken",
-            format!("{} takes releases, and {} is a pre-release", environment.name, tag.name),
-        ));
+        let text = format!("{} takes releases, and {} is a pre-release", environment.name, tag.name);
+        return Err(Verdict::no("not-taken", text).next("tag the commit as a release"));
     }
     Ok((wanted.map_or_else(|| tag.name.clone(), |v| v.to_string()), Some(tag.commit)))
 }

@@ -111,21 +111,3 @@ pub(super) fn left(field: &VersionField) -> Problem {
     };
     Problem { location: Some(field.location.location()), message, help: Some(help.to_owned()) }
 }
-
-impl Holder {
-    /// How people call it.
-    pub fn words(self) -> &'static str {
-        match self {
-            Holder::Images => "`images` of the kustomization",
-            Holder::FluxImages => "`images` of a Flux Kustomization",
-            Holder::Values => "Helm values",
-            Holder::OciRef => "an OCIRepository",
-            Holder::Container => "a manifest",
-            Holder::Score => "a Score file",
-            Holder::Chart => "a chart version",
-            Holder::GitTag | Holder::GitCommit => "a GitRepository",
-            Holder::Configured => "a configured field",
-            Holder::Base => "an `images` entry that the promotion adds",
-        }
-    }
-}

@@ -131,6 +131,9 @@ impl Search<'_> {
             let holder = if score { Holder::Score } else { Holder::Container };
             if is_release(document) {
                 found.extend(self.chart(document));
+                let renderers = document.list_at(&["spec", "postRenderers"]).iter();
+                let entries = renderers.flat_map(|renderer| renderer.list_at(&["kustomize", "images"]));
+                found.extend(entries.flat_map(|entry| entry_places(entry, self.app, Holder::FluxImages)));
                 if let Some(values) = document.at(&["spec", "values"]) {
                     self.values(values, (name_of(document), ""), &mut found);
                 }

@@ -200,6 +200,8 @@ fn images_of_a_flux_kustomization_and_score_files() {
     let flux = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: shop}\nspec:\n  path: ./shop\n  images:\n    - name: ghcr.io/acme/shop\n      newTag: v1.0\n";
     let shop = app(&[SHOP]);
     swaps(flux, &shop, (SHOP, "v1.1"), &[("v1.0", "v1.1")]);
+    let after = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: shop}\nspec:\n  postRenderers:\n    - kustomize:\n        images: [{name: ghcr.io/acme/shop, newTag: v1.0}]\n";
+    swaps(after, &shop, (SHOP, "v1.1"), &[("v1.0", "v1.1")]);
     let score =
         "apiVersion: score.dev/v1b1\nmetadata: {name: shop}\ncontainers:\n  web:\n    image: ghcr.io/acme/shop:v1.0\n";
     let files = [("env/kustomization.yaml", "resources: []\n"), ("env/score.yaml", score)];

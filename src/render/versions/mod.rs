@@ -48,7 +48,7 @@ pub enum VersionKind {
 pub enum Holder {
     /// An `images` entry of a kustomization.
     Images,
-    /// An `images` entry of a Flux Kustomization.
+    /// An `images` entry of a Flux Kustomization, or of what a HelmRelease does after its chart.
     FluxImages,
     /// `tag` and `digest` in the values of a Helm chart.
     Values,

@@ -68,6 +68,7 @@ fn what_a_reviewer_reads_of_each_kind_of_change() {
         verdict: None,
         mode: Mode::Enforce,
         check_url: None,
+        picture: None,
     });
     let text = text.replace(&format!("/blob/{}", oid('a')), "/blob/…");
     insta::assert_snapshot!(text.lines().skip(1).collect::<Vec<_>>().join("\n"), @r"

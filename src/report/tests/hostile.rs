@@ -8,8 +8,12 @@ use regex::Regex;
 use super::*;
 use crate::command;
 use crate::model::pipeline::Mode;
+use crate::model::pipeline::{Merge, Via};
 use crate::report::check::{CheckInput, check};
 use crate::report::comment::{CommentInput, comment};
+use crate::report::configuration::{ConfigurationInput, Says, configuration};
+use crate::report::difference::{DifferenceInput, Side, difference};
+use crate::report::history::{Event, HistoryInput, What, history};
 use crate::report::markdown::{block, cell_code, code, html, lines, prose, text};
 use crate::report::promotion::{self, Audience, ChangelogEntry, PromotionInput, PromotionKind};
 use crate::report::{github, json, reply, sarif, terminal, verdict};
@@ -207,7 +211,7 @@ fn evil_verdict(words: &[String]) -> Verdict {
     verdict
 }
 
-fn promotion_of<'a>(words: &'a [String], verdict: &'a Verdict, changelog: &'a [ChangelogEntry]) -> PromotionInput<'a> {
+fn promotion_of<'a>(words: &'a [String], changelog: &'a [ChangelogEntry]) -> PromotionInput<'a> {
     PromotionInput {
         kind: PromotionKind::Promote,
         app: &words[0],
@@ -222,8 +226,51 @@ fn promotion_of<'a>(words: &'a [String], verdict: &'a Verdict, changelog: &'a [C
         fields: &[],
         changelog,
         changelog_total: changelog.len(),
-        verdict,
     }
+}
+
+fn step<'a>(words: &'a [String], verdict: &'a Verdict) -> reply::Step<'a> {
+    let image = ImageChange { name: words[3].clone(), from: words[4].clone(), to: words[5].clone() };
+    let writes = reply::Writes {
+        images: vec![image],
+        fields: at("environments/prod/kustomization.yaml", 9, 3).into_iter().collect(),
+        via: Via::PullRequest,
+        merge: Merge::Auto,
+        open: Some((1, format!("{REPO}/pull/1"))),
+    };
+    reply::Step { app: &words[0], environment: &words[1], verdict, writes: Some(writes) }
+}
+
+fn difference_of(words: &[String], evaluation: &Evaluation, changelog: &[ChangelogEntry]) -> String {
+    let since = "2026-11-02T10:00:00Z".parse().unwrap();
+    let side =
+        |name| Side { name, holds: Some((&words[2], Some(oid('c')), since)), alone: Some((changelog.to_vec(), 7)) };
+    difference(&DifferenceInput {
+        app: &words[0],
+        sides: [side(&words[1]), side(&words[3])],
+        source_url: SOURCE,
+        audience: Audience::Same,
+        evaluation: Some(evaluation),
+        repo_url: REPO,
+        at: oid('a'),
+    })
+}
+
+fn history_of(words: &[String]) -> String {
+    let at = "2026-11-02T10:00:00Z".parse().unwrap();
+    let evil = format!("{REPO}/{}", words[5]);
+    let events = vec![
+        Event { at, what: What::Decided(&words[2], Some(&words[3])) },
+        Event { at, what: What::Decided(&words[4], Some(&evil)) },
+        Event { at, what: What::Came(&words[6], Some(oid('c')), oid('d')) },
+    ];
+    history(&words[0], &[HistoryInput { environment: &words[1], events }], REPO, SOURCE)
+}
+
+fn problems_of(words: &[String]) -> String {
+    let place = at("a.yaml", 1, 1);
+    let says = Says::Problems(vec![(place.as_ref(), &words[0], &words[1]), (None, &words[2], "")]);
+    configuration(&ConfigurationInput { repo_url: REPO, head: oid('a'), of: "this pull request", says, now: None })
 }
 
 #[test]
@@ -277,7 +324,7 @@ fn t35_canaries_show_in_no_text() {
         let changelog =
             [ChangelogEntry { commit: oid('d'), title: words[1].clone(), author: words[0].clone(), pull: None }];
         let words: Vec<String> = words.iter().cycle().take(8).cloned().collect();
-        let input = promotion_of(&words, &verdict, &changelog);
+        let input = promotion_of(&words, &changelog);
         let check = check(&CheckInput {
             repo_url: REPO,
             head: oid('a'),
@@ -295,6 +342,7 @@ fn t35_canaries_show_in_no_text() {
                 verdict: Some(&verdict),
                 mode: Mode::Enforce,
                 check_url: None,
+                picture: None,
             }),
             check.title,
             check.summary,
@@ -303,7 +351,7 @@ fn t35_canaries_show_in_no_text() {
             promotion::title(&input),
             promotion::body(&input),
             promotion::commit_message(&input),
-            reply::plan(&[("prod", &verdict)]),
+            reply::plan(&[step(&words, &verdict)], true),
             reply::this_change(&evaluation),
             verdict::plain(&verdict),
             terminal::terminal(&evaluation, &quiet, true),
@@ -325,7 +373,7 @@ proptest! {
     #[test]
     fn t36_comments_carry_nothing_foreign(words in prop::collection::vec(hostile(), 8)) {
         let (evaluation, verdict) = (evil_world(&words), evil_verdict(&words));
-        let input = CommentInput { repo_url: REPO, head: oid('a'), evaluation: &evaluation, verdict: Some(&verdict), mode: Mode::Enforce, check_url: None };
+        let input = CommentInput { repo_url: REPO, head: oid('a'), evaluation: &evaluation, verdict: Some(&verdict), mode: Mode::Enforce, check_url: None, picture: None };
         let said = comment(&input);
         prop_assert_eq!(intruders(&said), [] as [String; 0], "{}", said);
         // What others wrote opens and closes no block of ours: as with harmless words.
@@ -347,7 +395,7 @@ proptest! {
         prop_assert_eq!(intruders(&check.text), [] as [String; 0]);
         prop_assert!(!check.title.contains('\n') && check.title.chars().count() <= 250);
         let changelog = [ChangelogEntry { commit: oid('d'), title: words[5].clone(), author: words[6].clone(), pull: Some(1) }];
-        let input = promotion_of(&words, &verdict, &changelog);
+        let input = promotion_of(&words, &changelog);
         let body = promotion::body(&input);
         prop_assert_eq!(intruders(&body), [] as [String; 0], "{}", body);
         prop_assert!(promotion::title(&input).chars().count() <= 250 && !promotion::title(&input).contains('\n'));
@@ -356,8 +404,20 @@ proptest! {
             open: Some((&words[3], 1)), verdict: Some(&verdict),
         };
         let other = reply::StatusRow { app: "other", ..row.clone() };
-        let status = reply::status(&[row, other], REPO);
-        prop_assert_eq!(intruders(&status), [] as [String; 0], "{}", status);
+        let rows = [row, other];
+        let answers = [
+            reply::status(&rows, REPO),
+            reply::status_of_many(&rows, (9, 30), REPO),
+            reply::plan(&[step(&words, &verdict)], true),
+            reply::would_not(&words[0], &verdict),
+            reply::to_ask_for(&words[0], &words[1]),
+            difference_of(&words, &evaluation, &changelog),
+            history_of(&words),
+            problems_of(&words),
+        ];
+        for answer in answers {
+            prop_assert_eq!(intruders(&answer), [] as [String; 0], "{}", answer);
+        }
         for parsed in command::parse(&format!("/trunkline {}\n/promote {}", words[4], words[5])) {
             let answer = reply::misread(&parsed).unwrap_or_default() + &reply::refusal(&parsed, &verdict);
             prop_assert_eq!(intruders(&answer), [] as [String; 0], "{}", answer);
@@ -375,8 +435,7 @@ proptest! {
         for line in github::workflow_commands(&evaluation).lines() {
             prop_assert!(line.starts_with("::error ") || line.starts_with("::warning ") || line.starts_with("::notice "), "{}", line);
         }
-        let verdict = waiting();
-        let message = promotion::commit_message(&promotion_of(&words, &verdict, &[]));
+        let message = promotion::commit_message(&promotion_of(&words, &[]));
         prop_assert_eq!(message.matches("\nTrunkline-").count(), 4, "{}", message);
     }
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::command;
-use crate::model::pipeline::Mode;
+use crate::model::pipeline::{Merge, Mode, Via};
 use crate::model::plan::{AnnotationLevel as Level, CheckOutput, Conclusion};
 use crate::report::check::{CheckInput, check};
 use crate::report::comment::{CommentInput, comment, is_ours};
@@ -8,7 +8,7 @@ use crate::report::promotion::{self, Audience, ChangelogEntry, PromotionInput, P
 use crate::report::{github, json, marker, reply, sarif, terminal, verdict};
 
 fn comment_on(evaluation: &Evaluation, verdict: Option<&Verdict>, mode: Mode) -> String {
-    comment(&CommentInput { repo_url: REPO, head: oid('a'), evaluation, verdict, mode, check_url: None })
+    comment(&CommentInput { repo_url: REPO, head: oid('a'), evaluation, verdict, mode, check_url: None, picture: None })
 }
 
 fn check_of(evaluation: &Evaluation, verdict: Option<&Verdict>, mode: Mode, queue: bool) -> CheckOutput {
@@ -235,7 +235,15 @@ fn comments_are_found_again_and_compared() {
     assert!(!marker::says_the_same(&comment_on(&calm(), None, Mode::Enforce), &a));
     assert!(!marker::says_the_same("hello", "hello"));
     let (evaluation, verdict, check_url) = (&world(), None, None);
-    let later = CommentInput { repo_url: REPO, head: oid('b'), evaluation, verdict, mode: Mode::Enforce, check_url };
+    let later = CommentInput {
+        repo_url: REPO,
+        head: oid('b'),
+        evaluation,
+        verdict,
+        mode: Mode::Enforce,
+        check_url,
+        picture: None,
+    };
     let later = comment(&later);
     assert!(later != a && marker::says_the_same(&later, &a), "another commit with the same result");
     assert!(!is_ours(&format!("> {a}")));
@@ -300,7 +308,7 @@ fn the_check_on_a_change_with_findings() {
     "#);
 }
 
-fn promote<'a>(verdict: &'a Verdict, changelog: &'a [ChangelogEntry], audience: Audience) -> PromotionInput<'a> {
+fn promote(changelog: &[ChangelogEntry], audience: Audience) -> PromotionInput<'_> {
     const IMAGES: &[ImageChange] = &[];
     PromotionInput {
         kind: PromotionKind::Promote,
@@ -316,7 +324,6 @@ fn promote<'a>(verdict: &'a Verdict, changelog: &'a [ChangelogEntry], audience: 
         fields: &[],
         changelog,
         changelog_total: 12,
-        verdict,
     }
 }
 
@@ -334,10 +341,9 @@ fn changelog() -> Vec<ChangelogEntry> {
 
 #[test]
 fn a_promotion_says_where_it_writes() {
-    let verdict = waiting();
     let at = |path: &str, line| Location { path: path.parse().unwrap(), line, column: 3 };
     let said = |fields: &[Location]| {
-        let body = promotion::body(&PromotionInput { fields, ..promote(&verdict, &[], Audience::Same) });
+        let body = promotion::body(&PromotionInput { fields, ..promote(&[], Audience::Same) });
         body.lines().find(|line| line.starts_with("Writes")).unwrap_or_default().to_owned()
     };
     let one = at("env/prod/kustomization.yaml", 9);
@@ -353,20 +359,12 @@ fn a_promotion_says_where_it_writes() {
 
 #[test]
 fn the_body_of_a_promotion() {
-    let verdict = waiting();
     let changelog = changelog();
-    let input = promote(&verdict, &changelog, Audience::Same);
+    let input = promote(&changelog, Audience::Same);
     assert_eq!(promotion::title(&input), "Promote shop v1.0 to prod");
-    insta::assert_snapshot!(seen(&promotion::body(&input)), @r#"
-    <!-- trunkline:v1 promotion 973425b529b77b2a -->
+    insta::assert_snapshot!(seen(&promotion::body(&input)), @r"
+    <!-- trunkline:v1 promotion 18c769e3fef9d482 -->
     Brings `shop` in `prod` from `v0.9` ([`ccccccc`](https://github.com/acme/shop/commit/cccccccccccccccccccccccccccccccccccccccc)) to **`v1.0` ([`bbbbbbb`](https://github.com/acme/shop/commit/bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb))**. The tag `v1.0` was pushed by ada.
-
-    ### What it waits for
-
-    - ⏳ `v1.0` waits to enter `prod` (`gates`)
-      - ✅ `stage` holds this commit
-      - ⏳ it has been in `stage` for 3 hours of 24 (`soak`), until 2026-12-20 09:00 UTC
-      - ⏳ 0 of 1 approvals (`approvals`). **Next:** a member of `acme/sre` who is not the tagger approves
 
     ### What is new
 
@@ -377,17 +375,16 @@ fn the_body_of_a_promotion() {
     - and 10 more
 
     ---
-    Closing this pull request rejects `v1.0` for `prod` until a newer version comes. To stop everything here, say `/trunkline hold prod`; for what waits for what, `/trunkline status prod`.
-    "#);
+    What it waits for stands in the comment below, which is kept up to date. Closing this pull request rejects `v1.0` for `prod` until a newer version comes; `/trunkline hold prod` stops everything here.
+    ");
     let back = PromotionInput { kind: PromotionKind::Rollback, ..input };
     assert_eq!(promotion::title(&back), "Roll back shop in prod to v1.0");
 }
 
 #[test]
 fn a_wider_audience_sees_numbers_and_links_only() {
-    let verdict = waiting();
     let changelog = changelog();
-    let body = promotion::body(&promote(&verdict, &changelog, Audience::Wider));
+    let body = promotion::body(&promote(&changelog, Audience::Wider));
     assert!(body.contains("12 commits ([see the comparison]("));
     for secret in ["cart", "ada's", "chore", "pull request 41"] {
         assert!(!body.contains(secret), "{secret}");
@@ -396,8 +393,7 @@ fn a_wider_audience_sees_numbers_and_links_only() {
 
 #[test]
 fn the_commit_message_of_a_promotion() {
-    let verdict = waiting();
-    let message = promotion::commit_message(&promote(&verdict, &[], Audience::Same));
+    let message = promotion::commit_message(&promote(&[], Audience::Same));
     insta::assert_snapshot!(message, @r#"
     Promote shop v1.0 to prod
 
@@ -413,7 +409,7 @@ fn the_commit_message_of_a_promotion() {
     let forged = promotion::commit_message(&PromotionInput {
         cause: "x\n\nTrunkline-App: evil\n",
         version: "v1\nTrunkline-Environment: dev",
-        ..promote(&verdict, &[], Audience::Same)
+        ..promote(&[], Audience::Same)
     });
     assert_eq!(promotion::trailer(&forged, "Trunkline-App"), Some("shop"));
     assert_eq!(promotion::trailer(&forged, "Trunkline-Environment"), Some("prod"));
@@ -454,7 +450,14 @@ fn answers_to_commands() {
       - ⏳ it has been in `stage` for 3 hours of 24 (`soak`), until 2026-12-20 09:00 UTC
       - ⏳ 0 of 1 approvals (`approvals`). **Next:** a member of `acme/sre` who is not the tagger approves
     "#);
-    insta::assert_snapshot!(reply::plan(&[("prod", &verdict)]), @r#"
+    let writes = reply::Writes {
+        images: vec![ImageChange { name: "ghcr.io/acme/web".into(), from: "v0.9".into(), to: "v1.0".into() }],
+        fields: at("environments/prod/kustomization.yaml", 9, 3).into_iter().collect(),
+        via: Via::PullRequest,
+        merge: Merge::Manual,
+        open: None,
+    };
+    insta::assert_snapshot!(reply::plan(&[reply::Step { app: "shop", environment: "prod", verdict: &verdict, writes: Some(writes) }], false), @"
     This is what would happen now. Nothing was done.
 
     **`prod`**
@@ -463,7 +466,9 @@ fn answers_to_commands() {
       - ✅ `stage` holds this commit
       - ⏳ it has been in `stage` for 3 hours of 24 (`soak`), until 2026-12-20 09:00 UTC
       - ⏳ 0 of 1 approvals (`approvals`). **Next:** a member of `acme/sre` who is not the tagger approves
-    "#);
+
+    It would come as a pull request that a person merges once every gate is open. It writes in `environments/prod`: `web` `v0.9` → `v1.0`
+    ");
     insta::assert_snapshot!(reply::help(&command::help(None, |right| match right {
         command::Right::Read | command::Right::Triage => command::You::Yes,
         command::Right::Promote => command::You::In(vec!["dev".into(), "stage".into()]),
@@ -473,16 +478,17 @@ fn answers_to_commands() {
     |:--|:--|:--|:--|
     | `/trunkline help [verb]` | lists the commands | readers | yes |
     | `/trunkline status [env] [--app name]` | shows what runs where, and what waits for what | readers | yes |
-    | `/trunkline plan [env] [--app name]` | shows what would happen next, and does nothing | readers | yes |
-    | `/trunkline promote <env> [version] [--app name] [--sha commit] [--force "reason"]` | opens or refreshes the promotion of a version, by default the newest that may enter | writers, or the environment's `promote` teams where listed | `dev` and `stage` |
+    | `/trunkline plan [env] [version] [--app name]` | shows what would happen next, or if that version came, and does nothing | readers | yes |
+    | `/trunkline diff <env> <env> [--app name]` | compares two environments: versions, commits in between, rendered objects | readers | yes |
+    | `/trunkline promote <env> [version] [--app name] [--sha commit] [--force "reason"]` | opens or refreshes the promotion of a version, by default the newest that may enter | writers, or the environment's `promote` teams where listed | no |
+    | `/trunkline rollback <env> [version] [--app name] [--sha commit]` | opens a pull request with the last version that passed there, and holds the environment | the environment's `rollback` teams | no |
     | `/trunkline hold <env> [reason] [--app name]` | stops promotions into an environment until somebody lifts the hold | triage and up | yes |
     | `/trunkline unhold <env> [--app name]` | lifts a hold | triage and up | yes |
-    | `/trunkline rollback <env> [version] [--app name] [--sha commit]` | opens a pull request with the last version that passed there, and holds the environment | the environment's `rollback` teams | no |
-    | `/trunkline freeze <env\|all> [for 4h \| until 2026-12-01T08:00] "reason" [--except label=name]` | lets nothing into an environment until then (UTC) or until somebody lifts it; rollbacks pass, and so does a pull request on which one of those teams set the label | the environment's `freeze` teams | no |
-    | `/trunkline unfreeze <env\|all>` | lifts every freeze of an environment | the environment's `freeze` teams | no |
-    | `/trunkline skip-soak <env> "reason" [--app name] [--sha commit]` | lets the version that wants in, and no other, enter without its soak | the environment's `bypass` teams | no |
-    | `/trunkline override <rule> "reason" [--sha commit], or: override cancel <rule>` | accepts the new errors of a rule, or the `gates` of a pull request that is no promotion, for its newest commit only | the environment's `bypass` teams | no |
     | `/trunkline retry [--sha commit]` | looks at this pull request again | writers | no |
+    | `/trunkline cancel [env] [--app name]` | closes the open promotion, this one or that into the environment, and rejects its version | writers, or the environment's `promote` teams where listed | no |
+    | `/trunkline resync` | reads tags, pull requests and checks anew, for all applications here | writers | no |
+    | `/trunkline validate` | checks the configuration of this pull request, and says what it would mean | readers | yes |
+    | `/trunkline history [env] [--app name]` | shows the last decisions and versions: who, when and why | readers | yes |
 
     `/promote`, `/rollback`, `/freeze` and `/unfreeze` also work without `/trunkline`.
 

@@ -4,4 +4,5 @@ pub(crate) mod checks;
 pub(crate) mod pulls;
 pub(crate) mod refs;
 pub(crate) mod reviews;
+pub(crate) mod rules;
 pub(crate) mod talk;

@@ -10,7 +10,7 @@ use super::super::limits;
 use super::super::refusal::Refusal;
 use super::super::world::{Issue, Merged, Pull, Repo};
 use super::refs::{self, Moved};
-use super::reviews;
+use super::rules;
 
 /// A pull request as somebody asks for it; `head` may be `owner:branch`.
 pub(crate) struct Open<'a> {
@@ -104,6 +104,8 @@ pub(crate) fn open(cx: &mut Cx<'_>, repo: u64, ask: &Open<'_>) -> Result<u64, Re
         draft: ask.draft,
         merged: None,
         reviews: Vec::new(),
+        threads: Vec::new(),
+        head_deleted_at: None,
         asked_users: BTreeSet::new(),
         asked_teams: BTreeSet::new(),
         auto_merge: None,
@@ -161,6 +163,11 @@ pub(crate) fn branch_moved(cx: &mut Cx<'_>, repo: u64, branch: &str, new: Option
     // Pull requests from a fork live in the repository it was forked from.
     let homes: Vec<u64> = [Some(repo), cx.repo(repo)?.fork_of].into_iter().flatten().collect();
     for home in homes {
+        if new.is_none() {
+            let now = cx.now;
+            let of = |pull: &&mut Pull| pull.head_repo == Some(repo) && pull.head == branch;
+            cx.repo_mut(home)?.pulls.values_mut().filter(of).for_each(|pull| pull.head_deleted_at = Some(now));
+        }
         let found = cx.repo(home)?;
         let open = |number: &u64| found.issues.get(number).is_some_and(|issue| issue.open);
         let numbers: Vec<u64> = found.pulls.keys().copied().filter(open).collect();
@@ -186,8 +193,16 @@ fn head_moved(cx: &mut Cx<'_>, home: u64, pull: &Pull, sha: &str, from: u64) -> 
     let now = cx.now;
     let found = cx.repo_mut(home)?;
     let base_sha = found.branch(&pull.base).cloned();
+    let costs = found.protection.get(&pull.base).is_some_and(|asked| asked.dismiss_stale);
     if let Some(pull) = found.pulls.get_mut(&pull.number) {
         pull.head_sha = sha.to_owned();
+        pull.head_deleted_at = None;
+        if costs {
+            pull.reviews
+                .iter_mut()
+                .filter(|one| one.state == "APPROVED")
+                .for_each(|one| one.state = "DISMISSED".into());
+        }
         pull.base_sha = base_sha.unwrap_or_else(|| pull.base_sha.clone());
     }
     if let Some(issue) = found.issues.get_mut(&pull.number) {
@@ -256,37 +271,22 @@ fn turn(cx: &mut Cx<'_>, repo: u64, number: u64, open: bool) -> Result<(), Refus
     cx.emit(repo, "issues", Some(action), json!({ "issue": shape }))
 }
 
+const NOT_MERGEABLE: &str = "Pull Request is not mergeable";
+
 /// Why a pull request cannot be merged right now, in GitHub's words.
 pub(crate) fn obstacle(cx: &Cx<'_>, repo: u64, number: u64) -> Result<Option<String>, Refusal> {
     let found = cx.repo(repo)?;
     let pull = found.pulls.get(&number).ok_or_else(Refusal::not_found)?;
     if !found.issues.get(&number).is_some_and(|issue| issue.open) || pull.draft {
-        return Ok(Some("Pull Request is not mergeable".into()));
+        return Ok(Some(NOT_MERGEABLE.into()));
     }
     if !super::super::shape::mergeable(cx, found, pull)? {
-        return Ok(Some("Pull Request is not mergeable".into()));
+        return Ok(Some(NOT_MERGEABLE.into()));
     }
-    let Some(rules) = found.protection.get(&pull.base) else { return Ok(None) };
-    for name in &rules.required_checks {
-        match super::checks::outcome(found, &pull.head_sha, name) {
-            Some(true) => {}
-            Some(false) => return Ok(Some(format!("Required status check \"{name}\" is failing."))),
-            None => return Ok(Some(format!("Required status check \"{name}\" is expected."))),
-        }
+    match found.protection.get(&pull.base) {
+        Some(asked) => rules::obstacle(cx, found, pull, asked),
+        None => Ok(None),
     }
-    let standing = reviews::standing(pull);
-    if standing.iter().any(|review| review.state == "CHANGES_REQUESTED") {
-        return Ok(Some("Changes have been requested on this pull request.".into()));
-    }
-    let approvals = standing.iter().filter(|review| {
-        review.state == "APPROVED" && cx.world.role(found, &review.author) >= super::super::world::Role::Write
-    });
-    if approvals.count() < rules.required_reviews {
-        let needed = rules.required_reviews;
-        let what = format!("At least {needed} approving review is required by reviewers with write access.");
-        return Ok(Some(what));
-    }
-    Ok(None)
 }
 
 /// Merges a pull request; `guard` is the head the caller believes in.
@@ -315,7 +315,12 @@ pub(crate) fn merge(
     if !allowed.0 {
         return Err(Refusal::new(405, allowed.1));
     }
-    if let Some(why) = obstacle(cx, repo, number)? {
+    // Who is on a bypass list merges whatever the rules ask, but not what conflicts.
+    let passes = found.protection.get(&pull.base).is_some_and(|asked| asked.lets_pass(&cx.login()));
+    if let Some(why) = obstacle(cx, repo, number)?.filter(|why| !passes || why == NOT_MERGEABLE) {
+        return Err(Refusal::new(405, why));
+    }
+    if let Some(why) = rules::wrong_method(cx.repo(repo)?, &pull, method).filter(|_| !passes) {
         return Err(Refusal::new(405, why));
     }
     let found = cx.repo(repo)?;

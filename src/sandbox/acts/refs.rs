@@ -25,7 +25,7 @@ pub(crate) fn may_push(cx: &Cx<'_>, repo: u64, name: &str) -> Result<(), Refusal
     let Some(branch) = name.strip_prefix("refs/heads/") else { return Ok(()) };
     let login = cx.login();
     match cx.repo(repo)?.protection.get(branch) {
-        Some(rules) if rules.no_push && !rules.bypass.iter().any(|one| one.eq_ignore_ascii_case(&login)) => {
+        Some(rules) if (rules.no_push || rules.locked) && !rules.lets_pass(&login) => {
             let message = format!("Repository rule violations found\n\nCannot update this protected ref: {branch}");
             Err(Refusal::new(422, message))
         }

@@ -14,7 +14,7 @@ use super::auth::Actor;
 use super::cx::Cx;
 use super::http::{Answer, Call};
 use super::refusal::Refusal;
-use node::{Node, Out};
+pub(crate) use node::{Node, Out};
 use parse::{Document, Field, Operation, Selection, Val};
 
 /// Arguments with their variables filled in.

@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::super::acts::{pulls, reviews};
+use super::super::acts::{pulls, reviews, rules};
 use super::super::auth::Level::Read;
 use super::super::cx::{Cx, iso};
 use super::super::git;
 use super::super::refusal::Refusal;
 use super::super::shape;
-use super::super::world::{Issue, Pull, Repo};
+use super::super::world::{Issue, Protection, Pull, Repo};
 use super::Args;
 use super::node::{Found, Node, Out, reaction_groups};
 
@@ -74,7 +74,7 @@ pub(super) fn pull(cx: &Cx<'_>, at: (u64, u64), name: &str, args: &Args) -> Foun
             let sha = repo.refs.get(&format!("refs/pull/{number}/merge"));
             Out::maybe(sha.map(|sha| Node::Commit(id, sha.clone())))
         }
-        "mergeable" if !open => Out::of("UNKNOWN"),
+        "mergeable" if !open || repo.settings.computing => Out::of("UNKNOWN"),
         "mergeable" => Out::of(if shape::mergeable(cx, repo, pull)? { "MERGEABLE" } else { "CONFLICTING" }),
         "mergeStateStatus" => merge_state(cx, repo, pull),
         "autoMergeRequest" => {
@@ -92,7 +92,17 @@ pub(super) fn pull(cx: &Cx<'_>, at: (u64, u64), name: &str, args: &Args) -> Foun
                 _ => files.len(),
             })
         }
-        "timelineItems" => timeline(repo.issues.get(&number).ok_or_else(Refusal::not_found)?, repo, args),
+        "timelineItems" => timeline((repo.issues.get(&number).ok_or_else(Refusal::not_found)?, pull), repo, args),
+        "reviewThreads" => {
+            let rows = pull.threads.iter().map(|thread| {
+                let id = shape::node("PullRequestReviewThread", thread.id);
+                Node::plain(
+                    "PullRequestReviewThread",
+                    [("id", Out::Value(id.into())), ("isResolved", Out::Value(thread.resolved.into()))],
+                )
+            });
+            Ok(Some(Out::Page("PullRequestReviewThreadConnection", rows.collect())))
+        }
         "reviews" | "latestReviews" | "latestOpinionatedReviews" | "reviewRequests" => {
             reviews(cx, repo, pull, name, args)
         }
@@ -147,7 +157,7 @@ fn label(repo: &Repo, key: &str) -> Option<Node> {
 }
 
 /// Of all that happens on a pull request, the timeline here knows who labelled it and who closed it.
-fn timeline(issue: &Issue, repo: &Repo, args: &Args) -> Found {
+fn timeline((issue, pull): (&Issue, &Pull), repo: &Repo, args: &Args) -> Found {
     let wanted = |kind: &str| {
         let types = args.get("itemTypes").and_then(Value::as_array);
         types.is_none_or(|types| types.iter().any(|one| one == kind))
@@ -169,8 +179,15 @@ fn timeline(issue: &Issue, repo: &Repo, args: &Args) -> Found {
         }
         rows.push(node);
     }
+    // Deleting the branch of an open pull request closes it, and comes first; who deleted it nobody asks.
+    let deleted = pull.head_deleted_at.filter(|_| wanted("HEAD_REF_DELETED_EVENT"));
+    let deleted = deleted.map(|at| event("HeadRefDeletedEvent", "ghost", Some(at)));
     let closed = issue.closed_by.as_ref().filter(|_| !issue.open && wanted("CLOSED_EVENT"));
-    rows.extend(closed.map(|who| event("ClosedEvent", who, issue.closed_at)));
+    let closed = closed.map(|who| event("ClosedEvent", who, issue.closed_at));
+    match pull.head_deleted_at > issue.closed_at {
+        true => rows.extend(closed.into_iter().chain(deleted)),
+        false => rows.extend(deleted.into_iter().chain(closed)),
+    }
     Ok(Some(Out::Page("PullRequestTimelineItemsConnection", rows)))
 }
 
@@ -210,7 +227,7 @@ fn sides(cx: &Cx<'_>, repo: &Repo, pull: &Pull, name: &str) -> Found {
 }
 
 fn merge_state(cx: &Cx<'_>, repo: &Repo, pull: &Pull) -> Found {
-    if !repo.issues.get(&pull.number).is_some_and(|issue| issue.open) {
+    if repo.settings.computing || !repo.issues.get(&pull.number).is_some_and(|issue| issue.open) {
         return Out::of("UNKNOWN");
     }
     if pull.draft {
@@ -219,20 +236,22 @@ fn merge_state(cx: &Cx<'_>, repo: &Repo, pull: &Pull) -> Found {
     if !shape::mergeable(cx, repo, pull)? {
         return Out::of("DIRTY");
     }
-    Out::of(if pulls::obstacle(cx, repo.id, pull.number)?.is_some() { "BLOCKED" } else { "CLEAN" })
+    Out::of(match pulls::obstacle(cx, repo.id, pull.number)? {
+        None => "CLEAN",
+        Some(why) if why == rules::OUT_OF_DATE => "BEHIND",
+        Some(_) => "BLOCKED",
+    })
 }
 
 fn review_decision(cx: &Cx<'_>, repo: &Repo, pull: &Pull) -> Found {
-    let Some(rules) = repo.protection.get(&pull.base).filter(|rules| rules.required_reviews > 0) else {
+    let asks = |asked: &&Protection| asked.required_reviews > 0 || asked.code_owners;
+    let Some(asked) = repo.protection.get(&pull.base).filter(asks) else {
         return Out::of(Value::Null);
     };
-    let standing = reviews::standing(pull);
-    if standing.iter().any(|review| review.state == "CHANGES_REQUESTED") {
+    if reviews::standing(pull).iter().any(|review| review.state == "CHANGES_REQUESTED") {
         return Out::of("CHANGES_REQUESTED");
     }
-    let writer = |login: &str| cx.world.role(repo, login) >= super::super::world::Role::Write;
-    let approvals = standing.iter().filter(|review| review.state == "APPROVED" && writer(&review.author)).count();
-    Out::of(if approvals >= rules.required_reviews { "APPROVED" } else { "REVIEW_REQUIRED" })
+    Out::of(if rules::reviews(cx, repo, pull, asked)?.is_some() { "REVIEW_REQUIRED" } else { "APPROVED" })
 }
 
 fn reviews(cx: &Cx<'_>, repo: &Repo, pull: &Pull, name: &str, args: &Args) -> Found {

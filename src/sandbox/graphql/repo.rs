@@ -7,7 +7,7 @@ use super::super::cx::{Cx, iso};
 use super::super::git;
 use super::super::refusal::Refusal;
 use super::super::shape;
-use super::super::world::{Issue, Repo};
+use super::super::world::{Deployment, Issue, Repo};
 use super::Args;
 use super::node::{Found, Node, Out};
 
@@ -92,6 +92,10 @@ pub(super) fn repository(cx: &Cx<'_>, id: u64, name: &str, args: &Args) -> Found
             cx.allow(id, "pull_requests", Read)?;
             Ok(Some(Out::Page("PullRequestConnection", pulls(repo, args))))
         }
+        "deployments" => {
+            cx.allow(id, "deployments", Read)?;
+            Ok(Some(Out::Page("DeploymentConnection", deployments(repo, args))))
+        }
         "issue" => {
             cx.allow(id, "issues|pull_requests", Read)?;
             let number = args.get("number").and_then(Value::as_u64).unwrap_or_default();
@@ -141,6 +145,49 @@ pub(super) fn object_node(git: &git2::Repository, repo: u64, oid: git2::Oid) -> 
         git2::ObjectType::Blob => Node::Blob(repo, sha),
         git2::ObjectType::Any => return None,
     })
+}
+
+/// Deployments by the environments asked for, oldest first unless asked otherwise.
+fn deployments(repo: &Repo, args: &Args) -> Vec<Node> {
+    let wanted = words(args, "environments");
+    let here = |one: &&Deployment| wanted.as_ref().is_none_or(|names| names.contains(&one.environment));
+    let mut rows: Vec<&Deployment> = repo.deployments.values().filter(here).collect();
+    if args.get("orderBy").is_some_and(|order| order["direction"] == "DESC") {
+        rows.reverse();
+    }
+    let text = |text: &str| Out::Value(text.into());
+    let node = |one: &Deployment| {
+        Node::plain(
+            "Deployment",
+            [
+                ("id", text(&shape::node("Deployment", one.id))),
+                ("databaseId", Out::Value(one.id.into())),
+                ("commitOid", text(&one.sha)),
+                ("commit", Out::Node(Node::Commit(repo.id, one.sha.clone()))),
+                ("environment", text(&one.environment)),
+                ("task", text(&one.task)),
+                ("payload", text(&one.payload.to_string())),
+                ("description", Out::Value(serde_json::json!(one.description))),
+                ("creator", Out::Node(Node::Account(one.author.clone()))),
+                ("createdAt", text(&iso(one.at))),
+                ("state", text(deployment_state(one))),
+            ],
+        )
+    };
+    rows.into_iter().map(node).collect()
+}
+
+/// GitHub calls a successful deployment active until another takes its place.
+fn deployment_state(one: &Deployment) -> &'static str {
+    match one.statuses.last().map(|status| status.state.as_str()) {
+        None | Some("pending") => "PENDING",
+        Some("queued") => "QUEUED",
+        Some("in_progress") => "IN_PROGRESS",
+        Some("success") => "ACTIVE",
+        Some("inactive") => "INACTIVE",
+        Some("error") => "ERROR",
+        Some(_) => "FAILURE",
+    }
 }
 
 fn pulls(repo: &Repo, args: &Args) -> Vec<Node> {
@@ -197,6 +244,10 @@ pub(super) fn reference(cx: &Cx<'_>, (id, full): (u64, &str), name: &str, args: 
         "name" => Out::of(short.unwrap_or(full)),
         "prefix" => Out::of(&full[..full.len() - short.unwrap_or(full).len()]),
         "repository" => Ok(Some(Out::Node(Node::Repo(id)))),
+        "refUpdateRule" => {
+            let asked = repo.protection.get(short.unwrap_or(full)).filter(|asked| asked.classic);
+            Out::maybe(asked.map(super::super::acts::rules::update_rule))
+        }
         "target" => {
             let git = cx.git(id)?;
             let oid = repo.refs.get(full).map(|sha| git::oid(sha)).transpose()?;

@@ -4,7 +4,7 @@ use super::super::cx::Cx;
 use super::super::git;
 use super::super::http::encode;
 use super::super::refusal::Refusal;
-use super::super::world::Repo;
+use super::super::world::{Deployment, Repo};
 use super::Visit;
 use super::clean::{escape, markdown};
 use super::frame::{Page, as_user, boxed, diff, frame, moment, people};
@@ -31,6 +31,7 @@ fn in_repo(cx: &Cx<'_>, visit: &Visit, id: u64, path: &[&str]) -> Result<Page> {
         ["tree" | "blob", rest @ ..] => files(cx, visit, repo, rest)?,
         ["pulls"] => list(cx, visit, repo, true),
         ["issues"] => list(cx, visit, repo, false),
+        ["deployments"] => deployments(repo),
         ["pull" | "issues", number] => {
             let number = number.parse().map_err(|_| Refusal::not_found())?;
             super::pull::conversation(cx, visit, repo, number)?
@@ -44,7 +45,8 @@ fn in_repo(cx: &Cx<'_>, visit: &Visit, id: u64, path: &[&str]) -> Result<Page> {
     };
     let full = escape(&repo.full_name());
     let tabs = format!(
-        "<nav><a href=\"/{full}\">Code</a><a href=\"/{full}/pulls\">Pull requests</a><a href=\"/{full}/issues\">Issues</a></nav>"
+        "<nav><a href=\"/{full}\">Code</a><a href=\"/{full}/pulls\">Pull requests</a><a href=\"/{full}/issues\">Issues</a>\
+         <a href=\"/{full}/deployments\">Deployments</a></nav>"
     );
     let crumbs = format!("<span><a href=\"/{full}\">{full}</a></span>");
     Ok(Page { title: repo.full_name(), crumbs, body: tabs + &body })
@@ -165,6 +167,40 @@ fn files(cx: &Cx<'_>, visit: &Visit, repo: &Repo, parts: &[&str]) -> Result<Stri
         as_user(cx, visit),
     );
     Ok(format!("<p class=\"dim\">{refs}</p>{}{tag}", boxed(&head, &rows)))
+}
+
+/// Deployments, newest first, each with its newest state.
+fn deployments(repo: &Repo) -> String {
+    let full = escape(&repo.full_name());
+    let link = |url: &str, text: &str| match url {
+        "" => String::new(),
+        url => format!(" · <a href=\"{}\">{text}</a>", escape(url)),
+    };
+    let row = |one: &Deployment| {
+        let last = one.statuses.last();
+        let state = last.map_or("pending", |status| status.state.as_str());
+        let class = match state {
+            "success" => "open",
+            "failure" | "error" => "closed",
+            _ => "dim",
+        };
+        let links = last.map_or(String::new(), |last| {
+            link(&last.environment_url, "view") + &link(&last.log_url, "how it came about")
+        });
+        format!(
+            "<div class=\"row\"><span class=\"pill {class}\">{}</span> <b>{}</b> {} \
+             <a href=\"/{full}/commit/{}\"><code>{}</code></a>{links} <span class=\"dim\">{}</span></div>",
+            escape(state),
+            escape(&one.environment),
+            escape(one.description.as_deref().unwrap_or_default()),
+            one.sha,
+            &one.sha[..7],
+            escape(last.map_or("", |last| last.description.as_str())),
+        )
+    };
+    let rows: String = repo.deployments.values().rev().map(row).collect();
+    let rows = if rows.is_empty() { "<div class=\"row dim\">Nothing here yet.</div>".into() } else { rows };
+    format!("<h1>Deployments</h1><div class=\"box\">{rows}</div>")
 }
 
 fn list(cx: &Cx<'_>, visit: &Visit, repo: &Repo, pulls: bool) -> String {

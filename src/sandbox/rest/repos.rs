@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use super::super::acts::rules;
 use super::super::auth::Level::Read;
 use super::super::cx::Cx;
 use super::super::git;
@@ -57,7 +58,8 @@ pub(super) fn route(cx: &Cx<'_>, call: &Call, repo: u64, path: &[&str]) -> Resul
         ["commits", name @ ..] => commit(cx, call, found, &name.join("/")),
         ["contents", path @ ..] => contents(cx, call, found, &path.join("/")),
         ["compare", spec @ ..] => compare(cx, call, found, &spec.join("/")),
-        ["rules", "branches", name @ ..] => Ok(call.page(base, rules(found, &name.join("/")))),
+        ["rules", "branches", name @ ..] => Ok(call.page(base, rules::listed(found, &name.join("/")))),
+        ["rulesets", id] if call.method == "GET" => rules::ruleset(cx, found, super::number(id)?).map(Answer::ok),
         ["tags"] => {
             cx.allow(repo, "contents", Read)?;
             let git = cx.git(repo)?;
@@ -123,16 +125,16 @@ fn branch(cx: &Cx<'_>, repo: &Repo, name: &str) -> Result {
     cx.allow(repo.id, "contents", Read)?;
     let sha = repo.branch(name).ok_or_else(|| Refusal::new(404, "Branch not found"))?;
     let api = cx.repo_api(repo, &format!("/branches/{name}"));
-    let rules = repo.protection.get(name);
-    let contexts = rules.map(|rules| rules.required_checks.clone()).unwrap_or_default();
+    let asked = repo.protection.get(name);
+    let contexts = asked.map(|asked| asked.required_checks.clone()).unwrap_or_default();
     let checks: Vec<Value> = contexts.iter().map(|context| json!({ "context": context, "app_id": null })).collect();
     Ok(Answer::ok(json!({
         "name": name,
         "commit": cx.commit(repo.id, sha)?,
         "_links": { "self": api, "html": cx.repo_html(repo, &format!("/tree/{name}")) },
-        "protected": rules.is_some(),
+        "protected": asked.is_some(),
         "protection": {
-            "enabled": rules.is_some(),
+            "enabled": asked.is_some(),
             "required_status_checks": { "enforcement_level": "off", "contexts": contexts, "checks": checks },
         },
         "protection_url": format!("{api}/protection"),
@@ -263,35 +265,4 @@ fn compare(cx: &Cx<'_>, call: &Call, repo: &Repo, spec: &str) -> Result {
         "commits": commits,
         "files": files.iter().take(300).map(|file| cx.file(repo, &head_sha, file)).collect::<Vec<_>>(),
     })))
-}
-
-/// The rules that hold for a branch, in GitHub's ruleset shape.
-fn rules(repo: &Repo, branch: &str) -> Vec<Value> {
-    let Some(rules) = repo.protection.get(branch) else { return Vec::new() };
-    let from = |kind: &str, parameters: Value| {
-        let mut rule = json!({
-            "type": kind, "ruleset_source_type": "Repository", "ruleset_source": repo.full_name(), "ruleset_id": 1,
-        });
-        if !parameters.is_null() {
-            rule["parameters"] = parameters;
-        }
-        rule
-    };
-    let mut rows = Vec::new();
-    if !rules.required_checks.is_empty() {
-        let checks: Vec<Value> = rules.required_checks.iter().map(|name| json!({ "context": name })).collect();
-        let parameters = json!({ "required_status_checks": checks, "strict_required_status_checks_policy": false });
-        rows.push(from("required_status_checks", parameters));
-    }
-    if rules.required_reviews > 0 || rules.no_push {
-        let parameters = json!({
-            "required_approving_review_count": rules.required_reviews,
-            "dismiss_stale_reviews_on_push": false,
-            "require_code_owner_review": false,
-            "require_last_push_approval": false,
-            "required_review_thread_resolution": false,
-        });
-        rows.push(from("pull_request", parameters));
-    }
-    rows
 }

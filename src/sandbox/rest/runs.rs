@@ -10,7 +10,7 @@ use super::super::cx::Cx;
 use super::super::git;
 use super::super::http::{Answer, Call};
 use super::super::refusal::Refusal;
-use super::super::world::{Check, Deployment, DeploymentStatus, Status};
+use super::super::world::{Check, Deployment, DeploymentStatus, Repo, Status};
 use super::{Result, number, repos};
 
 pub(super) fn route(cx: &mut Cx<'_>, call: &Call, repo: u64, path: &[&str]) -> Result {
@@ -191,6 +191,19 @@ fn deployments(cx: &mut Cx<'_>, call: &Call, repo: u64, (method, rest): (&str, &
     }
 }
 
+/// Whether every check and status on a commit has passed.
+fn all_green(repo: &Repo, sha: &str) -> bool {
+    let checks = repo.checks.values().filter(|check| check.head_sha == sha).map(|check| check.name.as_str());
+    let statuses = repo.statuses.iter().filter(|status| status.sha == sha).map(|status| status.context.as_str());
+    checks.chain(statuses).all(|name| checks::outcome(repo, sha, name) == Some(true))
+}
+
+/// Deployments and their statuses are counted by themselves.
+fn next_id(repo: &Repo) -> u64 {
+    let of = |one: &Deployment| one.statuses.iter().map(|status| status.id).fold(one.id, u64::max);
+    repo.deployments.values().map(of).max().unwrap_or_default() + 1
+}
+
 fn deploy(cx: &mut Cx<'_>, call: &Call, repo: u64) -> Result {
     let git_ref = call.text("ref").ok_or_else(|| Refusal::schema("\"ref\" wasn't supplied."))?.to_owned();
     let sha = repos::resolve(cx, repo, &git_ref)?;
@@ -203,9 +216,13 @@ fn deploy(cx: &mut Cx<'_>, call: &Call, repo: u64) -> Result {
             return Ok(Answer::new(202, json!({ "message": "Auto-merged the default branch into the ref" })));
         }
     }
+    // Unless it is told which checks matter, GitHub asks for all of them.
+    if !call.body["required_contexts"].is_array() && !all_green(cx.repo(repo)?, &sha) {
+        return Err(Refusal::new(409, format!("Conflict: Commit status checks failed for {git_ref}.")));
+    }
     let text = |name: &str| call.text(name).map(str::to_owned);
     let one = Deployment {
-        id: cx.world.id(),
+        id: next_id(cx.repo(repo)?),
         sha,
         git_ref,
         environment: text("environment").unwrap_or_else(|| "production".into()),
@@ -223,6 +240,39 @@ fn deploy(cx: &mut Cx<'_>, call: &Call, repo: u64) -> Result {
     Ok(Answer::new(201, shape))
 }
 
+/// Makes what ran in the same environment before inactive, as GitHub does for all but production.
+fn replace(
+    cx: &mut Cx<'_>,
+    repo: u64,
+    new: &Deployment,
+    status: &DeploymentStatus,
+) -> std::result::Result<(), Refusal> {
+    let ran = |old: &Deployment| {
+        old.id != new.id
+            && old.environment == new.environment
+            && old.statuses.last().is_some_and(|status| status.state == "success")
+    };
+    let olds: Vec<u64> = cx.repo(repo)?.deployments.values().filter(|old| ran(old)).map(|old| old.id).collect();
+    for old in olds {
+        let id = next_id(cx.repo(repo)?);
+        if let Some(old) = cx.repo_mut(repo)?.deployments.get_mut(&old) {
+            let (state, description) = ("inactive".to_owned(), String::new());
+            let author = status.author.clone();
+            let (log_url, environment_url) = (String::new(), String::new());
+            old.statuses.push(DeploymentStatus {
+                id,
+                state,
+                description,
+                log_url,
+                environment_url,
+                author,
+                at: status.at,
+            });
+        }
+    }
+    Ok(())
+}
+
 fn deployment_status(cx: &mut Cx<'_>, call: &Call, repo: u64, id: u64) -> Result {
     let state = call.text("state").unwrap_or_default();
     if !["error", "failure", "inactive", "in_progress", "queued", "pending", "success"].contains(&state) {
@@ -233,7 +283,7 @@ fn deployment_status(cx: &mut Cx<'_>, call: &Call, repo: u64, id: u64) -> Result
         return Err(Refusal::schema("description is limited to 140 characters"));
     }
     let status = DeploymentStatus {
-        id: cx.world.id(),
+        id: next_id(cx.repo(repo)?),
         state: state.to_owned(),
         description: text("description"),
         log_url: text("log_url"),
@@ -244,6 +294,10 @@ fn deployment_status(cx: &mut Cx<'_>, call: &Call, repo: u64, id: u64) -> Result
     let one = cx.repo_mut(repo)?.deployments.get_mut(&id).ok_or_else(Refusal::not_found)?;
     one.statuses.push(status.clone());
     let one = one.clone();
+    let auto_inactive = call.body["auto_inactive"].as_bool().unwrap_or(true);
+    if state == "success" && auto_inactive && one.environment != "production" {
+        replace(cx, repo, &one, &status)?;
+    }
     let found = cx.repo(repo)?;
     let (shape, deployment) = (cx.deployment_status(found, &one, &status), cx.deployment(found, &one));
     let body = json!({ "deployment_status": shape, "deployment": deployment });

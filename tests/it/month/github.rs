@@ -7,6 +7,7 @@ use trunkline::model::facts::Arrival;
 use trunkline::model::finding::{EnvironmentEvaluation, Evaluation, VersionChange};
 use trunkline::model::id::{InstallationId, Key, Oid, RepoId};
 use trunkline::model::ledger::Ledger;
+use trunkline::model::merging::Merging;
 use trunkline::model::path::RepoPath;
 use trunkline::model::pipeline::Pipeline;
 use trunkline::model::plan::{Effect, Need};
@@ -316,11 +317,19 @@ impl GitHub {
                 let arrival = Arrival { by: Some(actor("trunkline")), ours: false, green: pull.is_some(), pull };
                 facts.arrivals.insert(*commit, arrival);
             }
-            other @ Need::Labelled { .. } => {
+            // This GitHub asks nothing of merges, and shows no deployments.
+            Need::Merging { number, .. } => {
+                facts.merging.insert(*number, Merging::default());
+            }
+            other @ (Need::Labelled { .. } | Need::Turn(_) | Need::Landed { .. } | Need::Deployments { .. }) => {
                 facts.unmet.insert(other.clone(), "nobody looks that up here".into());
             }
             Need::Pipeline(app) => {
                 facts.pipelines.insert(app.clone(), self.facts(Self::app_of(app), pushers));
+            }
+            // Asked for by questions only, and nobody asks any in these months.
+            Need::Pull(_) | Need::Between { .. } | Need::Decisions { .. } => {
+                facts.unmet.insert(need.clone(), "nobody knows".into());
             }
         }
     }
@@ -408,7 +417,11 @@ impl GitHub {
                 let teams = teams.clone();
                 self.open_pull(*number)?.requested = teams;
             }
-            Effect::Commit { .. } | Effect::UpdateBranch { .. } => return Err("nobody does this here"),
+            Effect::Commit { .. }
+            | Effect::UpdateBranch { .. }
+            | Effect::Say { .. }
+            | Effect::Deploy(_)
+            | Effect::SetDeployment { .. } => return Err("nobody does this here"),
         }
         Ok(Vec::new())
     }
@@ -443,6 +456,7 @@ impl GitHub {
             base: "main".into(),
             closed_at: None,
             closed_by: None,
+            branch_deleted: false,
         };
         self.pulls.push(Request {
             brief,
@@ -450,7 +464,8 @@ impl GitHub {
             environment,
             reviews: Vec::new(),
             from: self.held[&(app, environment)][0].tags.clone(),
-            to: promotion.edit.tags.iter().cloned().collect(),
+            // What else the edit names no environment here writes.
+            to: promotion.edit.tags.iter().filter(|(name, _)| *name == image(app)).cloned().collect(),
             checks: Vec::new(),
             comments: Vec::new(),
             requested: Vec::new(),
