@@ -61,6 +61,12 @@ async fn holds(world: &mut World, number: u64) -> String {
     cells.collect::<Vec<_>>().join(", ")
 }
 
+/// The pull requests; commits of a repository that we write to change with every word of ours in them.
+fn pulls(world: &World) -> String {
+    let commits = regex::Regex::new(r" [0-9a-f]{7} ").unwrap();
+    commits.replace_all(&world.pulls().join("\n"), " <sha> ").into_owned()
+}
+
 async fn built(world: &mut World, repo: &str, what: &str, files: &[(&str, Option<Vec<u8>>)]) -> String {
     let sha = world.github.push_files(repo, "main", "ann", what, files);
     world.settle().await;
@@ -155,9 +161,9 @@ async fn e13_e14_in_a_monorepo_tags_have_prefixes_and_promotions_start_nothing()
     let sha = built(&mut world, ENVIRONMENTS, "Sell more", &[("services/shop/main.go", text("package shop\n"))]).await;
     // Without paths every commit is a new version of both; what their promotions write to trunk is none.
     world.sweep().await;
-    insta::assert_snapshot!(world.pulls().join("\n"), @r#"
-    #2 merged: "Promote api 48aa69b to dev", by trunkline[bot]
-    #3 merged: "Promote shop 48aa69b to dev", by trunkline[bot]
+    insta::assert_snapshot!(pulls(&world), @r#"
+    #2 merged: "Promote api <sha> to dev", by trunkline[bot]
+    #3 merged: "Promote shop <sha> to dev", by trunkline[bot]
     "#);
     world.github.create_tag(ENVIRONMENTS, "shop/v1.0", &sha, "ann", false);
     world.settle().await;
@@ -181,12 +187,12 @@ async fn e19_e20_only_commits_that_change_its_paths_are_versions_of_an_applicati
     let sha = world.github.merge_pull(ENVIRONMENTS, "ben", merge);
     world.github.add_check(ENVIRONMENTS, &sha, CI, "build", "success");
     world.settle().await;
-    insta::assert_snapshot!(world.pulls().join("\n"), @r#"
-    #1 merged: "Promote shop 26576c2 to dev", by trunkline[bot]
-    #2 merged: "Promote api c0e653e to dev", by trunkline[bot]
+    insta::assert_snapshot!(pulls(&world), @r#"
+    #1 merged: "Promote shop <sha> to dev", by trunkline[bot]
+    #2 merged: "Promote api <sha> to dev", by trunkline[bot]
     #3 merged: "For everybody", by ben
-    #4 merged: "Promote api 6bd8a98 to dev", by trunkline[bot]
-    #5 merged: "Promote shop 6bd8a98 to dev", by trunkline[bot]
+    #4 merged: "Promote api <sha> to dev", by trunkline[bot]
+    #5 merged: "Promote shop <sha> to dev", by trunkline[bot]
     "#);
 }
 
@@ -253,4 +259,19 @@ async fn e26_a_stage_rollback_of_one_team_does_not_stop_59_others() {
     #7 merged: "Promote team-60 v1.0-rc.1 to stage", by trunkline[bot]
     "#);
     assert_eq!(world.sees().matches("      holds:\n").count(), 1, "one team is held, 59 are not");
+}
+
+#[tokio::test]
+async fn what_we_wrote_straight_to_a_gated_branch_came_as_it_should() {
+    let config = side_by_side("  shop:\n    source: acme/shop\n    images: [ghcr.io/acme/shop]\n")
+        .replace("after: [dev]\n    merge: auto\n", "after: [dev]\n    via: commit\n");
+    let mut world = World::with(&files(&config, &BOTH[..2])).await;
+    let number = desk(&mut world).await;
+    for version in ["v1.0", "v1.1"] {
+        let sha = built(&mut world, SHOP, version, &[("CHANGES", text(version))]).await;
+        tag(&mut world, version, &sha).await;
+        world.advance(3 * MINUTE).await;
+        assert!(holds(&mut world, number).await.contains(&format!("prod {version}")), "{}", world.said(number));
+    }
+    assert!(!world.said(number).contains("out-of-band"), "{}", world.said(number));
 }
