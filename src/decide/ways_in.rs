@@ -117,7 +117,7 @@ fn judge(
             return not_ours(snapshot, (pull, environment), headline, gates);
         }
     };
-    let entering = Entering { snapshot, app, environment, facts, source, candidate: &candidate };
+    let entering = Entering { snapshot, app, environment, facts, source, candidate: &candidate, change: Some(change) };
     let mut because = gates::all(&entering, Some(pull), needs);
     if is_promotion(snapshot, pull) && pull.commit_authors.iter().any(|author| !snapshot.common.bot.is(author)) {
         let text = "somebody else's commits are on this branch, so Trunkline will not merge it";

@@ -85,6 +85,11 @@ impl Reconciler {
                 let facts = self.way(&snapshot.common, &here, (app, pipeline), &open.open, &lease.notes).await?;
                 snapshot.facts.pipelines.insert(app.name.clone(), facts);
             }
+            // A registry in trouble holds up what waits for its images and nothing else, so every trouble with it is a fact.
+            Need::Image { image, reference } => match self.parts.registries.find(image, reference).await {
+                Ok(state) => drop(snapshot.facts.images.insert((image.clone(), reference.clone()), state)),
+                Err(error) => drop(snapshot.facts.unmet.insert(need.clone(), error.to_string())),
+            },
         }
         Ok(())
     }

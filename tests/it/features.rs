@@ -42,7 +42,7 @@ async fn a_merge_to_trunk_reaches_dev() {
     merge_to_trunk(&mut world, "Sell more").await;
     insta::assert_snapshot!(world.brief(), @r#"
     acme/environments
-      refs/heads/main d92f3b680d signed
+      refs/heads/main a29b16dbe8 signed
       refs/heads/trunkline-ledger 0e61217bf3 signed
       refs/heads/trunkline/dev/shop/1123e8d 8c7fba9a73 signed
       ledger dev/shop.yaml
@@ -103,12 +103,14 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
     let number = world.newest_pull();
     insta::assert_snapshot!(world.body(number), @"
     body:
-    <!-- trunkline:v1 promotion 95ec4a03a4cf04c3 -->
+    <!-- trunkline:v1 promotion 4686f3022c5bc01d -->
     Brings `shop` in `prod` from `v0.9` ([`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a)) to **`v1.0` ([`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc))**. ann pushed the tag v1.0.
 
     | Images |
     |:--|
     | `shop-frontend` `v0.9` → `v1.0` · `shop-backend` `v0.9` → `v1.0` |
+
+    Writes `environments/prod/kustomization.yaml` lines 10, 12.
 
     ### What it waits for
 
@@ -153,7 +155,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/2696f13e7146f0e604c68e58a88cef69e38c5152/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/6d0726a5d15d9152350852a6c789482c775b0dd5/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -171,7 +173,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/2696f13e7146f0e604c68e58a88cef69e38c5152/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/6d0726a5d15d9152350852a6c789482c775b0dd5/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -189,7 +191,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
 
     </details>
 
-    <sub>Checked at [`2696f13`](http://github.test/acme/environments/commit/2696f13e7146f0e604c68e58a88cef69e38c5152); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`6d0726a`](http://github.test/acme/environments/commit/6d0726a5d15d9152350852a6c789482c775b0dd5); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
     world.advance(HOUR).await;
     insta::assert_snapshot!(world.check(number), @"in_progress: Waits: 0 of 1 approval from acme/sre (0 annotations)");
@@ -235,7 +237,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/2696f13e7146f0e604c68e58a88cef69e38c5152/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/6d0726a5d15d9152350852a6c789482c775b0dd5/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -253,7 +255,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/2696f13e7146f0e604c68e58a88cef69e38c5152/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/6d0726a5d15d9152350852a6c789482c775b0dd5/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -271,7 +273,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
 
     </details>
 
-    <sub>Checked at [`2696f13`](http://github.test/acme/environments/commit/2696f13e7146f0e604c68e58a88cef69e38c5152); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`6d0726a`](http://github.test/acme/environments/commit/6d0726a5d15d9152350852a6c789482c775b0dd5); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
     assert!(world.check(number).contains("success"), "{}", world.check(number));
     // `merge: manual`: the button stays with a person.
@@ -602,7 +604,7 @@ async fn any_way_in_meets_the_same_gates() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/52daa06e984b7105a4fadd90f1d6ec8306882800/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/15c85054aaba4c2f71d8f5d712d713f37ba69651/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -620,7 +622,7 @@ async fn any_way_in_meets_the_same_gates() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/52daa06e984b7105a4fadd90f1d6ec8306882800/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/15c85054aaba4c2f71d8f5d712d713f37ba69651/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -638,7 +640,7 @@ async fn any_way_in_meets_the_same_gates() {
 
     </details>
 
-    <sub>Checked at [`52daa06`](http://github.test/acme/environments/commit/52daa06e984b7105a4fadd90f1d6ec8306882800); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`15c8505`](http://github.test/acme/environments/commit/15c85054aaba4c2f71d8f5d712d713f37ba69651); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
 }
 
@@ -819,12 +821,14 @@ async fn e24_a_rollback_goes_back_and_holds() {
     let back = world.newest_pull();
     insta::assert_snapshot!(world.body(back), @r"
     body:
-    <!-- trunkline:v1 promotion 038925ab9d174c72 -->
+    <!-- trunkline:v1 promotion 925089c5e7563a78 -->
     Takes `shop` in `prod` from `v1.0` ([`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc)) back to **`v0.9` ([`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a))**, which passed here before, and holds it there. sam asked to go back: http://github.test/acme/environments/issues/4\#issuecomment-110
 
     | Images |
     |:--|
     | `shop-frontend` `v1.0` → `v0.9` · `shop-backend` `v1.0` → `v0.9` |
+
+    Writes `environments/prod/kustomization.yaml` lines 10, 12.
 
     ### What it waits for
 
