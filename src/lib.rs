@@ -12,6 +12,7 @@ pub mod model;
 pub mod policy;
 pub mod queue;
 pub mod reconcile;
+pub mod registry;
 pub mod render;
 pub mod report;
 pub mod sandbox;

@@ -15,6 +15,8 @@ use http::Uri;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::model::finding::Problem;
+use crate::model::id::BadName;
+use crate::registry;
 use crate::telemetry::LogFormat;
 use crate::web::signature::{BadSecrets, Secrets};
 
@@ -63,6 +65,13 @@ pub struct ServeArgs {
     /// Look at every repository this often, such as 1m, where no webhook can reach this machine
     #[arg(long, env = "TRUNKLINE_POLL", value_name = "DURATION", value_parser = poll)]
     pub poll: Option<Duration>,
+    /// The only image registries that may be asked, such as ghcr.io,registry.internal:5000 (http:// in front for one without TLS);
+    /// without it any public one that a configuration lists
+    #[arg(long, env = "TRUNKLINE_REGISTRIES", value_name = "HOSTS", value_delimiter = ',')]
+    pub registries: Vec<String>,
+    /// A docker configuration with credentials of registries, as a Kubernetes image pull secret holds it; read at the start
+    #[arg(long, env = "TRUNKLINE_DOCKER_CONFIG", value_name = "FILE")]
+    pub docker_config: Option<PathBuf>,
     /// How the log is written
     #[arg(long, env = "TRUNKLINE_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
@@ -103,6 +112,8 @@ pub struct Settings {
     pub ops_listen: SocketAddr,
     /// How often to sweep, when no webhook can reach us.
     pub poll: Option<Duration>,
+    /// Which image registries may be asked, and with which credentials.
+    pub registries: registry::Config,
     /// How the log is written.
     pub log_format: LogFormat,
     /// What is logged.
@@ -128,6 +139,14 @@ impl Settings {
             read_secrets(&args.webhook_secret_file, args.poll.is_some(), variable)
                 .map(|secrets| webhook_secrets = secrets),
         );
+        let mut registries = registry::Config::default();
+        keep(listed(&args.registries).map(|listed| registries.listed = listed));
+        keep(
+            args.docker_config
+                .as_deref()
+                .map_or(Ok(registry::Credentials::default()), credentials)
+                .map(|found| registries.credentials = found),
+        );
         if args.listen == args.ops_listen && args.listen.port() != 0 {
             keep(Err(problem(
                 format!("`--listen` and `--ops-listen` are both {}", args.listen),
@@ -145,6 +164,7 @@ impl Settings {
                 listen: args.listen,
                 ops_listen: args.ops_listen,
                 poll: args.poll,
+                registries,
                 log_format: args.log_format,
                 log: args.log,
             }),
@@ -214,6 +234,27 @@ pub fn github_urls(url: &str) -> Result<GithubUrls, Problem> {
             api: format!("{scheme}://{place}/api/v3"),
             graphql: format!("{scheme}://{place}/api/graphql"),
         },
+    })
+}
+
+/// The registries an operator lists; none listed is no limit.
+fn listed(hosts: &[String]) -> Result<Option<Vec<registry::Listed>>, Problem> {
+    let hosts = hosts.iter().map(|host| host.trim()).filter(|host| !host.is_empty());
+    let read = |host: &str| {
+        host.parse().map_err(|error: BadName| {
+            let help = "write them as `ghcr.io,registry.internal:5000` in `--registries` or `TRUNKLINE_REGISTRIES`";
+            problem(error.to_string(), help)
+        })
+    };
+    let all: Vec<registry::Listed> = hosts.map(read).collect::<Result<_, _>>()?;
+    Ok((!all.is_empty()).then_some(all))
+}
+
+fn credentials(file: &Path) -> Result<registry::Credentials, Problem> {
+    let text = read(file, "--docker-config")?;
+    registry::Credentials::from_docker_config(&text).map_err(|why| {
+        let help = "give it `auths` with user and password for each registry, as `kubectl create secret docker-registry` makes it";
+        problem(format!("`{}`, given with `--docker-config`, {why}", file.display()), help)
     })
 }
 

@@ -3,8 +3,13 @@
 //! It stands outside both because adapters never import each other; it knows nothing of GitHub. Tests plug in the sandbox's
 //! router, or a layer that loses answers, where production opens sockets.
 
+mod guard;
+
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
+
+pub use guard::{Exempt, is_inside};
 
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
@@ -12,6 +17,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use hyper_util::rt::TokioExecutor;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
@@ -86,7 +92,28 @@ impl Transport {
 }
 
 fn network() -> Result<HttpService, std::io::Error> {
-    let mut tcp = HttpConnector::new();
+    let client = client(GaiResolver::new())?;
+    let service = tower::service_fn(move |request: HttpRequest| {
+        let mut client = client.clone();
+        async move {
+            if request.uri().scheme_str() != Some("https") && !is_loopback(request.uri().host().unwrap_or_default()) {
+                return Err(BoxError::from("plain HTTP is only for loopback; write the address with https://"));
+            }
+            client.call(request).await
+        }
+    });
+    Ok(BoxCloneSyncService::new(service))
+}
+
+/// A pool of connections that finds hosts through `resolver`.
+fn client<R>(resolver: R) -> Result<HttpService, std::io::Error>
+where
+    R: Service<Name> + Clone + Send + Sync + 'static,
+    R::Response: Iterator<Item = SocketAddr> + Send,
+    R::Error: Into<BoxError>,
+    R::Future: Send,
+{
+    let mut tcp = HttpConnector::new_with_resolver(resolver);
     tcp.enforce_http(false);
     tcp.set_connect_timeout(Some(CONNECT));
     // Without it a small request waits 40 ms for a delayed acknowledgement.
@@ -98,17 +125,13 @@ fn network() -> Result<HttpService, std::io::Error> {
         .wrap_connector(tcp);
     let client: Client<_, Full<Bytes>> =
         Client::builder(TokioExecutor::new()).pool_max_idle_per_host(IDLE_CONNECTIONS).build(connector);
-    let service = tower::service_fn(move |request: HttpRequest| {
+    Ok(BoxCloneSyncService::new(tower::service_fn(move |request: HttpRequest| {
         let client = client.clone();
         async move {
-            if request.uri().scheme_str() != Some("https") && !is_loopback(request.uri().host().unwrap_or_default()) {
-                return Err(BoxError::from("plain HTTP is only for loopback; write the address with https://"));
-            }
             let response = client.request(request).await.map_err(BoxError::from)?;
             Ok(response.map(|body| body.map_err(BoxError::from).boxed_unsync()))
         }
-    });
-    Ok(BoxCloneSyncService::new(service))
+    })))
 }
 
 /// Reads a whole body of at most `limit` bytes.

@@ -17,6 +17,7 @@ use trunkline::github::{Config, GitHub};
 use trunkline::model::id::Key;
 use trunkline::queue::{Outcome, Queue};
 use trunkline::reconcile::{Parts, Reconciler};
+use trunkline::registry::{self, Registries};
 use trunkline::sandbox::{AppSpec, Options, Sandbox};
 use trunkline::telemetry::metrics::Metrics;
 use trunkline::transport::{BoxError, HttpRequest, Transport};
@@ -105,6 +106,7 @@ impl World {
             queue: queue.clone(),
             worker: Worker::new(program, Limits::default(), two),
             mask_secret: [7; 32],
+            registries: Registries::new(registry::Config::default(), self.clock.clone(), &transport).unwrap(),
             clock: self.clock.clone(),
         };
         let reconciler = Reconciler::start(parts).await.unwrap();

@@ -14,7 +14,7 @@ use trunkline::manifest::edit::{EditError, insert_after, remove_key, set_scalar}
 use trunkline::manifest::{Node, Span, Value, load, objects, yaml};
 use trunkline::model::id::{InstallationId, RepoId};
 use trunkline::model::path::{RepoPath, is_ref_name};
-use trunkline::model::pipeline::{App, Image, TagPattern, TagTemplate};
+use trunkline::model::pipeline::App;
 use trunkline::model::tree::{EntryKind, MemoryObjects, Tree};
 use trunkline::render::flux::Fleet;
 use trunkline::render::versions::{NewVersion, version_edits, version_fields};
@@ -118,16 +118,7 @@ fn same(rendered: &Rendered, again: &Rendered) {
 
 /// After the edits, every field holds the new version.
 fn version(tree: &Tree<'_>, env: &RepoPath) {
-    let app = App {
-        name: "app".into(),
-        source: None,
-        tags: TagPattern("v*".into()),
-        images: vec![Image { name: "app".into(), tag: TagTemplate::Default }],
-        charts: Vec::new(),
-        writes: Vec::new(),
-        release_branches: Vec::new(),
-        paths: Vec::new(),
-    };
+    let app = App::of_images("app", &["app"]);
     let new = NewVersion { image: "app".into(), tag: "v9.8".into(), digest: None };
     let (Ok(fields), Ok(edits)) = (version_fields(tree, env, &app), version_edits(tree, env, &app, &[new])) else {
         return;

@@ -18,6 +18,7 @@ use crate::github::{self, GitHub};
 use crate::model::finding::Problem;
 use crate::queue::Queue;
 use crate::reconcile::{Parts, Reconciler, Running, Trouble};
+use crate::registry::Registries;
 use crate::settings::{ServeArgs, Settings};
 use crate::telemetry::{self, metrics::Metrics};
 use crate::transport::{HttpRequest, HttpService, Transport};
@@ -211,6 +212,8 @@ fn parts(settings: &Settings, queue: Queue, metrics: &Metrics) -> Result<(Parts,
         queue,
         worker: Worker::new(program, Limits::default(), at_once),
         mask_secret: mask.into(),
+        registries: Registries::new(settings.registries.clone(), Clock::System, &Transport::Network)
+            .map_err(no_network)?,
         clock: Clock::System,
     };
     Ok((parts, github))

@@ -16,6 +16,7 @@ use crate::git::{Cache, Remotes};
 use crate::github::{Config, GitHub};
 use crate::queue::Queue;
 use crate::reconcile::{Parts, Reconciler};
+use crate::registry::{self, Registries};
 use crate::sandbox::{AppSpec, Options, Sandbox};
 use crate::telemetry::metrics::Metrics;
 use crate::transport::Transport;
@@ -89,6 +90,9 @@ impl Stage {
             private_key: key.clone(),
         };
         let github = GitHub::new(&config, self.clock.clone(), &transport).map_err(failed("the App cannot sign in"))?;
+        // Whatever host an image names, its registry is the sandbox's own: nothing here needs the network.
+        let registries = Registries::new(registry::Config::default(), self.clock.clone(), &self.github.registry());
+        let registries = registries.map_err(failed("the registry does not start"))?;
         let program = std::env::current_exe().map_err(failed("this program cannot find itself"))?;
         let at_once = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let parts = Parts {
@@ -98,6 +102,7 @@ impl Stage {
             queue: queue.clone(),
             worker: Worker::new(program, Limits::default(), at_once),
             mask_secret: Sha256::new().chain_update(b"mask").chain_update(key.expose_secret()).finalize().into(),
+            registries,
             clock: self.clock.clone(),
         };
         let reconciler = Reconciler::start(parts).await.map_err(failed("the bot does not start"))?;

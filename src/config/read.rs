@@ -19,6 +19,7 @@ pub(super) fn pipeline(root: &Node) -> Pipeline {
         apps: named(root, "apps", app),
         environments: named(root, "environments", environment),
         policies: policies(root.get("policies")),
+        registries: texts(root, "registries").iter().filter_map(|text| text.parse().ok()).collect(),
     }
 }
 

@@ -31,6 +31,7 @@ pub(super) fn check(root: &Node, pipeline: &Pipeline, problems: &mut Vec<Problem
     }
     cycles(root, pipeline, problems);
     folders(root, pipeline, problems);
+    repeats("registries", root.list_at(&["registries"]), problems);
     for node in root.list_at(&["policies", "paths"]) {
         if let Some(text) = node.as_str() {
             path_text("policies.paths", text, node, problems);
@@ -60,12 +61,12 @@ fn app<'n>(name: &str, node: &'n Node, images: &mut HashMap<&'n str, String>, pr
             problems.push(problem(image.span.location(), message, help));
         }
     }
+    carriers(name, node, problems);
     for place in node.list_at(&["paths"]) {
         if let Some(text) = place.as_str() {
             path_text(&format!("apps.{name}.paths"), text, place, problems);
         }
     }
-    carriers(name, node, problems);
     for branch in node.list_at(&["release-branches"]) {
         let Some(text) = branch.as_str() else { continue };
         let fixed = text.strip_suffix('*').map_or(text.to_owned(), |start| format!("{start}x"));

@@ -83,6 +83,12 @@ const IMAGE: Format = Format {
     max: 255,
     example: "ghcr.io/acme/shop",
 };
+const REGISTRY: Format = Format {
+    what: "a registry as host or host:port",
+    pattern: "^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*(:[1-9][0-9]{0,4})?$",
+    max: 255,
+    example: "ghcr.io",
+};
 const TAG_TEMPLATE: Format = Format {
     what: "an image tag with `{tag}`, `{version}`, `{semver}`, `{short-sha}` or `{sha}` in it",
     pattern: r"^[A-Za-z0-9_.-]*\{(tag|version|semver|short-sha|sha)\}([A-Za-z0-9_.-]|\{(tag|version|semver|short-sha|sha)\})*$",
@@ -219,6 +225,11 @@ pub(super) const FILE: &[Key] = &[
         "policies",
         Kind::Record(POLICIES),
         "Which policies hold; default: the recommended pack, and the folder `policies`.",
+    ),
+    key(
+        "registries",
+        Kind::List { of: &Kind::Text(&REGISTRY), max: 20 },
+        "The registries in which images are looked up: a promotion waits for its images and pins their digests. Default: none.",
     ),
 ];
 

@@ -137,7 +137,7 @@ pub(super) fn gates(
     })
 }
 
-/// The first moment at which a verdict may change by itself.
+/// The first moment at which a verdict may change by itself, or at which what it rests on is looked at again.
 pub(super) fn earliest(verdict: &Verdict) -> Option<jiff::Timestamp> {
-    verdict.until.into_iter().chain(verdict.because.iter().filter_map(earliest)).min()
+    verdict.until.into_iter().chain(verdict.again).chain(verdict.because.iter().filter_map(earliest)).min()
 }

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 
 use super::versions::{Candidate, QUIET, is_or_follows};
-use super::{approvals, freeze, health, out_of_band, windows};
+use super::{approvals, freeze, health, images, out_of_band, windows};
+use crate::model::finding::VersionChange;
 use crate::model::id::Oid;
 use crate::model::ledger::Entry;
 use crate::model::pipeline::{App, CheckOf, Environment, NamedCheck, ShipsMatch};
@@ -25,6 +26,8 @@ pub(super) struct Entering<'a> {
     pub(super) source: &'a Source,
     /// The version.
     pub(super) candidate: &'a Candidate,
+    /// What the pull request that brings it writes, once there is one.
+    pub(super) change: Option<&'a VersionChange>,
 }
 
 impl Entering<'_> {
@@ -43,7 +46,7 @@ impl Entering<'_> {
 
 /// Every gate of a promotion; `pull` is its pull request, once there is one.
 pub(super) fn all(entering: &Entering<'_>, pull: Option<&Pull>, needs: &mut Vec<Need>) -> Vec<Verdict> {
-    let mut gates = vec![pinned(entering), built(entering, needs)];
+    let mut gates = exists(entering, pull, needs);
     if entering.candidate.is_rollback() {
         gates.push(Verdict::yes(
             "rollback",
@@ -74,8 +77,18 @@ pub(super) fn all(entering: &Entering<'_>, pull: Option<&Pull>, needs: &mut Vec<
     gates
 }
 
+/// Whether there is such a version: its tag stands, it was built, its images are in their registries.
+pub(super) fn exists(entering: &Entering<'_>, pull: Option<&Pull>, needs: &mut Vec<Need>) -> Vec<Verdict> {
+    let mut gates = vec![pinned(entering), built(entering, needs)];
+    // What is not built has no images to look for.
+    if gates.iter().all(|gate| gate.answer == Answer::Yes) {
+        gates.extend(images::resolve(entering, pull, needs).map(|images| images.verdict));
+    }
+    gates
+}
+
 /// The tag still names the commit it named when it first started something.
-pub(super) fn pinned(entering: &Entering<'_>) -> Verdict {
+fn pinned(entering: &Entering<'_>) -> Verdict {
     let candidate = entering.candidate;
     let Some(tag) = &candidate.tag else {
         return Verdict::yes("pinned", format!("commit {}", candidate.commit.short()));
@@ -90,7 +103,7 @@ pub(super) fn pinned(entering: &Entering<'_>) -> Verdict {
 }
 
 /// The version exists: the checks on its source commit have passed.
-pub(super) fn built(entering: &Entering<'_>, needs: &mut Vec<Need>) -> Verdict {
+fn built(entering: &Entering<'_>, needs: &mut Vec<Need>) -> Verdict {
     let (repo, commit) = (entering.source.repo.id, entering.candidate.commit);
     let Some(checks) = entering.snapshot.facts.checks.get(&(repo, commit)) else {
         return unknown(
@@ -165,11 +178,16 @@ fn ships(entering: &Entering<'_>) -> Option<Verdict> {
         (_, None) => Verdict::wait("ships", format!("{upstream} has not held exactly commit {short}"))
             .next(format!("tag the commit that was tested in {upstream}, or promote this one there")),
         (ShipsMatch::Commit, Some(_)) => Verdict::yes("ships", format!("commit {short} was tested in {upstream}")),
-        (ShipsMatch::Digest, Some(_)) => Verdict::no(
-            "ships-digest",
-            "`match: digest` needs a look into the image registry, which this version cannot do",
-        )
-        .next("use `match: commit` in `ships`"),
+        (ShipsMatch::Digest, Some(_)) => match images::unlisted(entering).first() {
+            None => {
+                Verdict::yes("ships", format!("commit {short} was tested in {upstream}; only that very image enters"))
+            }
+            Some(image) => Verdict::no(
+                "ships-digest",
+                format!("`match: digest` needs a look into the registry of {image}, which is not listed"),
+            )
+            .next("list it under `registries`, or use `match: commit` in `ships`"),
+        },
     })
 }
 

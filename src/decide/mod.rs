@@ -15,6 +15,7 @@ mod freeze;
 mod gates;
 mod health;
 pub mod holdings;
+mod images;
 mod merge;
 mod out_of_band;
 mod overrides;

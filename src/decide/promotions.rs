@@ -3,7 +3,7 @@
 use super::draft::Draft;
 use super::gates::{self, Entering};
 use super::versions::{self, Candidate, Cause, Looking};
-use super::{cancelled, first_sight, out_of_band, texts, ways_in};
+use super::{cancelled, first_sight, images, out_of_band, texts, ways_in};
 use crate::model::id::Key;
 use crate::model::ledger::{Entry, TagPin};
 use crate::model::pipeline::{App, Environment, Mode, Pipeline, Via};
@@ -138,6 +138,7 @@ impl Pass<'_> {
             facts: self.facts,
             source: self.source,
             candidate,
+            change: None,
         }
     }
 
@@ -258,15 +259,17 @@ impl Pass<'_> {
             effects.extend(keys.map(|key| Effect::Tell { key, news: news.clone() }));
             return verdict;
         }
-        let mut before =
-            vec![gates::pinned(&self.entering(&candidate)), gates::built(&self.entering(&candidate), needs)];
+        let mut before = gates::exists(&self.entering(&candidate), None, needs);
+        let known = before.len();
         if !candidate.is_rollback() {
             before.extend(gates::holds(&self.entering(&candidate)));
         }
         before.extend(cancelled::gate(&entry, &candidate, &self.environment.name));
         before.extend(self.rejected(&candidate, needs));
+        // What was merged a moment ago may not be known to have come well: a moment more, and the promotion is opened with the truth.
+        before.extend(out_of_band::gate(&self.entering(&candidate), None, needs).filter(|gate| gate.until.is_some()));
         if self.environment.via == Via::Commit {
-            before.extend(gates::all(&self.entering(&candidate), None, needs).into_iter().skip(2));
+            before.extend(gates::all(&self.entering(&candidate), None, needs).into_iter().skip(known));
         }
         let verdict = Verdict::all("entering", headline, before);
         if verdict.answer == Answer::Yes && self.pipeline.mode == Mode::Enforce {
@@ -362,9 +365,11 @@ impl Pass<'_> {
         };
         let Some(base) = self.snapshot.common.repo.tip else { return };
         self.pin(candidate.tag.as_ref(), draft);
+        let entering = self.entering(candidate);
+        let digests = images::resolve(&entering, None, needs).map(|images| images.digests).unwrap_or_default();
         let tags = candidate.image_tags(self.app);
-        let edit = VersionEdit { app: self.app.name.clone(), folder: holdings.folder.clone(), tags };
-        let texts = texts::promotion(&self.entering(candidate), holdings, &changelog);
+        let edit = VersionEdit { app: self.app.name.clone(), folder: holdings.folder.clone(), tags, digests };
+        let texts = texts::promotion(&entering, holdings, &changelog);
         effects.push(match self.environment.via {
             Via::Commit => Effect::Commit { base, edit, message: texts.message },
             Via::PullRequest => Effect::Promote(Box::new(Promotion {

@@ -48,6 +48,7 @@ mod tests {
             apps: (0..apps).map(app).collect(),
             environments: Vec::new(),
             policies: Policies { packs: Vec::new(), paths: Vec::new() },
+            registries: Vec::new(),
         };
         let pipelines = pipeline.apps.iter().map(|app| (RepoId(1), app.name.clone())).collect();
         let repo = Repo {

@@ -118,7 +118,7 @@ fn judge(
             return not_ours(snapshot, (pull, environment), headline, gates);
         }
     };
-    let entering = Entering { snapshot, app, environment, facts, source, candidate: &candidate };
+    let entering = Entering { snapshot, app, environment, facts, source, candidate: &candidate, change: Some(change) };
     let mut because = gates::all(&entering, Some(pull), needs);
     because.extend(foreign_commits(snapshot, pull));
     let headline = format!("{} into {}", candidate.version, environment.name);

@@ -200,6 +200,9 @@ pub struct VersionChange {
     pub app: String,
     /// The new tag (or digest) by image, for all of its images that have one.
     pub tags: BTreeMap<String, String>,
+    /// The new digest by image, for those that are pinned to one.
+    #[serde(default)]
+    pub digests: BTreeMap<String, String>,
 }
 
 /// One environment, before and after a change.

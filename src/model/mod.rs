@@ -3,6 +3,7 @@
 pub mod facts;
 pub mod finding;
 pub mod id;
+pub mod image;
 pub mod ledger;
 pub mod path;
 pub mod pipeline;

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::id::{Oid, RepoName};
+use super::image::RegistryHost;
 use super::path::RepoPath;
 use super::version::Version;
 
@@ -30,6 +31,8 @@ pub struct Pipeline {
     pub environments: Vec<Environment>,
     /// Which policies apply.
     pub policies: Policies,
+    /// The registries in which images are looked up.
+    pub registries: Vec<RegistryHost>,
 }
 
 /// One application: where its versions come from and which images carry them.
@@ -129,6 +132,21 @@ pub const TAG_OF: &str = "tag of ";
 pub const COMMIT_OF: &str = "commit of ";
 
 impl App {
+    /// An application that says nothing but its images, each with the default tag.
+    pub fn of_images(name: &str, images: &[&str]) -> Self {
+        let image = |name: &&str| Image { name: (*name).to_owned(), tag: TagTemplate::Default };
+        App {
+            name: name.to_owned(),
+            source: None,
+            tags: TagPattern("v*".to_owned()),
+            images: images.iter().map(image).collect(),
+            charts: Vec::new(),
+            writes: Vec::new(),
+            release_branches: Vec::new(),
+            paths: Vec::new(),
+        }
+    }
+
     /// What each carrier of the version holds for one: image tags, chart versions, configured fields, the source's tag and commit.
     /// `version` is what the git tag names; `None` on trunk, where there is no tag to fetch.
     pub fn values(&self, version: Option<&str>, commit: &Oid) -> Vec<(String, String)> {
@@ -408,7 +426,7 @@ impl Pipeline {
     /// No environments and no applications: what is followed where no valid configuration is.
     pub fn nothing() -> Self {
         let policies = Policies { packs: Vec::new(), paths: Vec::new() };
-        Self { mode: Mode::Observe, apps: Vec::new(), environments: Vec::new(), policies }
+        Self { mode: Mode::Observe, apps: Vec::new(), environments: Vec::new(), policies, registries: Vec::new() }
     }
 
     /// The application of this name.

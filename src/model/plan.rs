@@ -1,11 +1,13 @@
 //! What to do: verdicts, effects, what must be known first, and when to look again.
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::id::{Key, Oid, RepoId};
+use super::image::{ImageName, ImageRef};
 use super::path::RepoPath;
 use super::snapshot::{MergeMethod, Reaction};
 use super::verdict::Verdict;
@@ -95,6 +97,13 @@ pub enum Need {
         app: String,
         /// The environment.
         environment: String,
+    },
+    /// Whether an image is in its registry, and under which digest.
+    Image {
+        /// The image.
+        image: ImageName,
+        /// Its tag or digest.
+        reference: ImageRef,
     },
 }
 
@@ -224,6 +233,8 @@ pub struct VersionEdit {
     pub folder: RepoPath,
     /// The new tag by image, or by whatever else carries the version.
     pub tags: Vec<(String, String)>,
+    /// The digest by image, for those that are pinned to one.
+    pub digests: BTreeMap<String, String>,
 }
 
 /// What a check run says.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::facts::{Arrival, Health};
 use super::finding::{Evaluation, Location, Problem};
 use super::id::{InstallationId, Oid, RepoId, RepoName};
+use super::image::{ImageName, ImageRef, ImageState};
 use super::ledger::Ledger;
 use super::path::RepoPath;
 use super::pipeline::Pipeline;
@@ -386,6 +387,8 @@ pub struct HeldField {
 pub struct Holding {
     /// The image tags by image.
     pub tags: BTreeMap<String, String>,
+    /// The digests by image, of those that are pinned to one.
+    pub digests: BTreeMap<String, String>,
     /// The version all images agree on: a tag's name, or a full commit for trunk.
     pub version: Option<String>,
     /// The source commit, when the version names one we know.
@@ -519,6 +522,8 @@ pub struct Facts {
     pub between: BTreeMap<(String, String, String), Evaluation>,
     /// The last decisions by (application, environment), newest first.
     pub decisions: BTreeMap<(String, String), Vec<Decided>>,
+    /// What registries say of images.
+    pub images: BTreeMap<(ImageName, ImageRef), ImageState>,
     /// Needs that could not be met, and why.
     pub unmet: BTreeMap<Need, String>,
 }

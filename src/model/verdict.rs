@@ -28,6 +28,9 @@ pub struct Verdict {
     pub next: Option<String>,
     /// When it is expected to change by itself: a wait ends, an opening closes.
     pub until: Option<Timestamp>,
+    /// When to look again although nothing may have changed by then; nobody is shown it.
+    #[serde(skip)]
+    pub again: Option<Timestamp>,
     /// The reasons below this one.
     pub because: Vec<Verdict>,
 }
@@ -35,7 +38,15 @@ pub struct Verdict {
 impl Verdict {
     /// A verdict without reasons below it.
     pub fn new(answer: Answer, code: &str, text: impl Into<String>) -> Self {
-        Self { answer, code: code.to_owned(), text: text.into(), next: None, until: None, because: Vec::new() }
+        Self {
+            answer,
+            code: code.to_owned(),
+            text: text.into(),
+            next: None,
+            until: None,
+            again: None,
+            because: Vec::new(),
+        }
     }
 
     /// Nothing stands in the way.
@@ -64,6 +75,13 @@ impl Verdict {
     #[must_use]
     pub fn until(mut self, until: Timestamp) -> Self {
         self.until = Some(until);
+        self
+    }
+
+    /// Adds when to look again.
+    #[must_use]
+    pub fn again(mut self, at: Timestamp) -> Self {
+        self.again = Some(at);
         self
     }
 

@@ -29,6 +29,7 @@ fn pipeline() -> Pipeline {
             .map(|(name, takes)| environment(name, takes))
             .into(),
         policies: Policies { packs: vec!["recommended".into()], paths: vec!["policies".parse().unwrap()] },
+        registries: Vec::new(),
     }
 }
 

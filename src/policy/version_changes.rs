@@ -18,14 +18,14 @@ pub(super) fn version_changes(
     let here = apps.iter().filter(|app| environment.folder(&app.name).as_ref() == Some(folder));
     here.filter_map(|app| {
         let (before, after) = (held(shelf, base, folder, app), held(shelf, head, folder, app));
-        let tags = after.tags.clone();
-        (before != after && !tags.is_empty()).then(|| VersionChange { app: app.name.clone(), tags })
+        let Held { tags, digests } = after.clone();
+        (before != after && !tags.is_empty()).then(|| VersionChange { app: app.name.clone(), tags, digests })
     })
     .collect()
 }
 
 /// What a folder sets of an application, as far as it sets something: another build under the same tag is another version.
-#[derive(PartialEq)]
+#[derive(Clone, PartialEq)]
 struct Held {
     tags: BTreeMap<String, String>,
     digests: BTreeMap<String, String>,

@@ -177,7 +177,7 @@ impl Reconciler {
                 let new = |(image, tag): &(String, String)| NewVersion {
                     image: image.clone(),
                     tag: tag.clone(),
-                    digest: None,
+                    digest: edit.digests.get(image).cloned(),
                 };
                 let tags: Vec<_> = edit.tags.iter().map(new).collect();
                 Ok(versions::version_edits(&tree, &edit.folder, &app, &tags))

@@ -88,8 +88,8 @@ fn content(effect: &Effect) -> u64 {
         Effect::PutComment { body, .. } | Effect::Reply { body, .. } => body.hash(&mut hasher),
         Effect::Record { files, .. } => files.hash(&mut hasher),
         // On another base it is another promotion: the one before was closed because it conflicted.
-        Effect::Promote(promotion) => (&promotion.edit.tags, promotion.base).hash(&mut hasher),
-        Effect::Commit { edit, base, .. } => (&edit.tags, base).hash(&mut hasher),
+        Effect::Promote(promotion) => (&promotion.edit.tags, &promotion.edit.digests, promotion.base).hash(&mut hasher),
+        Effect::Commit { edit, base, .. } => (&edit.tags, &edit.digests, base).hash(&mut hasher),
         Effect::Wake(_)
         | Effect::Tell { .. }
         | Effect::React { .. }

@@ -134,6 +134,11 @@ impl Reconciler {
                 let found = self.decisions(snapshot, app, environment).await?;
                 snapshot.facts.decisions.insert((app.clone(), environment.clone()), found);
             }
+            // A registry in trouble holds up what waits for its images and nothing else, so every trouble with it is a fact.
+            Need::Image { image, reference } => match self.parts.registries.find(image, reference).await {
+                Ok(state) => drop(snapshot.facts.images.insert((image.clone(), reference.clone()), state)),
+                Err(error) => drop(snapshot.facts.unmet.insert(need.clone(), error.to_string())),
+            },
         }
         Ok(())
     }

@@ -30,6 +30,7 @@ use crate::model::id::Key;
 use crate::model::plan::{Effect, Plan};
 use crate::model::snapshot::{Bot, Snapshot};
 use crate::queue::{Lease, Outcome, Queue, QueueError, Wake};
+use crate::registry::Registries;
 use crate::telemetry::metrics::Metrics;
 use crate::worker::Worker;
 
@@ -62,6 +63,8 @@ pub struct Parts {
     pub worker: Worker,
     /// What masks of secret values are keyed with; derive it from the App's key, so that it outlives a restart.
     pub mask_secret: [u8; 32],
+    /// Where images are looked up.
+    pub registries: Registries,
     /// The time.
     pub clock: Clock,
 }

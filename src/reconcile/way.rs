@@ -295,12 +295,14 @@ fn untagged(environment: &Environment, held: &Holdings) -> Option<Problem> {
     })
 }
 
-/// Adds one older step to a history: equal tags only move the beginning back.
+/// Adds one older step to a history: equal tags only move the beginning back, unless they named another build then.
 fn merge_step(history: &mut Vec<Holding>, by: Oid, at: Timestamp, fields: &[VersionField]) {
-    let tags = versions::tags(fields);
+    let (tags, digests) = (versions::tags(fields), versions::digests(fields));
     match history.last_mut() {
-        Some(newer) if newer.tags == tags => (newer.since, newer.by) = (at, by),
-        _ => history.push(Holding { tags, version: None, commit: None, since: at, by }),
+        Some(newer) if newer.tags == tags && (digests.is_empty() || newer.digests == digests) => {
+            (newer.since, newer.by) = (at, by);
+        }
+        _ => history.push(Holding { tags, digests, version: None, commit: None, since: at, by }),
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::auth::{self, Actor};
 use super::refusal::Refusal;
 use super::smart::{self, GitCall, Service};
-use super::{Sandbox, graphql, page, rest};
+use super::{Sandbox, graphql, page, registry, rest};
 
 /// A REST or GraphQL body: GitHub takes about 40 MB in one commit.
 const BODY: usize = 45 * 1024 * 1024;
@@ -177,6 +177,10 @@ async fn door(State(sandbox): State<Sandbox>, request: Request) -> Response {
         return git(&sandbox, (owner, name), header("authorization").as_deref(), call).await;
     }
     let Ok(bytes) = axum::body::to_bytes(body, BODY).await else { return plain(413, "body too large") };
+    let stale = header("x-sandbox-stale").as_deref() == Some("1");
+    if let ["v2", below @ ..] = segments.as_slice() {
+        return registry::answer(&sandbox, parts.method.as_str(), below, stale);
+    }
     if segments.first() != Some(&"api") {
         let visit = page::Visit {
             method: parts.method.to_string(),
@@ -196,7 +200,7 @@ async fn door(State(sandbox): State<Sandbox>, request: Request) -> Response {
         body: Value::Null,
         accept: header("accept").unwrap_or_default(),
         long_token: header("x-github-stateless-s2s-token").map(|word| word == "enabled"),
-        stale: header("x-sandbox-stale").as_deref() == Some("1"),
+        stale,
     };
     api(&sandbox, call, header("authorization").as_deref(), &bytes)
 }

@@ -17,6 +17,7 @@ mod looks;
 mod page;
 mod people;
 mod refusal;
+mod registry;
 mod rest;
 pub mod seed;
 mod shape;

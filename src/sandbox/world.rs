@@ -16,6 +16,8 @@ pub(crate) struct World {
     pub(crate) installations: BTreeMap<u64, Installation>,
     pub(crate) tokens: BTreeMap<String, Token>,
     pub(crate) deliveries: BTreeMap<u64, Arc<Logged>>,
+    /// Container images by name, without host.
+    pub(crate) images: BTreeMap<String, super::registry::Image>,
     /// Old names, in lower case, of repositories that moved.
     pub(crate) moved: BTreeMap<String, u64>,
 }

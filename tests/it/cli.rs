@@ -83,6 +83,21 @@ fn sound() -> Vec<(&'static str, &'static str)> {
 }
 
 #[test]
+fn check_says_where_a_promotion_writes() {
+    let config = "version: 1\napps: { shop: { images: [acme/shop] } }\nenvironments:\n  dev: { path: env/dev, takes: trunk }\n  stage: { path: env/stage, takes: trunk }\n  prod: { path: env/prod, takes: releases, after: [dev] }\npolicies: { packs: [minimal], paths: [] }\n";
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: { name: shop, namespace: shop }\nspec: { containers: [{ name: shop, image: \"acme/shop:v1.0\" }] }\n";
+    let folder = repository(&[
+        (".github/trunkline.yaml", config),
+        ("env/base/kustomization.yaml", "resources: [pod.yaml]\n"),
+        ("env/base/pod.yaml", pod),
+        ("env/dev/kustomization.yaml", "resources: [../base]\nimages:\n  - name: acme/shop\n    newTag: abcdef0\n"),
+        ("env/stage/pod.yaml", &pod.replace("}] }", "}] } # {\"$imagepolicy\": \"flux-system:shop\"}")),
+        ("env/prod/kustomization.yaml", "resources: [../base]\n"),
+    ]);
+    insta::assert_snapshot!(trunkline(folder.path(), ["check"]).seen(folder.path()), @"");
+}
+
+#[test]
 fn our_own_environments_are_clean() {
     let ran = trunkline(&ourselves(), ["check"]);
     assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);

@@ -403,15 +403,26 @@ async fn any_way_in_is_the_same_way_for_every_kind() {
         told.push_str(&format!("{file}: {}\n{}\n", world.check(number), gates.join("\n")));
     }
     insta::assert_snapshot!(told, @"
-    shop.yaml: success: Touches no environment (0 annotations)
-
-    release.yaml: success: Touches no environment (0 annotations)
-
-    release.yaml: success: Touches no environment (0 annotations)
-
-    source.yaml: success: Touches no environment (0 annotations)
-
-    info.yaml: success: Touches no environment (0 annotations)
+    shop.yaml: in_progress: Waits: soaks for 1h (0 annotations)
+    ### Waits: soaks for 1h
+    - ⏳ v1.0 into prod (`entering`)
+      - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
+    release.yaml: in_progress: Waits: soaks for 1h (1 annotations)
+    ### Waits: soaks for 1h
+    - ⏳ v1.0 into prod (`entering`)
+      - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
+    release.yaml: in_progress: Waits: soaks for 1h (1 annotations)
+    ### Waits: soaks for 1h
+    - ⏳ v1.0 into prod (`entering`)
+      - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
+    source.yaml: in_progress: Waits: soaks for 1h (0 annotations)
+    ### Waits: soaks for 1h
+    - ⏳ v1.0 into prod (`entering`)
+      - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
+    info.yaml: in_progress: Waits: soaks for 1h (0 annotations)
+    ### Waits: soaks for 1h
+    - ⏳ v1.0 into prod (`entering`)
+      - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
     ");
 }
 
@@ -429,10 +440,16 @@ async fn what_flux_writes_is_left_to_it_and_said() {
     let number = desk(&mut world).await;
     say(&mut world, "rob", number, "/trunkline status dev\n/trunkline plan dev").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-33 90d73cb45f895834 -->
+    <!-- trunkline:v1 reply-33 725909df2d7edcd3 -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
-    | `dev` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC | up to date |
+    | `dev` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC | left to Flux |
+
+    This is what would happen now. Nothing was done.
+
+    **`dev`**
+
+    - ✅ this line is written by Flux (`$imagepolicy`), so the version of ghcr.io/acme/shop is left to it (environments/dev/shop.yaml:11:18). **Next:** Remove the marker comment if Trunkline shall set the version.
     ");
     // Flux bumps dev; the way on is ours.
     let bumped = marked.replace("v0.9", &sha[..7]);
@@ -477,20 +494,24 @@ async fn what_cannot_be_written_is_explained_before_it_is_tried() {
     /trunkline plan dev
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-29 6ad98916de5dc65f -->
+    <!-- trunkline:v1 reply-29 cdd7644917bc5e2c -->
     This is what would happen now. Nothing was done.
 
     **`dev`**
 
-    - ⛔ the version of ghcr.io/acme/shop cannot be written: line 11 is an anchor that other fields share, and would change them as well; write its value out where it is used (environments/dev/shop.yaml:11:25) (`no-version-field`). **Next:** Write the name and the version on lines of their own.
+    - ⛔ the version of ghcr.io/acme/shop cannot be written: line 11 is an anchor that other fields share, and would change them as well; write its value out where it is used (environments/dev/shop.yaml:11:25) (`no-version-field`)
 
 
     comment by rob eyes:trunkline[bot] rocket:trunkline[bot]
     /trunkline plan stage
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-36 d0b9cffd0fd81caa -->
-    Nothing would happen: every environment holds what it should.
+    <!-- trunkline:v1 reply-36 db5e18422631aace -->
+    This is what would happen now. Nothing was done.
+
+    **`stage`**
+
+    - ✅ `>=0.9` lets Flux choose the version of ghcr.io/acme/shop, so it is left to Flux (environments/stage/source.yaml:4:70). **Next:** Write one exact version there if Trunkline shall set it.
 
 
     comment by rob eyes:trunkline[bot] rocket:trunkline[bot]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use trunkline::model::path::RepoPath;
-use trunkline::model::pipeline::{App, Image, TagPattern, TagTemplate};
+use trunkline::model::pipeline::{App, Image, TagTemplate};
 use trunkline::model::tree::{EntryKind, MemoryObjects, Tree};
 use trunkline::render::render;
 use trunkline::render::versions::{
@@ -22,17 +22,7 @@ fn path(text: &str) -> RepoPath {
 }
 
 fn app(images: &[&str]) -> App {
-    let image = |name: &&str| Image { name: (*name).to_owned(), tag: TagTemplate::Default };
-    App {
-        name: "app".to_owned(),
-        source: None,
-        tags: TagPattern("v*".to_owned()),
-        images: images.iter().map(image).collect(),
-        charts: Vec::new(),
-        writes: Vec::new(),
-        release_branches: Vec::new(),
-        paths: Vec::new(),
-    }
+    App::of_images("app", images)
 }
 
 fn read(root: &Path, here: &Path, found: &mut Files) {
@@ -77,7 +67,11 @@ fn corpus(name: &str) -> Option<Files> {
 fn write(files: &Files, folder: &RepoPath, app: &App, new: &[NewVersion]) -> Option<usize> {
     let mut objects = MemoryObjects::default();
     let root = objects.add(files.clone());
-    let tree = Tree::new(root, &objects);
+    write_in((files, Tree::new(root, &objects)), folder, app, new)
+}
+
+/// The same, of files that are in a store already.
+fn write_in((files, tree): (&Files, Tree<'_>), folder: &RepoPath, app: &App, new: &[NewVersion]) -> Option<usize> {
     // Why nothing is found takes a render, and is not asked for here.
     if !Shelf::default().look(&tree, folder, app).is_whole() {
         return None;
@@ -219,11 +213,13 @@ fn every_image_of_the_corpus_in_every_folder() {
         let Some(files) = corpus(name) else { return };
         let folders: BTreeSet<RepoPath> =
             files.iter().map(|(path, ..)| path.parent()).filter(|folder| !folder.is_root()).collect();
+        let mut objects = MemoryObjects::default();
+        let root = objects.add(files.clone());
         for image in images(&files) {
             for folder in &folders {
                 for digest in [None, Some(DIGEST.to_owned())] {
                     let new = NewVersion { image: image.clone(), tag: "1.10".to_owned(), digest };
-                    match write(&files, folder, &app(&[&image]), &[new]) {
+                    match write_in((&files, Tree::new(root, &objects)), folder, &app(&[&image]), &[new]) {
                         Some(fields) => written += fields,
                         None => refused += 1,
                     }

@@ -182,6 +182,20 @@ async fn e52_e65_a_label_exempts_only_when_somebody_with_the_right_set_it() {
 }
 
 #[tokio::test]
+async fn e52_whoever_set_the_label_is_found_behind_a_hundred_other_labels() {
+    let mut world = into_dev().await;
+    say(&mut world, "sue", 2, "/freeze dev \"load test\" --except label=hotfix").await;
+    world.github.add_label(ENVIRONMENTS, "sam", 1, "hotfix");
+    for _ in 0..60 {
+        world.github.add_label(ENVIRONMENTS, "ben", 1, "noise");
+        world.github.remove_label(ENVIRONMENTS, "ben", 1, "noise");
+    }
+    world.settle().await;
+    assert!(world.check(1).starts_with("success"), "{}", world.check(1));
+    assert!(gates(&world, 1).contains("exempt, because sam set the label"), "{}", gates(&world, 1));
+}
+
+#[tokio::test]
 async fn a_rollback_passes_a_freeze() {
     let mut world = world().await;
     let (_, number) = in_prod(&mut world).await;

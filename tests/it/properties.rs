@@ -126,6 +126,7 @@ impl Little {
         let by = id(2, self.main);
         let place = self.place(version);
         let holding = Holding {
+            digests: Default::default(),
             tags: BTreeMap::from([(IMAGE.to_owned(), version.to_owned())]),
             version: Some(match place {
                 Some(place) if !self.tags.iter().any(|(tag, _)| tag == version) => id(1, place).to_string(),
@@ -251,7 +252,8 @@ impl Little {
         match need {
             Need::Evaluation { base, head } => {
                 let promotion = self.promotions.iter().find(|promotion| promotion.brief.head == head).unwrap();
-                let change = VersionChange { app: "shop".into(), tags: promotion.tags.clone() };
+                let change =
+                    VersionChange { app: "shop".into(), tags: promotion.tags.clone(), digests: Default::default() };
                 let environment = EnvironmentEvaluation {
                     environment: promotion.environment.clone(),
                     applier: String::new(),

@@ -34,10 +34,11 @@ const DOORS: [(&str, &[&str]); 6] = [
 ];
 
 /// Adapters and who may know them.
-const ADAPTERS: [(&str, &[&str]); 6] = [
+const ADAPTERS: [(&str, &[&str]); 7] = [
     ("github", &["reconcile", "cli"]),
     ("git", &["reconcile", "cli"]),
     ("queue", &["reconcile", "web", "cli", "telemetry"]),
+    ("registry", &["reconcile", "cli", "settings"]),
     ("worker", &["reconcile", "cli"]),
     ("web", &["cli", "settings"]),
     ("sandbox", &["cli"]),

@@ -38,6 +38,7 @@ fn pipeline() -> Pipeline {
         apps: Vec::new(),
         environments: vec![environment("dev", Takes::Trunk), environment("prod", Takes::Releases)],
         policies: Policies { packs: vec!["recommended".into()], paths: vec!["policies".parse().unwrap()] },
+        registries: Vec::new(),
     }
 }
 

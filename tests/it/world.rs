@@ -14,6 +14,7 @@ use trunkline::git;
 use trunkline::github::{Config, GitHub};
 use trunkline::queue::{Due, Queue};
 use trunkline::reconcile::{Parts, Reconciler, Running};
+use trunkline::registry::{self, Registries};
 use trunkline::sandbox::seed::{self, ENVIRONMENTS, SHOP};
 use trunkline::sandbox::{AppSpec, Options, Sandbox};
 use trunkline::telemetry::metrics::Metrics;
@@ -258,6 +259,7 @@ impl World {
             queue: queue.clone(),
             worker: Worker::in_process(),
             mask_secret: [7; 32],
+            registries: Registries::new(registry::Config::default(), self.clock.clone(), &transport).unwrap(),
             clock: self.clock.clone(),
         };
         // A start that meets a fault is tried again, as a supervisor would.
@@ -552,6 +554,7 @@ fn clone(parts: &Parts) -> Parts {
         queue: parts.queue.clone(),
         worker: Worker::in_process(),
         mask_secret: parts.mask_secret,
+        registries: parts.registries.clone(),
         clock: parts.clock.clone(),
     }
 }

@@ -41,10 +41,11 @@ impl Run<'_, '_> {
             Ok(()) => true,
             Err(Outcome::Unknown) => return Outcome::Unknown,
             Err(_) if mine => false,
-            Err(_) => {
+            Err(Outcome::Done(_)) => return Outcome::Done(None),
+            Err(Outcome::Refused(why)) => {
                 let whose: Vec<&str> = entry.holds.iter().map(|hold| hold.by.as_str()).collect();
                 let text =
-                    format!("{} holds it, and you lack the rollback right in {}", whose.join(", "), environment.name);
+                    format!("{} holds it, and you may only lift a hold of your own: {}", whose.join(", "), why.text);
                 return Outcome::Refused(
                     Verdict::no("not-allowed", text)
                         .next("each lifts their own hold; somebody with the rollback right lifts all"),

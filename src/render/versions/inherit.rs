@@ -8,7 +8,7 @@ use crate::manifest::load;
 use crate::manifest::node::{Node, Span};
 use crate::model::finding::Problem;
 use crate::model::path::RepoPath;
-use crate::model::pipeline::{App, Image, TagPattern, TagTemplate};
+use crate::model::pipeline::App;
 use crate::model::tree::Tree;
 
 /// What sets the image's version outside the folder, as fields of the kustomization that an entry can be added to; none when
@@ -22,7 +22,7 @@ pub(super) fn from_base(
     image: &str,
 ) -> Result<Vec<VersionField>, Box<Problem>> {
     let Some(root) = &survey.root else { return Ok(Vec::new()) };
-    let app = only(image);
+    let app = App::of_images("", &[image]);
     let mut found = patched(shelf, (tree, survey), &app);
     for file in &survey.shared {
         if !found.is_empty() {
@@ -55,20 +55,6 @@ pub(super) fn from_base(
         field.left = None;
     }
     Ok(found)
-}
-
-/// An application of this image alone.
-fn only(image: &str) -> App {
-    App {
-        name: String::new(),
-        source: None,
-        tags: TagPattern("v*".to_owned()),
-        images: vec![Image { name: image.to_owned(), tag: TagTemplate::Default }],
-        charts: Vec::new(),
-        writes: Vec::new(),
-        release_branches: Vec::new(),
-        paths: Vec::new(),
-    }
 }
 
 /// What patches set that stand as text inside the folder's kustomizations.

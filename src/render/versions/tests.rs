@@ -1,5 +1,4 @@
 use super::*;
-use crate::model::pipeline::{Image, TagPattern, TagTemplate};
 use crate::model::tree::MemoryObjects;
 
 const WEB: &str = "ghcr.io/acme/web";
@@ -11,17 +10,7 @@ fn path(text: &str) -> RepoPath {
 
 /// An application of these images.
 pub(super) fn app(images: &[&str]) -> App {
-    let image = |name: &&str| Image { name: (*name).to_owned(), tag: TagTemplate::Default };
-    App {
-        name: "shop".to_owned(),
-        source: None,
-        tags: TagPattern("v*".to_owned()),
-        images: images.iter().map(image).collect(),
-        charts: Vec::new(),
-        writes: Vec::new(),
-        release_branches: Vec::new(),
-        paths: Vec::new(),
-    }
+    App::of_images("shop", images)
 }
 
 /// A repository with a base and an overlay `env/prod`.
