@@ -182,7 +182,16 @@ fn questions_and_what_ends_a_promotion() {
 /trunkline validate
 /trunkline history
 /trunkline history prod --app=shop
-"#), @"");
+"#), @r#"
+    2: Plan { environment: Some("prod"), version: Some("v1.2") }
+    3: Diff { from: "stage", to: "prod" } app=shop
+    4: Cancel { environment: None }
+    5: Cancel { environment: Some("prod") }
+    6: Resync
+    7: Validate
+    8: History { environment: None }
+    9: History { environment: Some("prod") } app=shop
+    "#);
     insta::assert_snapshot!(told(r#"
 /trunkline plan prod v1.2 now
 /trunkline diff stage
@@ -193,7 +202,16 @@ fn questions_and_what_ends_a_promotion() {
 /trunkline histroy
 /trunkline resynch
 /cancel
-"#), @"");
+"#), @r#"
+    2: wrong: `now` is one word too many (usage: plan [env] [version] [--app name])
+    3: wrong: the second environment is missing (usage: diff <env> <env> [--app name])
+    4: wrong: the environment is missing (usage: diff <env> <env> [--app name])
+    5: wrong: `prod` is one word too many (usage: validate)
+    6: wrong: `because` is one word too many (usage: cancel [env] [--app name])
+    7: unknown "cancle", perhaps Some("cancel")
+    8: unknown "histroy", perhaps Some("history")
+    9: unknown "resynch", perhaps Some("resync")
+    "#);
 }
 
 #[test]

@@ -84,83 +84,84 @@ fn the_designs_example_is_right() {
     let names: Vec<&str> = pipeline.environments.iter().map(|env| env.name.as_str()).collect();
     assert_eq!(names, ["dev", "stage", "prod"]);
     insta::assert_debug_snapshot!(pipeline.environment("prod").unwrap(), @r#"
-Environment {
-    name: "prod",
-    path: "environments/prod",
-    takes: Releases,
-    via: PullRequest,
-    merge: Manual,
-    after: [
-        "stage",
-    ],
-    ships: Some(
-        Ships {
-            tested_in: "stage",
-            matches: Digest,
-        },
-    ),
-    soak: Some(
-        86400s,
-    ),
-    approvals: Some(
-        Approvals {
-            teams: [
+    Environment {
+        name: "prod",
+        path: "environments/prod",
+        takes: Releases,
+        via: PullRequest,
+        merge: Manual,
+        on_newer: Supersede,
+        after: [
+            "stage",
+        ],
+        ships: Some(
+            Ships {
+                tested_in: "stage",
+                matches: Digest,
+            },
+        ),
+        soak: Some(
+            86400s,
+        ),
+        approvals: Some(
+            Approvals {
+                teams: [
+                    "acme/sre",
+                ],
+                min: 1,
+                four_eyes: true,
+            },
+        ),
+        windows: Some(
+            Windows {
+                timezone: "Europe/Berlin",
+                allow: [
+                    Window {
+                        cron: "0 9 * * 1-4",
+                        length: 25200s,
+                    },
+                ],
+                exclude: [
+                    Exclusion {
+                        from: 2026-12-20,
+                        to: 2027-01-02,
+                        reason: "holidays",
+                    },
+                ],
+            },
+        ),
+        health: Some(
+            Health {
+                timeout: 1200s,
+                unknown: Wait,
+            },
+        ),
+        checks: [
+            NamedCheck {
+                name: "e2e",
+                of: Source,
+                app: Some(
+                    "github-actions",
+                ),
+            },
+        ],
+        rights: Rights {
+            promote: [
+                "acme/release",
+            ],
+            rollback: [
                 "acme/sre",
             ],
-            min: 1,
-            four_eyes: true,
-        },
-    ),
-    windows: Some(
-        Windows {
-            timezone: "Europe/Berlin",
-            allow: [
-                Window {
-                    cron: "0 9 * * 1-4",
-                    length: 25200s,
-                },
+            freeze: [
+                "acme/sre",
             ],
-            exclude: [
-                Exclusion {
-                    from: 2026-12-20,
-                    to: 2027-01-02,
-                    reason: "holidays",
-                },
+            bypass: [
+                "acme/sre-leads",
             ],
         },
-    ),
-    health: Some(
-        Health {
-            timeout: 1200s,
-            unknown: Wait,
-        },
-    ),
-    checks: [
-        NamedCheck {
-            name: "e2e",
-            of: Source,
-            app: Some(
-                "github-actions",
-            ),
-        },
-    ],
-    rights: Rights {
-        promote: [
-            "acme/release",
-        ],
-        rollback: [
-            "acme/sre",
-        ],
-        freeze: [
-            "acme/sre",
-        ],
-        bypass: [
-            "acme/sre-leads",
-        ],
-    },
-    url: None,
-}
-"#);
+        url: None,
+    }
+    "#);
 }
 
 #[test]
@@ -320,7 +321,24 @@ apps:
       - { file: c.yaml, field: spec.x, value: "oci://ghcr.io/a/b:{semver}" }
 environments: { dev: { path: dev, takes: trunk } }
 "#;
-    insta::assert_snapshot!(problems(text), @"");
+    insta::assert_snapshot!(problems(text), @"
+    4:12: `apps.nothing` has no `images`
+        help: Add `images: [ghcr.io/acme/shop]`. The images that carry the version, as Kustomize or the pod spec names them; where a chart or another field carries it, add `charts` or `writes`.
+    7:59: `apps.shop.charts` names `shop` twice
+        help: Once is enough.
+    9:68: `apps.shop.writes[0].image` names `ghcr.io/acme/shp`, which is no image of `shop`
+        help: Did you mean `ghcr.io/acme/shop`?
+    10:17: `apps.shop.writes[1].file` is `../release.yaml`, which leads out of the repository
+        help: Write a folder relative to the repository's root, without `..`.
+    11:126: `apps.shop.writes[2]` has an `image` and a `value`
+        help: An image says itself what its tag is, with `tag` in `images`; remove one of the two.
+    12:32: `apps.shop.writes[3].field` should be the way to a field: keys with dots between, `[name=web]` for an item of a list, but is `spec..x`
+        help: For example `spec.values.image.tag`.
+    12:48: `apps.shop.writes[3].value` should be text with `{tag}`, `{version}`, `{semver}`, `{short-sha}` or `{sha}` in it, but is `fixed`
+        help: For example `{version}`.
+    14:9: `apps.shop.writes[5]` is the same field as one above it
+        help: A field holds one value; remove one of the two.
+    ");
     let good = "version: 1\napps: { shop: { charts: [shop], writes: [{ file: x/r.yaml, field: spec.x }] } }\nenvironments: { dev: { path: dev, takes: trunk } }\n";
     let shop = parsed(good).pipeline.unwrap().apps.remove(0);
     let commit = "0123456789abcdef0123456789abcdef01234567".parse().unwrap();

@@ -20,7 +20,8 @@ const MAX_CARRIED: usize = 3;
 pub(super) fn gate(entering: &Entering<'_>, wanted: &Approvals, pull: Option<&Pull>, needs: &mut Vec<Need>) -> Verdict {
     let from = if wanted.teams.is_empty() { "people who may write here".to_owned() } else { wanted.teams.join(" or ") };
     let Some(pull) = pull else {
-        return Verdict::wait("approvals", format!("needs {} from {from}", plural(wanted.min, "approval")));
+        return Verdict::wait("approvals", format!("needs {} from {from}", plural(wanted.min, "approval")))
+            .next(format!("{from} reviews the pull request once it is open"));
     };
     let (involved, strict) = if wanted.four_eyes && !entering.candidate.is_rollback() {
         match involved(entering, pull, needs) {

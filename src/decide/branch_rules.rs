@@ -21,13 +21,7 @@ pub(super) fn gate(snapshot: &Snapshot, pull: &PullBrief, needs: &mut Vec<Need>)
     let base = &pull.base;
     let Some(merging) = snapshot.facts.merging.get(&pull.number) else {
         let need = Need::Merging { number: pull.number, base: base.clone(), head: pull.head };
-        return Some(match snapshot.facts.unmet.get(&need) {
-            Some(why) => Verdict::wait("branch-rules", format!("what GitHub asks of merges cannot be read: {why}")),
-            None => {
-                needs.push(need);
-                Verdict::wait("branch-rules", "looking up what GitHub asks of merges")
-            }
-        });
+        return Some(super::gates::unknown(snapshot, needs, need, "branch-rules", "what GitHub asks of merges"));
     };
     let rules = &merging.rules;
     let asking = Asking { snapshot, pull, merging };
@@ -232,6 +226,7 @@ impl Asking<'_> {
             }
             Some(CheckState::Pending) => {
                 Verdict::wait("required-check", format!("{name}{app}, which GitHub requires, still runs on {head}"))
+                    .next("it goes on by itself once that check reports success here")
             }
             None => {
                 let text = format!("{name}{app}, which GitHub requires, has not reported on {head}");

@@ -252,10 +252,11 @@ impl Look<'_, '_> {
         let need = Need::Image { image: name.clone(), reference };
         let Some(why) = snapshot.facts.unmet.get(&need) else {
             self.needs.push(need);
-            return Err(Verdict::wait("image", format!("looking up the image {label}")));
+            return Err(Verdict::wait("image", format!("looking up the image {label}")).next("it goes on by itself"));
         };
         let text = format!("the image {label} cannot be looked up: {why}");
-        Err(Verdict::wait(UNREADABLE, text).again(snapshot.common.now + ASK_AGAIN))
+        let next = "it is asked again by itself; if this stays, let the registry be read from here";
+        Err(Verdict::wait(UNREADABLE, text).next(next).again(snapshot.common.now + ASK_AGAIN))
     }
 
     /// An image that is not there: a matter of minutes at first, and of people later.

@@ -16,6 +16,9 @@ const UNKNOWN_FOR: SignedDuration = SignedDuration::from_secs(10);
 /// What landed is compared while somebody may still do something about it at once; later, the next promotion shows it.
 const LANDED_LATELY: SignedDuration = SignedDuration::from_hours(1);
 
+/// What ends the wait of a branch that lacks what is new.
+const TURN: &str = "it goes on by itself, one promotion after the other";
+
 /// Plans the merge of one of our promotions.
 pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, pipeline: &Pipeline, plan: &mut Plan) {
     let Some(pull) = &subject.pull else { return };
@@ -114,7 +117,8 @@ impl AtGitHub<'_> {
             Some(true) => Ok(()),
             None => {
                 plan.look_again(now + UNKNOWN_FOR);
-                Err(Verdict::wait("mergeable", "GitHub has not worked out yet whether it merges"))
+                Err(Verdict::wait("mergeable", "GitHub has not worked out yet whether it merges")
+                    .next("it goes on by itself a moment later"))
             }
             Some(false) => {
                 let text = format!("GitHub cannot merge it into {} cleanly", self.pull.brief.base);
@@ -130,7 +134,7 @@ impl AtGitHub<'_> {
         let text = format!("it lacks what is new on {base}");
         let Some(line) = self.snapshot.facts.turns.get(base) else {
             super::ask(self.snapshot, plan, Need::Turn(base.clone()));
-            return Verdict::wait("turn", text);
+            return Verdict::wait("turn", text).next(TURN);
         };
         let next =
             line.iter().filter(|one| one.ready && !one.conflicts).min_by_key(|one| (self.is_manual(one), one.number));
@@ -138,13 +142,13 @@ impl AtGitHub<'_> {
             // The listing may lag: whoever is not in it yet waits for the next look.
             None => {
                 plan.look_again(self.snapshot.common.now + UNKNOWN_FOR);
-                Verdict::wait("turn", text)
+                Verdict::wait("turn", text).next(TURN)
             }
             Some(next) if next.number == brief.number => {
                 plan.effects.push(Effect::UpdateBranch { number: brief.number, head: brief.head });
-                Verdict::wait("turn", format!("{text}, and is brought up to date now"))
+                Verdict::wait("turn", format!("{text}, and is brought up to date now")).next(TURN)
             }
-            Some(next) => Verdict::wait("turn", format!("{text}; #{} is next", next.number)),
+            Some(next) => Verdict::wait("turn", format!("{text}; #{} is next", next.number)).next(TURN),
         }
     }
 

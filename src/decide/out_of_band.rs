@@ -103,7 +103,7 @@ fn came(
             false => format!("looking up how commit {} came here", now.by.short()),
         };
         needs.append(&mut plan.needs);
-        return Came::Unknown(Verdict::wait(CODE, text));
+        return Came::Unknown(Verdict::wait(CODE, text).next("it goes on once GitHub tells"));
     };
     let Some(pull) = &arrival.pull else {
         let settled = now.since + LAG;

@@ -264,3 +264,19 @@ pub(super) fn which_promotion(pipeline: &Pipeline) -> Verdict {
     Verdict::no("which-promotion", "this is no promotion of Trunkline's")
         .next(format!("name the environment: `/trunkline cancel <env>`, one of {}", names.join(", ")))
 }
+
+/// A file of the ledger that cannot be read.
+pub(super) fn unreadable_ledger(problem: &str) -> Verdict {
+    Verdict::no("ledger-broken", format!("the ledger cannot be read: {problem}"))
+        .next("revert the last change to that file on the ledger branch")
+}
+
+/// Somebody else may do this.
+pub(super) fn not_allowed(why: String) -> Verdict {
+    Verdict::no("not-allowed", why).next("ask somebody who may; `/trunkline help` lists who may do what here")
+}
+
+/// A pull request that conflicts with its base.
+pub(super) fn conflict(why: &str) -> Verdict {
+    Verdict::no("conflict", why).next("merge or rebase the base branch into this one, and resolve it")
+}

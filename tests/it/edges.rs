@@ -45,8 +45,8 @@ async fn e8_an_annotated_tag_names_its_commit() {
     let object = world.github.create_tag(SHOP, "v1.0", &sha, "ann", true);
     assert_ne!(object, sha);
     world.settle().await;
-    let body = world.body(world.newest_pull());
-    assert!(body.contains("was tested in stage"), "{body}");
+    let comment = world.first_said(world.newest_pull());
+    assert!(comment.contains("was tested in stage"), "{comment}");
 }
 
 #[tokio::test]
@@ -57,8 +57,8 @@ async fn e9_a_branch_with_the_name_of_a_tag_is_not_the_tag() {
     world.settle().await;
     assert!(titles(&world).iter().all(|title| !title.contains("v1.0 ")), "a branch is no version");
     tag(&mut world, "v1.0", &sha).await;
-    let body = world.body(world.newest_pull());
-    assert!(body.contains("was tested in stage"), "{body}");
+    let comment = world.first_said(world.newest_pull());
+    assert!(comment.contains("was tested in stage"), "{comment}");
 }
 
 #[tokio::test]

@@ -42,7 +42,7 @@ async fn a_merge_to_trunk_reaches_dev() {
     merge_to_trunk(&mut world, "Sell more").await;
     insta::assert_snapshot!(world.brief(), @r#"
     acme/environments
-      refs/heads/main 29b0146359 signed
+      refs/heads/main 1cb510325a signed
       refs/heads/trunkline-ledger 0e61217bf3 signed
       refs/heads/trunkline/dev/shop/1123e8d 8c7fba9a73 signed
       ledger dev/shop.yaml
@@ -64,7 +64,7 @@ async fn a_merge_to_trunk_reaches_dev() {
         body:
         comment by trunkline[bot]
       check 8c7fba9a73 trunkline/trunkline: success "No new findings in dev"
-      deployment d92f3b680d to dev: success
+      deployment 1cb510325a to dev: success
     acme/shop
       refs/heads/main 1123e8de86
       refs/tags/v0.9 68113e662d
@@ -85,7 +85,7 @@ async fn nothing_promotes_before_it_exists() {
     let number = desk(&mut world).await;
     say(&mut world, "rob", number, "/trunkline plan dev").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-33 f428b75b70598915 -->
+    <!-- trunkline:v1 reply-33 5b9a84b4bd3fcee3 -->
     This is what would happen now. Nothing was done.
 
     **`dev`**
@@ -94,7 +94,11 @@ async fn nothing_promotes_before_it_exists() {
       - ✅ commit 4993ce1
       - ⛔ build failed on 4993ce1 (`build-failed`). **Next:** fix the build, or re-run it
 
-    It would come as a pull request that Trunkline merges once every gate is open. It writes in `environments/dev`: `shop-frontend` `v0.9` → `4993ce1` · `shop-backend` `v0.9` → `4993ce1`
+    It would come as a pull request that Trunkline merges once every gate is open.
+
+    `shop-frontend` `v0.9` → `4993ce1` · `shop-backend` `v0.9` → `4993ce1`
+
+    Writes `environments/dev/kustomization.yaml` lines 9, 11.
     ");
 }
 
@@ -106,12 +110,14 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
     let number = world.newest_pull();
     insta::assert_snapshot!(world.body(number), @"
     body:
-    <!-- trunkline:v1 promotion 991a09360652a472 -->
+    <!-- trunkline:v1 promotion a8ebbb3472a71dfd -->
     Brings `shop` in `prod` from `v0.9` ([`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a)) to **`v1.0` ([`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc))**. ann pushed the tag v1.0.
 
     | Images |
     |:--|
     | `shop-frontend` `v0.9` → `v1.0` · `shop-backend` `v0.9` → `v1.0` |
+
+    Writes `environments/prod/kustomization.yaml` lines 10, 12.
 
     ### What is new
 
@@ -153,7 +159,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/168420a5977f18ca303996b63607f73102c5e5c7/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/2e4add29c71ffabc1ccf756f836b8ce8c7de7a1b/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -171,7 +177,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/168420a5977f18ca303996b63607f73102c5e5c7/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/2e4add29c71ffabc1ccf756f836b8ce8c7de7a1b/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -189,7 +195,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
 
     </details>
 
-    <sub>Checked at [`168420a`](http://github.test/acme/environments/commit/168420a5977f18ca303996b63607f73102c5e5c7); a later commit with the same result changes nothing here. You can say `/trunkline cancel`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`2e4add2`](http://github.test/acme/environments/commit/2e4add29c71ffabc1ccf756f836b8ce8c7de7a1b); a later commit with the same result changes nothing here. You can say `/trunkline cancel`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     "#);
     world.advance(HOUR).await;
     insta::assert_snapshot!(world.check(number), @"in_progress: Waits: 0 of 1 approval from acme/sre (0 annotations)");
@@ -242,7 +248,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/168420a5977f18ca303996b63607f73102c5e5c7/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/2e4add29c71ffabc1ccf756f836b8ce8c7de7a1b/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -260,7 +266,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/168420a5977f18ca303996b63607f73102c5e5c7/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/2e4add29c71ffabc1ccf756f836b8ce8c7de7a1b/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -278,7 +284,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
 
     </details>
 
-    <sub>Checked at [`168420a`](http://github.test/acme/environments/commit/168420a5977f18ca303996b63607f73102c5e5c7); a later commit with the same result changes nothing here. You can say `/trunkline cancel`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`2e4add2`](http://github.test/acme/environments/commit/2e4add29c71ffabc1ccf756f836b8ce8c7de7a1b); a later commit with the same result changes nothing here. You can say `/trunkline cancel`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     "#);
     assert!(world.check(number).contains("success"), "{}", world.check(number));
     // `merge: manual`: the button stays with a person.
@@ -325,7 +331,7 @@ async fn e22_a_closed_promotion_is_remembered_until_somebody_asks_again() {
     assert_eq!(world.newest_pull(), number);
     say(&mut world, "rob", number, "/trunkline status prod").await;
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 reply-89 458a9e42e405f2af -->
+    <!-- trunkline:v1 reply-90 0304eb3b600cfc51 -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC | ⛔ `rejected`, `soak`, `approvals` |
@@ -338,7 +344,7 @@ async fn e22_a_closed_promotion_is_remembered_until_somebody_asks_again() {
       - ✅ stage has held this commit since 2026-11-02 09:00 UTC
       - ✅ commit 1123e8d was tested in stage
       - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
-      - ⏳ needs 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews the pull request once it is open
+      - ⏳ needs 1 approval from acme/sre (`approvals`)
       - ⛔ sam closed \#3, so v1.0 is rejected (`rejected`). **Next:** comment `/promote prod v1.0` to ask for it again
     ");
     world.advance(HOUR).await;
@@ -368,7 +374,7 @@ async fn e7_a_moved_tag_blocks_and_a_deleted_one_cancels() {
     let desk = desk(&mut world).await;
     say(&mut world, "rob", desk, "/trunkline status prod").await;
     insta::assert_snapshot!(world.said(desk), @"
-    <!-- trunkline:v1 reply-90 862bdbc756698c1f -->
+    <!-- trunkline:v1 reply-91 0bd077a796b6ad7d -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC | ⛔ `tag-moved`, `soak`, `approvals` |
@@ -381,7 +387,7 @@ async fn e7_a_moved_tag_blocks_and_a_deleted_one_cancels() {
       - ✅ stage has held this commit since 2026-11-02 09:00 UTC
       - ✅ commit 68113e6 was tested in stage
       - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
-      - ⏳ needs 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews the pull request once it is open
+      - ⏳ needs 1 approval from acme/sre (`approvals`)
     ");
     world.github.delete_tag(SHOP, "v1.0", "ann");
     world.settle().await;
@@ -467,7 +473,7 @@ async fn observing_says_and_writes_no_promotion() {
       check 68113e662d github-actions/build: success
     "#);
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-29 c61d6febcffdb00c -->
+    <!-- trunkline:v1 reply-29 8bdb68339e190dbd -->
     This is what would happen now. Nothing was done.
 
     **`dev`**
@@ -476,7 +482,11 @@ async fn observing_says_and_writes_no_promotion() {
       - ✅ commit 1123e8d
       - ✅ the checks on 1123e8d have passed
 
-    It would come as a pull request that Trunkline merges once every gate is open. It writes in `environments/dev`: `shop-frontend` `v0.9` → `1123e8d` · `shop-backend` `v0.9` → `1123e8d`
+    It would come as a pull request that Trunkline merges once every gate is open.
+
+    `shop-frontend` `v0.9` → `1123e8d` · `shop-backend` `v0.9` → `1123e8d`
+
+    Writes `environments/dev/kustomization.yaml` lines 9, 11.
 
     - ⛔ this repository is in `mode: observe`, so nothing is written (`observing`). **Next:** set `mode: enforce` in `.github/trunkline.yaml`
     ");
@@ -609,7 +619,7 @@ async fn any_way_in_meets_the_same_gates() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/d0b7865a116bfd0f8aac98f82c5fc6e1503d25bc/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/ae0b8cda0e9930086fea3dfd1022075c495742af/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -627,7 +637,7 @@ async fn any_way_in_meets_the_same_gates() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/d0b7865a116bfd0f8aac98f82c5fc6e1503d25bc/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/ae0b8cda0e9930086fea3dfd1022075c495742af/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -645,7 +655,7 @@ async fn any_way_in_meets_the_same_gates() {
 
     </details>
 
-    <sub>Checked at [`d0b7865`](http://github.test/acme/environments/commit/d0b7865a116bfd0f8aac98f82c5fc6e1503d25bc); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`ae0b8cd`](http://github.test/acme/environments/commit/ae0b8cda0e9930086fea3dfd1022075c495742af); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
 }
 
@@ -730,7 +740,7 @@ async fn commands_help_status_and_plan_are_answered() {
     /trunkline help
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-104 ea92b45437cc095e -->
+    <!-- trunkline:v1 reply-106 fde202c25abe663e -->
     | Command | What it does | Who may | You |
     |:--|:--|:--|:--|
     | `/trunkline help [verb]` | lists the commands | readers | yes |
@@ -741,6 +751,10 @@ async fn commands_help_status_and_plan_are_answered() {
     | `/trunkline rollback <env> [version] [--app name] [--sha commit]` | opens a pull request with the last version that passed there, and holds the environment | the environment's `rollback` teams | no |
     | `/trunkline hold <env> [reason] [--app name]` | stops promotions into an environment until somebody lifts the hold | triage and up | no |
     | `/trunkline unhold <env> [--app name]` | lifts a hold | triage and up | no |
+    | `/trunkline freeze <env\|all> [for 4h \| until 2026-12-01T08:00] "reason" [--except label=name]` | lets nothing into an environment until then (UTC) or until somebody lifts it; rollbacks pass, and so does a pull request on which one of those teams set the label | the environment's `freeze` teams | no |
+    | `/trunkline unfreeze <env\|all>` | lifts every freeze of an environment | the environment's `freeze` teams | no |
+    | `/trunkline skip-soak <env> "reason" [--app name] [--sha commit]` | lets the version that wants in, and no other, enter without its soak | the environment's `bypass` teams | no |
+    | `/trunkline override <rule> "reason" [--sha commit], or: override cancel <rule>` | accepts the new errors of a rule, or the `gates` of a pull request that is no promotion, for its newest commit only | the environment's `bypass` teams | no |
     | `/trunkline retry [--sha commit]` | looks at this pull request again | writers | no |
     | `/trunkline cancel [env] [--app name]` | closes the open promotion, this one or that into the environment, and rejects its version | writers, or the environment's `promote` teams where listed | no |
     | `/trunkline resync` | reads tags, pull requests and checks anew, for all applications here | writers | no |
@@ -806,10 +820,10 @@ async fn a_hold_stops_promotions_until_it_is_lifted() {
     ");
     say(&mut world, "ben", number, "/trunkline unhold dev").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-46 4588f1e75f65b8b3 -->
+    <!-- trunkline:v1 reply-46 3ed572131a3b9b81 -->
     > `/trunkline unhold dev`
 
-    - ⛔ no team has the rollback right in dev; list one under `rights` (`not-allowed`). **Next:** ask somebody who may; `/trunkline help` lists who may do what here
+    - ⛔ ann holds it, and you may only lift a hold of your own: no team has the rollback right in dev; list one under `rights` (`not-allowed`). **Next:** each lifts their own hold; somebody with the rollback right lifts all
     ");
     say(&mut world, "ann", number, "/trunkline unhold dev").await;
     insta::assert_snapshot!(world.pulls().join("\n"), @r#"#2 merged: "Promote shop 1123e8d to dev", by trunkline[bot]"#);
@@ -822,7 +836,7 @@ async fn e24_a_rollback_goes_back_and_holds() {
     let number = desk(&mut world).await;
     say(&mut world, "ann", number, "/rollback prod").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-104 fcccdd9c4b2d20f1 -->
+    <!-- trunkline:v1 reply-106 fcccdd9c4b2d20f1 -->
     > `/rollback prod`
 
     - ⛔ it needs a member of acme/sre (`not-allowed`). **Next:** ask somebody who may; `/trunkline help` lists who may do what here
@@ -831,12 +845,14 @@ async fn e24_a_rollback_goes_back_and_holds() {
     let back = world.newest_pull();
     insta::assert_snapshot!(world.body(back), @r"
     body:
-    <!-- trunkline:v1 promotion ace51313746afef3 -->
-    Takes `shop` in `prod` from `v1.0` ([`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc)) back to **`v0.9` ([`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a))**, which passed here before, and holds it there. sam asked to go back: http://github.test/acme/environments/issues/4\#issuecomment-110
+    <!-- trunkline:v1 promotion a70b342f578473e8 -->
+    Takes `shop` in `prod` from `v1.0` ([`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc)) back to **`v0.9` ([`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a))**, which passed here before, and holds it there. sam asked to go back: http://github.test/acme/environments/issues/4\#issuecomment-112
 
     | Images |
     |:--|
     | `shop-frontend` `v1.0` → `v0.9` · `shop-backend` `v1.0` → `v0.9` |
+
+    Writes `environments/prod/kustomization.yaml` lines 10, 12.
 
     ---
     What it waits for stands in the comment below, which is kept up to date. Closing this pull request rejects `v0.9` for `prod` until a newer version comes; `/trunkline hold prod` stops everything here.
@@ -853,7 +869,7 @@ async fn e24_a_rollback_goes_back_and_holds() {
     /rollback prod
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-104 fcccdd9c4b2d20f1 -->
+    <!-- trunkline:v1 reply-106 fcccdd9c4b2d20f1 -->
     > `/rollback prod`
 
     - ⛔ it needs a member of acme/sre (`not-allowed`). **Next:** ask somebody who may; `/trunkline help` lists who may do what here
@@ -866,7 +882,7 @@ async fn e24_a_rollback_goes_back_and_holds() {
     /trunkline status prod
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-142 68ce53d56c63c0a2 -->
+    <!-- trunkline:v1 reply-144 064ad200c7eb99e3 -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 10:00 UTC | ⛔ `rejected`, `held`, `approvals` |
@@ -880,7 +896,7 @@ async fn e24_a_rollback_goes_back_and_holds() {
       - ✅ commit 1123e8d was tested in stage
       - ✅ soaked for 1h
       - ⏳ held by sam since 2026-11-02 10:00 UTC: rollback to v0.9 (`held`). **Next:** sam or somebody with the rollback right comments `/trunkline unhold prod`
-      - ⏳ needs 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews the pull request once it is open
+      - ⏳ needs 1 approval from acme/sre (`approvals`)
       - ⛔ v1.0 entered with \#3 and was replaced since (`rejected`). **Next:** comment `/promote prod v1.0` to ask for it again
     ");
     insta::assert_snapshot!(world.pulls().join("\n"), @r#"

@@ -405,24 +405,24 @@ async fn any_way_in_is_the_same_way_for_every_kind() {
     insta::assert_snapshot!(told, @"
     shop.yaml: in_progress: Waits: soaks for 1h (0 annotations)
     ### Waits: soaks for 1h
-    - ⏳ v1.0 into prod (`entering`)
-      - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
+    #### Gates: v1.0 into prod
+    - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
     release.yaml: in_progress: Waits: soaks for 1h (1 annotations)
     ### Waits: soaks for 1h
-    - ⏳ v1.0 into prod (`entering`)
-      - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
+    #### Gates: v1.0 into prod
+    - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
     release.yaml: in_progress: Waits: soaks for 1h (1 annotations)
     ### Waits: soaks for 1h
-    - ⏳ v1.0 into prod (`entering`)
-      - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
+    #### Gates: v1.0 into prod
+    - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
     source.yaml: in_progress: Waits: soaks for 1h (0 annotations)
     ### Waits: soaks for 1h
-    - ⏳ v1.0 into prod (`entering`)
-      - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
+    #### Gates: v1.0 into prod
+    - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
     info.yaml: in_progress: Waits: soaks for 1h (0 annotations)
     ### Waits: soaks for 1h
-    - ⏳ v1.0 into prod (`entering`)
-      - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
+    #### Gates: v1.0 into prod
+    - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
     ");
 }
 
@@ -440,10 +440,14 @@ async fn what_flux_writes_is_left_to_it_and_said() {
     let number = desk(&mut world).await;
     say(&mut world, "rob", number, "/trunkline status dev\n/trunkline plan dev").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-33 725909df2d7edcd3 -->
+    <!-- trunkline:v1 reply-33 731c0ec64145342c -->
+    > `/trunkline status dev`
+
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `dev` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC | left to Flux |
+
+    > `/trunkline plan dev`
 
     This is what would happen now. Nothing was done.
 
@@ -494,12 +498,12 @@ async fn what_cannot_be_written_is_explained_before_it_is_tried() {
     /trunkline plan dev
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-29 cdd7644917bc5e2c -->
+    <!-- trunkline:v1 reply-29 a1055c556d63b6b7 -->
     This is what would happen now. Nothing was done.
 
     **`dev`**
 
-    - ⛔ the version of ghcr.io/acme/shop cannot be written: line 11 is an anchor that other fields share, and would change them as well; write its value out where it is used (environments/dev/shop.yaml:11:25) (`no-version-field`)
+    - ⛔ the version of ghcr.io/acme/shop cannot be written: line 11 is an anchor that other fields share, and would change them as well; write its value out where it is used (environments/dev/shop.yaml:11:25) (`no-version-field`). **Next:** write the version where Trunkline finds it: `trunkline check` shows where
 
 
     comment by rob eyes:trunkline[bot] rocket:trunkline[bot]

@@ -56,23 +56,22 @@ async fn e51_a_freeze_shows_on_open_promotions_in_one_pass_and_never_fails_a_che
     ");
     insta::assert_snapshot!(world.check(number), @"in_progress: Waits: frozen by sue since 2026-11-02 10:00 UTC: the fair is on (0 annotations)");
     insta::assert_snapshot!(gates(&world, number), @"
-    #### Gates
+    #### Gates: v1.0 into prod
 
-    - ⏳ v1.0 into prod (`entering`)
-      - ✅ v1.0 is commit 1123e8d
-      - ✅ the checks on 1123e8d have passed
-      - ✅ stage has held this commit since 2026-11-02 09:00 UTC
-      - ✅ commit 1123e8d was tested in stage
-      - ✅ soaked for 1h
-      - ⏳ frozen by sue since 2026-11-02 10:00 UTC: the fair is on (`frozen`), until 2026-11-02 14:00 UTC. **Next:** somebody with the freeze right comments `/unfreeze prod`
-      - ✅ approved by sue
+    - ✅ v1.0 is commit 1123e8d
+    - ✅ the checks on 1123e8d have passed
+    - ✅ stage has held this commit since 2026-11-02 09:00 UTC
+    - ✅ commit 1123e8d was tested in stage
+    - ✅ soaked for 1h
+    - ⏳ frozen by sue since 2026-11-02 10:00 UTC: the fair is on (`frozen`), until 2026-11-02 14:00 UTC. **Next:** somebody with the freeze right comments `/unfreeze prod`
+    - ✅ approved by sue
     ");
     // It ends by the clock, without a word from anybody.
     world.advance(4 * HOUR).await;
     insta::assert_snapshot!(world.check(number), @"success: No new findings in prod (0 annotations)");
     say(&mut world, "sue", desk, "/unfreeze all").await;
     insta::assert_snapshot!(world.said(desk), @"
-    <!-- trunkline:v1 reply-122 5a46ba3382da5fcf -->
+    <!-- trunkline:v1 reply-120 5a46ba3382da5fcf -->
     > `/unfreeze all`
 
     - ⛔ nothing is frozen (`not-frozen`)
@@ -131,10 +130,9 @@ async fn a_pull_request_by_anybody_into_a_frozen_environment_waits_even_where_th
     let number = pull(&mut world, "Older", &[(path, example(path, "newTag: v0.9", "newTag: v0.8"))]).await;
     insta::assert_snapshot!(world.check(number), @"in_progress: Waits: frozen by sue since 2026-11-02 09:00 UTC: load test (0 annotations)");
     insta::assert_snapshot!(gates(&world, number), @"
-    #### Gates
+    #### Gates: shop into dev
 
-    - ⏳ shop into dev (`entering`)
-      - ⏳ frozen by sue since 2026-11-02 09:00 UTC: load test (`frozen`), until 2026-11-02 09:30 UTC. **Next:** somebody with the freeze right comments `/unfreeze dev`
+    - ⏳ frozen by sue since 2026-11-02 09:00 UTC: load test (`frozen`), until 2026-11-02 09:30 UTC. **Next:** somebody with the freeze right comments `/unfreeze dev`
     ");
     world.advance(HOUR / 2).await;
     insta::assert_snapshot!(world.check(number), @"success: No new findings in dev (0 annotations)");
@@ -161,16 +159,15 @@ async fn e52_e65_a_label_exempts_only_when_somebody_with_the_right_set_it() {
     world.settle().await;
     insta::assert_snapshot!(world.check(number), @"success: No new findings in prod (0 annotations)");
     insta::assert_snapshot!(gates(&world, number), @"
-    #### Every gate is open
+    #### Every gate is open: v1.0 into prod
 
-    - ✅ v1.0 into prod. **Next:** anybody who may write here merges this pull request
-      - ✅ v1.0 is commit 1123e8d
-      - ✅ the checks on 1123e8d have passed
-      - ✅ stage has held this commit since 2026-11-02 09:00 UTC
-      - ✅ commit 1123e8d was tested in stage
-      - ✅ soaked for 1h
-      - ✅ frozen by sue since 2026-11-02 10:00 UTC: the fair is on, until 2026-11-02 18:00 UTC; exempt, because sam set the label `hotfix` at 2026-11-02 10:00 UTC
-      - ✅ approved by sue
+    - ✅ v1.0 is commit 1123e8d
+    - ✅ the checks on 1123e8d have passed
+    - ✅ stage has held this commit since 2026-11-02 09:00 UTC
+    - ✅ commit 1123e8d was tested in stage
+    - ✅ soaked for 1h
+    - ✅ frozen by sue since 2026-11-02 10:00 UTC: the fair is on, until 2026-11-02 18:00 UTC; exempt, because sam set the label `hotfix` at 2026-11-02 10:00 UTC
+    - ✅ approved by sue
     ");
     world.github.remove_label(ENVIRONMENTS, "sam", number, "hotfix");
     world.github.add_label(ENVIRONMENTS, "deploys[bot]", number, "hotfix");
@@ -205,13 +202,12 @@ async fn a_rollback_passes_a_freeze() {
     world.github.review(ENVIRONMENTS, "sue", back, "APPROVED");
     world.settle().await;
     insta::assert_snapshot!(gates(&world, back), @"
-    #### Every gate is open
+    #### Every gate is open: v0.9 into prod
 
-    - ✅ v0.9 into prod. **Next:** anybody who may write here merges this pull request
-      - ✅ v0.9 is commit 68113e6
-      - ✅ the checks on 68113e6 have passed
-      - ✅ a rollback to a version that passed here before skips order, soak, windows, freezes and four eyes
-      - ✅ approved by sue
+    - ✅ v0.9 is commit 68113e6
+    - ✅ the checks on 68113e6 have passed
+    - ✅ a rollback to a version that passed here before skips order, soak, windows, freezes and four eyes
+    - ✅ approved by sue
     ");
     insta::assert_snapshot!(world.check(back), @"success: No new findings in prod (0 annotations)");
 }
@@ -227,14 +223,13 @@ async fn a_freeze_beats_force() {
     world.github.review(ENVIRONMENTS, "sue", number, "APPROVED");
     world.settle().await;
     insta::assert_snapshot!(gates(&world, number), @"
-    #### Gates
+    #### Gates: v1.0 into prod
 
-    - ⏳ v1.0 into prod (`entering`)
-      - ✅ v1.0 is commit 1123e8d
-      - ✅ the checks on 1123e8d have passed
-      - ✅ order, ships, soak and windows are passed over: it cannot wait
-      - ⏳ frozen by sue since 2026-11-02 09:00 UTC: incident (`frozen`). **Next:** somebody with the freeze right comments `/unfreeze prod`
-      - ✅ approved by sue
+    - ✅ v1.0 is commit 1123e8d
+    - ✅ the checks on 1123e8d have passed
+    - ✅ order, ships, soak and windows are passed over: it cannot wait
+    - ⏳ frozen by sue since 2026-11-02 09:00 UTC: incident (`frozen`). **Next:** somebody with the freeze right comments `/unfreeze prod`
+    - ✅ approved by sue
     ");
     insta::assert_snapshot!(world.check(number), @"in_progress: Waits: frozen by sue since 2026-11-02 09:00 UTC: incident (0 annotations)");
 }
@@ -441,27 +436,26 @@ async fn e66_each_lifts_their_own_hold_and_the_rollback_right_lifts_all() {
         say(&mut world, who, number, line).await;
     }
     insta::assert_snapshot!(gates(&world, number), @"
-    #### Gates
+    #### Gates: v1.0 into prod
 
-    - ⏳ v1.0 into prod (`entering`)
-      - ✅ v1.0 is commit 1123e8d
-      - ✅ the checks on 1123e8d have passed
-      - ✅ stage has held this commit since 2026-11-02 09:00 UTC
-      - ✅ commit 1123e8d was tested in stage
-      - ✅ soaked for 1h
-      - ⏳ held by ben since 2026-11-02 10:00 UTC: mine (`held`). **Next:** ben or somebody with the rollback right comments `/trunkline unhold prod`
-      - ⏳ held by ann since 2026-11-02 10:00 UTC: second (`held`). **Next:** ann or somebody with the rollback right comments `/trunkline unhold prod`
-      - ⏳ 0 of 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews and approves the newest commit
+    - ✅ v1.0 is commit 1123e8d
+    - ✅ the checks on 1123e8d have passed
+    - ✅ stage has held this commit since 2026-11-02 09:00 UTC
+    - ✅ commit 1123e8d was tested in stage
+    - ✅ soaked for 1h
+    - ⏳ held by ben since 2026-11-02 10:00 UTC: mine (`held`). **Next:** ben or somebody with the rollback right comments `/trunkline unhold prod`
+    - ⏳ held by ann since 2026-11-02 10:00 UTC: second (`held`). **Next:** ann or somebody with the rollback right comments `/trunkline unhold prod`
+    - ⏳ 0 of 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews and approves the newest commit
     ");
     say(&mut world, "ben", number, "/trunkline unhold prod").await;
     world.github.create_user("tim");
     world.github.set_permission(ENVIRONMENTS, "tim", "write");
     say(&mut world, "tim", number, "/trunkline unhold prod").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-130 75c2e70e8c7e068d -->
+    <!-- trunkline:v1 reply-129 cdeb603963285a40 -->
     > `/trunkline unhold prod`
 
-    - ⛔ ann holds it, and you lack the rollback right in prod (`not-allowed`). **Next:** each lifts their own hold; somebody with the rollback right lifts all
+    - ⛔ ann holds it, and you may only lift a hold of your own: it needs a member of acme/sre (`not-allowed`). **Next:** each lifts their own hold; somebody with the rollback right lifts all
     ");
     insta::assert_snapshot!(ledger(&world, "prod/shop.yaml"), @"
     first-sight:
@@ -476,12 +470,12 @@ async fn e66_each_lifts_their_own_hold_and_the_rollback_right_lifts_all() {
     - by: ann
       at: <time>
       reason: second
-      link: http://github.test/acme/environments/pull/3#issuecomment-112
+      link: http://github.test/acme/environments/pull/3#issuecomment-111
     decisions:
     - 95
-    - 104
-    - 112
-    - 120
+    - 103
+    - 111
+    - 119
     ");
     say(&mut world, "ben", number, "/trunkline hold prod again").await;
     say(&mut world, "sue", number, "/trunkline unhold prod").await;
@@ -496,10 +490,10 @@ async fn a_soak_is_skipped_for_one_version_only() {
     let number = world.newest_pull();
     say(&mut world, "sue", number, "/trunkline skip-soak prod \"tested by hand\"").await;
     insta::assert_snapshot!(world.said(number), @r#"
-    <!-- trunkline:v1 reply-90 72b0735d60cf013a -->
+    <!-- trunkline:v1 reply-90 d0396574e01ea0e4 -->
     > `/trunkline skip-soak prod "tested by hand"`
 
-    - ⛔ it needs a member of acme/leads (`not-allowed`)
+    - ⛔ it needs a member of acme/leads (`not-allowed`). **Next:** ask somebody who may; `/trunkline help` lists who may do what here
     "#);
     say(&mut world, "sam", number, "/trunkline skip-soak prod \"tested by hand\"").await;
     insta::assert_snapshot!(world.said(number), @"
@@ -507,15 +501,14 @@ async fn a_soak_is_skipped_for_one_version_only() {
     `v1.0` enters `prod` without the soak of 1h; every other gate stays.
     ");
     insta::assert_snapshot!(gates(&world, number), @"
-    #### Gates
+    #### Gates: v1.0 into prod
 
-    - ⏳ v1.0 into prod (`entering`)
-      - ✅ v1.0 is commit 1123e8d
-      - ✅ the checks on 1123e8d have passed
-      - ✅ stage has held this commit since 2026-11-02 09:00 UTC
-      - ✅ commit 1123e8d was tested in stage
-      - ✅ soak skipped by sam: tested by hand
-      - ⏳ 0 of 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews and approves the newest commit
+    - ✅ v1.0 is commit 1123e8d
+    - ✅ the checks on 1123e8d have passed
+    - ✅ stage has held this commit since 2026-11-02 09:00 UTC
+    - ✅ commit 1123e8d was tested in stage
+    - ✅ soak skipped by sam: tested by hand
+    - ⏳ 0 of 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews and approves the newest commit
     ");
     let next = merge_to_trunk(&mut world, "Sell even more").await;
     tag(&mut world, "v1.1-rc.1", &next).await;
@@ -525,14 +518,14 @@ async fn a_soak_is_skipped_for_one_version_only() {
     // What the comment is about is no longer what wants in.
     say(&mut world, "sam", number, "/trunkline skip-soak prod \"x\"").await;
     insta::assert_snapshot!(world.said(number), @r#"
-    <!-- trunkline:v1 reply-172 97ceca1252bdf476 -->
+    <!-- trunkline:v1 reply-174 97ceca1252bdf476 -->
     > `/trunkline skip-soak prod "x"`
 
     - ⛔ v1.1 wants into prod by now (`superseded`). **Next:** look at that version, then repeat the command
     "#);
     say(&mut world, "sam", number, "/trunkline skip-soak dev \"x\"").await;
     insta::assert_snapshot!(world.said(number), @r#"
-    <!-- trunkline:v1 reply-178 20a019eb30b5051a -->
+    <!-- trunkline:v1 reply-180 20a019eb30b5051a -->
     > `/trunkline skip-soak dev "x"`
 
     - ⛔ dev has no soak to skip (`no-soak`)
@@ -566,7 +559,7 @@ async fn an_override_accepts_a_rule_and_the_gates_on_one_head_and_ends_with_a_ne
     insta::assert_snapshot!(world.check(number), @"success: No errors, 2 overridden in prod (2 annotations)");
     insta::assert_snapshot!(world.talk(number), @r#"
     comment by trunkline[bot]
-    <!-- trunkline:v1 sticky acb620c0e0d6e456 -->
+    <!-- trunkline:v1 sticky b74bab93f6786bd1 -->
     ### No errors, 2 overridden in prod
 
     This change alters 2 objects in `prod`.
@@ -575,11 +568,10 @@ async fn an_override_accepts_a_rule_and_the_gates_on_one_head_and_ends_with_a_ne
     |:--|:--|:--|:--|
     | `prod` | \~2 | `shop-backend` `v0.9` → `latest` · `shop-frontend` `v0.9` → `latest` | 2 overridden |
 
-    #### Every gate is open
+    #### Every gate is open: shop into prod
 
-    - ✅ shop into prod
-      - ✅ overridden by sam: as said
-        - ⛔ latest, latest names no version of shop we know (`unknown-version`). **Next:** tag the commit in the source, or comment `/promote prod`
+    - ✅ overridden by sam: as said
+      - ⛔ latest, latest names no version of shop we know (`unknown-version`). **Next:** tag the commit in the source, or comment `/promote prod`
 
     #### New findings
 
@@ -788,15 +780,14 @@ async fn e35_an_approval_is_carried_over_when_the_branch_is_only_brought_up_to_d
     world.github.update_branch(ENVIRONMENTS, "ben", number);
     world.settle().await;
     insta::assert_snapshot!(gates(&world, number), @"
-    #### Every gate is open
+    #### Every gate is open: v1.0 into prod
 
-    - ✅ v1.0 into prod
-      - ✅ v1.0 is commit 1123e8d
-      - ✅ the checks on 1123e8d have passed
-      - ✅ stage has held this commit since 2026-11-02 09:00 UTC
-      - ✅ commit 1123e8d was tested in stage
-      - ✅ soaked for 1h
-      - ✅ approved by sue (on 07a0a2f, which renders the same)
+    - ✅ v1.0 is commit 1123e8d
+    - ✅ the checks on 1123e8d have passed
+    - ✅ stage has held this commit since 2026-11-02 09:00 UTC
+    - ✅ commit 1123e8d was tested in stage
+    - ✅ soaked for 1h
+    - ✅ approved by sue (on 0b209e8, which renders the same)
     ");
     insta::assert_snapshot!(world.check(number), @"success: No new findings in prod (0 annotations)");
     // What comes with the base is not the pull request's: it is approved where it came in.
@@ -819,30 +810,28 @@ async fn t22_an_approval_ends_with_a_push_that_renders_something_else() {
     world.github.push_files(ENVIRONMENTS, "topic", "ben", "Comment", &[(path, Some(same.clone()))]);
     world.settle().await;
     insta::assert_snapshot!(gates(&world, number), @"
-    #### Every gate is open
+    #### Every gate is open: v1.0 into prod
 
-    - ✅ v1.0 into prod
-      - ✅ v1.0 is commit 1123e8d
-      - ✅ the checks on 1123e8d have passed
-      - ✅ stage has held this commit since 2026-11-02 09:00 UTC
-      - ✅ commit 1123e8d was tested in stage
-      - ✅ soaked for 1h
-      - ✅ approved by sue (on 07a0a2f, which renders the same)
+    - ✅ v1.0 is commit 1123e8d
+    - ✅ the checks on 1123e8d have passed
+    - ✅ stage has held this commit since 2026-11-02 09:00 UTC
+    - ✅ commit 1123e8d was tested in stage
+    - ✅ soaked for 1h
+    - ✅ approved by sue (on 0b209e8, which renders the same)
     ");
     let other = [same, b"commonAnnotations: {a: b}\n".to_vec()].concat();
     world.github.push_files(ENVIRONMENTS, "topic", "ben", "Annotate", &[(path, Some(other))]);
     world.settle().await;
     insta::assert_snapshot!(gates(&world, number), @"
-    #### Gates
+    #### Gates: v1.0 into prod
 
-    - ⏳ v1.0 into prod (`entering`)
-      - ✅ v1.0 is commit 1123e8d
-      - ✅ the checks on 1123e8d have passed
-      - ✅ stage has held this commit since 2026-11-02 09:00 UTC
-      - ✅ commit 1123e8d was tested in stage
-      - ✅ soaked for 1h
-      - ⏳ 0 of 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews and approves the newest commit
-        - ⛔ sue's approval does not count: it is for an older commit (`approval`)
+    - ✅ v1.0 is commit 1123e8d
+    - ✅ the checks on 1123e8d have passed
+    - ✅ stage has held this commit since 2026-11-02 09:00 UTC
+    - ✅ commit 1123e8d was tested in stage
+    - ✅ soaked for 1h
+    - ⏳ 0 of 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews and approves the newest commit
+      - ⛔ sue's approval does not count: it is for an older commit (`approval`)
     ");
 }
 
@@ -861,10 +850,10 @@ async fn t26_help_says_what_you_may_do_and_where() {
         told.push(format!("{who} {}", rows.collect::<Vec<_>>().join(", ")));
     }
     insta::assert_snapshot!(told.join("\n"), @"
-    rob help: yes, status: yes, plan: yes, promote: no, hold: no, unhold: no, rollback: no, freeze: no, unfreeze: no, skip-soak: no, override: no, retry: no
-    ben help: yes, status: yes, plan: yes, promote: yes, hold: yes, unhold: yes, rollback: no, freeze: no, unfreeze: no, skip-soak: no, override: no, retry: yes
-    sue help: yes, status: yes, plan: yes, promote: yes, hold: yes, unhold: yes, rollback: `stage` and `prod`, freeze: yes, unfreeze: yes, skip-soak: no, override: no, retry: yes
-    sam help: yes, status: yes, plan: yes, promote: yes, hold: yes, unhold: yes, rollback: `stage` and `prod`, freeze: yes, unfreeze: yes, skip-soak: yes, override: yes, retry: yes
+    rob help: yes, status: yes, plan: yes, diff: yes, promote: no, rollback: no, hold: no, unhold: no, freeze: no, unfreeze: no, skip-soak: no, override: no, retry: no, cancel: no, resync: no, validate: yes, history: yes
+    ben help: yes, status: yes, plan: yes, diff: yes, promote: yes, rollback: no, hold: yes, unhold: yes, freeze: no, unfreeze: no, skip-soak: no, override: no, retry: yes, cancel: yes, resync: yes, validate: yes, history: yes
+    sue help: yes, status: yes, plan: yes, diff: yes, promote: yes, rollback: `stage` and `prod`, hold: yes, unhold: yes, freeze: yes, unfreeze: yes, skip-soak: no, override: no, retry: yes, cancel: yes, resync: yes, validate: yes, history: yes
+    sam help: yes, status: yes, plan: yes, diff: yes, promote: yes, rollback: `stage` and `prod`, hold: yes, unhold: yes, freeze: yes, unfreeze: yes, skip-soak: yes, override: yes, retry: yes, cancel: yes, resync: yes, validate: yes, history: yes
     ");
 }
 

@@ -61,17 +61,17 @@ fn e18_what_fails_upstream_goes_no_further_and_soak_begins_when_it_is_well() {
     fares(&mut little, HealthState::Progressing, "2 of 3 pods are ready");
     insta::assert_snapshot!(gates(&little), @"
     wait progressing: stage is not healthy yet: 2 of 3 pods are ready; it has 20m (until 2026-11-02 09:20 UTC)
-    wait soak: soak of 1h has not begun
+    wait soak: soak of 1h has not begun [next: it begins once stage holds this commit]
     ");
     little.pass(25 * MINUTE);
     insta::assert_snapshot!(gates(&little), @"
     no   unhealthy: stage has not become healthy in 20m: 2 of 3 pods are ready [next: look into stage; once it is healthy this goes on by itself]
-    wait soak: soak of 1h has not begun
+    wait soak: soak of 1h has not begun [next: it begins once stage holds this commit]
     ");
     fares(&mut little, HealthState::Failed, "ImagePullBackOff");
     insta::assert_snapshot!(gates(&little), @"
     no   unhealthy: stage fails since 2026-11-02 09:25 UTC: ImagePullBackOff [next: look into stage; once it is healthy this goes on by itself]
-    wait soak: soak of 1h has not begun
+    wait soak: soak of 1h has not begun [next: it begins once stage holds this commit]
     ");
     fares(&mut little, HealthState::Healthy, "");
     insta::assert_snapshot!(gates(&little), @"

@@ -72,6 +72,12 @@ async fn e27_a_promotion_waits_for_its_images_and_pins_their_digests() {
       - ⏳ images that are not there as they should (`images`)
         - ⏳ the image shop-frontend:1123e8d is not in ghcr.io yet (`not-in-registry`). **Next:** it goes on by itself once the image is pushed
         - ⏳ the image shop-backend:1123e8d is not in ghcr.io yet (`not-in-registry`). **Next:** it goes on by itself once the image is pushed
+
+    It would come as a pull request that Trunkline merges once every gate is open.
+
+    `shop-frontend` `v0.9` → `1123e8d` · `shop-backend` `v0.9` → `1123e8d`
+
+    Writes `environments/dev/kustomization.yaml` lines 9, 11.
     ");
     let short = &sha[..7];
     world.github.push_image(IMAGES[0], short, "front");
@@ -98,7 +104,7 @@ async fn e27_a_promotion_waits_for_its_images_and_pins_their_digests() {
     insta::assert_snapshot!(world.check(world.newest_pull()), @"success: No new findings in dev (0 annotations)");
     // What it holds is known by its tag, digest or not.
     insta::assert_snapshot!(plan(&mut world, "dev").await, @"
-    <!-- trunkline:v1 reply-59 d0b9cffd0fd81caa -->
+    <!-- trunkline:v1 reply-60 d0b9cffd0fd81caa -->
     Nothing would happen: every environment holds what it should.
     ");
 }
@@ -119,6 +125,12 @@ async fn an_image_that_never_comes_is_a_plain_no_after_two_hours_and_no_failed_c
       - ⛔ images that are not there as they should (`images`)
         - ⛔ the image shop-frontend:1123e8d is still not in ghcr.io, 2h after it was first looked for (`not-in-registry`). **Next:** push it, or correct that image in the configuration; then comment `/trunkline retry`
         - ⛔ the image shop-backend:1123e8d is still not in ghcr.io, 2h after it was first looked for (`not-in-registry`). **Next:** push it, or correct that image in the configuration; then comment `/trunkline retry`
+
+    It would come as a pull request that Trunkline merges once every gate is open.
+
+    `shop-frontend` `v0.9` → `1123e8d` · `shop-backend` `v0.9` → `1123e8d`
+
+    Writes `environments/dev/kustomization.yaml` lines 9, 11.
     ");
     // The sweep still looks.
     push(&world, &sha[..7], "late");
@@ -136,7 +148,7 @@ async fn a_change_that_names_an_image_nobody_pushed_waits_and_is_told() {
     let number = pull(&mut world, "By hand", &[(path, example(path, "newTag: v0.9", "newTag: v1.0"))]).await;
     insta::assert_snapshot!(world.check(number), @"in_progress: Waits: the image shop-frontend:v1.0 is not in ghcr.io yet (and 3 more) (0 annotations)");
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 1ffd798e75cd13af -->
+    <!-- trunkline:v1 sticky 63179c6752fd118a -->
     ### Waits: the image shop-frontend:v1.0 is not in ghcr.io yet (and 3 more)
 
     This change alters 2 objects in `prod`.
@@ -145,24 +157,23 @@ async fn a_change_that_names_an_image_nobody_pushed_waits_and_is_told() {
     |:--|:--|:--|:--|
     | `prod` | \~2 | `shop-backend` `v0.9` → `v1.0` · `shop-frontend` `v0.9` → `v1.0` | none |
 
-    #### Gates
+    #### Gates: v1.0 into prod
 
-    - ⏳ v1.0 into prod (`entering`)
-      - ✅ v1.0 is commit 4993ce1
-      - ✅ the checks on 4993ce1 have passed
-      - ⏳ images that are not there as they should (`images`)
-        - ⏳ the image shop-frontend:v1.0 is not in ghcr.io yet (`not-in-registry`). **Next:** it goes on by itself once the image is pushed
-        - ⏳ the image shop-backend:v1.0 is not in ghcr.io yet (`not-in-registry`). **Next:** it goes on by itself once the image is pushed
-      - ✅ stage has held this commit since 2026-11-02 09:00 UTC
-      - ✅ commit 4993ce1 was tested in stage
-      - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
-      - ⏳ 0 of 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews and approves the newest commit
+    - ✅ v1.0 is commit 4993ce1
+    - ✅ the checks on 4993ce1 have passed
+    - ⏳ images that are not there as they should (`images`)
+      - ⏳ the image shop-frontend:v1.0 is not in ghcr.io yet (`not-in-registry`). **Next:** it goes on by itself once the image is pushed
+      - ⏳ the image shop-backend:v1.0 is not in ghcr.io yet (`not-in-registry`). **Next:** it goes on by itself once the image is pushed
+    - ✅ stage has held this commit since 2026-11-02 09:00 UTC
+    - ✅ commit 4993ce1 was tested in stage
+    - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
+    - ⏳ 0 of 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews and approves the newest commit
 
     <details><summary><code>prod</code>: 2 changed objects</summary>
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/d5902665b77118afc667ef4a4f8078c44dd1cf4e/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/32d672d23e86eac060383f369c5271a636e7fdac/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -180,7 +191,7 @@ async fn a_change_that_names_an_image_nobody_pushed_waits_and_is_told() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/d5902665b77118afc667ef4a4f8078c44dd1cf4e/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/32d672d23e86eac060383f369c5271a636e7fdac/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -198,7 +209,7 @@ async fn a_change_that_names_an_image_nobody_pushed_waits_and_is_told() {
 
     </details>
 
-    <sub>Checked at [`d590266`](http://github.test/acme/environments/commit/d5902665b77118afc667ef4a4f8078c44dd1cf4e); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`32d672d`](http://github.test/acme/environments/commit/32d672d23e86eac060383f369c5271a636e7fdac); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
     push(&world, "v1.0", "built once");
     world.advance(Duration::from_secs(60)).await;
@@ -217,7 +228,7 @@ async fn t32_a_digest_that_is_not_what_its_tag_names_does_not_enter_under_its_na
     let number = pull(&mut world, "By hand", &[(path, change)]).await;
     insta::assert_snapshot!(world.check(number), @"failure: The image shop-frontend:v1.0 is sha256:3e2442afe262 in ghcr.io, and not sha256:d48855940024, which is written here (and 3 more) (0 annotations)");
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 6697849617eb5d11 -->
+    <!-- trunkline:v1 sticky 954ca1f5d28db603 -->
     ### The image shop-frontend:v1.0 is sha256:3e2442afe262 in ghcr.io, and not sha256:d48855940024, which is written here (and 3 more)
 
     This change alters 2 objects in `prod`.
@@ -226,24 +237,23 @@ async fn t32_a_digest_that_is_not_what_its_tag_names_does_not_enter_under_its_na
     |:--|:--|:--|:--|
     | `prod` | \~2 | `shop-backend` `v0.9` → `v1.0@sha256:d488559400247104dc9691fe63e1d83c9c4f383d06f1de7e3304a4068bf8f7dc` · `shop-frontend` `v0.9` → `v1.0@sha256:d488559400247104dc9691fe63e1d83c9c4f383d06f1de7e3304a4068bf8f7dc` | none |
 
-    #### This will not go in as it is
+    #### This will not go in as it is: v1.0 into prod
 
-    - ⛔ v1.0 into prod (`entering`)
-      - ✅ v1.0 is commit 4993ce1
-      - ✅ the checks on 4993ce1 have passed
-      - ⛔ images that are not there as they should (`images`)
-        - ⛔ the image shop-frontend:v1.0 is sha256:3e2442afe262 in ghcr.io, and not sha256:d48855940024, which is written here (`other-build`). **Next:** pin that one, or leave the digest out
-        - ⛔ the image shop-backend:v1.0 is sha256:3e2442afe262 in ghcr.io, and not sha256:d48855940024, which is written here (`other-build`). **Next:** pin that one, or leave the digest out
-      - ✅ stage has held this commit since 2026-11-02 09:00 UTC
-      - ✅ commit 4993ce1 was tested in stage
-      - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
-      - ⏳ 0 of 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews and approves the newest commit
+    - ✅ v1.0 is commit 4993ce1
+    - ✅ the checks on 4993ce1 have passed
+    - ⛔ images that are not there as they should (`images`)
+      - ⛔ the image shop-frontend:v1.0 is sha256:3e2442afe262 in ghcr.io, and not sha256:d48855940024, which is written here (`other-build`). **Next:** pin that one, or leave the digest out
+      - ⛔ the image shop-backend:v1.0 is sha256:3e2442afe262 in ghcr.io, and not sha256:d48855940024, which is written here (`other-build`). **Next:** pin that one, or leave the digest out
+    - ✅ stage has held this commit since 2026-11-02 09:00 UTC
+    - ✅ commit 4993ce1 was tested in stage
+    - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
+    - ⏳ 0 of 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews and approves the newest commit
 
     <details><summary><code>prod</code>: 2 changed objects</summary>
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/58b54c7ade990b0382714b15f96c1a5f95b556aa/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/50db4d9571e4a0608af55a5f28d38cd62b2edbf9/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -261,7 +271,7 @@ async fn t32_a_digest_that_is_not_what_its_tag_names_does_not_enter_under_its_na
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/58b54c7ade990b0382714b15f96c1a5f95b556aa/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/50db4d9571e4a0608af55a5f28d38cd62b2edbf9/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -279,7 +289,7 @@ async fn t32_a_digest_that_is_not_what_its_tag_names_does_not_enter_under_its_na
 
     </details>
 
-    <sub>Checked at [`58b54c7`](http://github.test/acme/environments/commit/58b54c7ade990b0382714b15f96c1a5f95b556aa); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`50db4d9`](http://github.test/acme/environments/commit/50db4d9571e4a0608af55a5f28d38cd62b2edbf9); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
 }
 
@@ -293,32 +303,39 @@ async fn production_ships_the_very_image_that_stage_ran() {
     world.advance(HOUR).await;
     world.github.review(ENVIRONMENTS, "sue", number, "APPROVED");
     world.settle().await;
-    insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky c9880fe23739d7af -->
+    insta::assert_snapshot!(world.said(number), @r#"
+    <!-- trunkline:v1 sticky 0d16431565f3d4b9 -->
     ### No new findings in prod
 
     This change alters 2 objects in `prod`.
 
-    | Environment | Objects | In short | Findings |
-    |:--|:--|:--|:--|
-    | `prod` | \~2 | `shop-backend` `v0.9` → `v1.0@sha256:3e2442afe262afd71ee3d42c46cb4931da86738f689183a338155533c12d8c82` · `shop-frontend` `v0.9` → `v1.0@sha256:3e2442afe262afd71ee3d42c46cb4931da86738f689183a338155533c12d8c82` | none |
+    ```mermaid
+    flowchart LR
+      source(["shop"])
+      e0["dev<br>4993ce1"]
+      e1["stage<br>v1.0-rc.1"]
+      e2["prod<br>v0.9"]
+      source --> e0
+      e0 --> e1
+      e1 ==>|"v1.0"| e2
+      style e2 stroke-width:3px
+    ```
 
-    #### Every gate is open
+    #### Every gate is open: v1.0 into prod
 
-    - ✅ v1.0 into prod
-      - ✅ v1.0 is commit 4993ce1
-      - ✅ the checks on 4993ce1 have passed
-      - ✅ shop-frontend:v1.0 is the very image that stage ran (sha256:3e2442afe262); shop-backend:v1.0 is the very image that stage ran (sha256:3e2442afe262)
-      - ✅ stage has held this commit since 2026-11-02 09:00 UTC
-      - ✅ commit 4993ce1 was tested in stage; only that very image enters
-      - ✅ soaked for 1h
-      - ✅ approved by sue
+    - ✅ v1.0 is commit 4993ce1
+    - ✅ the checks on 4993ce1 have passed
+    - ✅ shop-frontend:v1.0 is the very image that stage ran (sha256:3e2442afe262); shop-backend:v1.0 is the very image that stage ran (sha256:3e2442afe262)
+    - ✅ stage has held this commit since 2026-11-02 09:00 UTC
+    - ✅ commit 4993ce1 was tested in stage; only that very image enters
+    - ✅ soaked for 1h
+    - ✅ approved by sue
 
     <details><summary><code>prod</code>: 2 changed objects</summary>
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/9c84614781e34f8a677099bc8e9371cdd3cdf632/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/85357cfb13dede8660784239773b544c4af310fe/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -336,7 +353,7 @@ async fn production_ships_the_very_image_that_stage_ran() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/9c84614781e34f8a677099bc8e9371cdd3cdf632/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/85357cfb13dede8660784239773b544c4af310fe/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -354,8 +371,8 @@ async fn production_ships_the_very_image_that_stage_ran() {
 
     </details>
 
-    <sub>Checked at [`9c84614`](http://github.test/acme/environments/commit/9c84614781e34f8a677099bc8e9371cdd3cdf632); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
-    ");
+    <sub>Checked at [`85357cf`](http://github.test/acme/environments/commit/85357cfb13dede8660784239773b544c4af310fe); a later commit with the same result changes nothing here. You can say `/trunkline cancel`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    "#);
     world.github.merge_pull(ENVIRONMENTS, "ben", number);
     world.settle().await;
     insta::assert_snapshot!(pins(&world, "prod"), @"
@@ -386,23 +403,14 @@ async fn a_release_nobody_built_again_is_deployed_by_the_tested_digest() {
     let number = world.newest_pull();
     insta::assert_snapshot!(world.body(number), @"
     body:
-    <!-- trunkline:v1 promotion 6a7083dde6237bca -->
+    <!-- trunkline:v1 promotion 7ed7398d3ec925db -->
     Brings `shop` in `prod` from `v0.9` ([`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a)) to **`v1.0` ([`4993ce1`](http://github.test/acme/shop/commit/4993ce1d5de83dac8bed3dd2c82df2f0abb7fcc3))**. ann pushed the tag v1.0.
 
     | Images |
     |:--|
     | `shop-frontend` `v0.9` → `v1.0` · `shop-backend` `v0.9` → `v1.0` |
 
-    ### What it waits for
-
-    - ⏳ v1.0 into prod (`entering`)
-      - ✅ v1.0 is commit 4993ce1
-      - ✅ the checks on 4993ce1 have passed
-      - ✅ shop-frontend:v1.0 is the very image that stage ran (sha256:3e2442afe262), deployed by its digest, since ghcr.io has no such tag; shop-backend:v1.0 is the very image that stage ran (sha256:3e2442afe262), deployed by its digest, since ghcr.io has no such tag
-      - ✅ stage has held this commit since 2026-11-02 09:00 UTC
-      - ✅ commit 4993ce1 was tested in stage; only that very image enters
-      - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
-      - ⏳ needs 1 approval from acme/sre (`approvals`)
+    Writes `environments/prod/kustomization.yaml` lines 10, 12.
 
     ### What is new
 
@@ -411,7 +419,7 @@ async fn a_release_nobody_built_again_is_deployed_by_the_tested_digest() {
     - [`4993ce1`](http://github.test/acme/shop/commit/4993ce1d5de83dac8bed3dd2c82df2f0abb7fcc3) Sell more by `ann`
 
     ---
-    Closing this pull request rejects `v1.0` for `prod` until a newer version comes. To stop everything here, say `/trunkline hold prod`; for what waits for what, `/trunkline status prod`.
+    What it waits for stands in the comment below, which is kept up to date. Closing this pull request rejects `v1.0` for `prod` until a newer version comes; `/trunkline hold prod` stops everything here.
     ");
     insta::assert_snapshot!(world.check(number), @"in_progress: Waits: soaks for 1h (and 1 more) (0 annotations)");
     world.advance(HOUR).await;
@@ -443,6 +451,12 @@ async fn another_build_of_the_tested_commit_is_not_what_was_tested() {
       - ✅ commit 4993ce1 was tested in stage; only that very image enters
       - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
       - ⏳ needs 1 approval from acme/sre (`approvals`)
+
+    It would come as a pull request that a person merges once every gate is open.
+
+    `shop-frontend` `v0.9` → `v1.0` · `shop-backend` `v0.9` → `v1.0`
+
+    Writes `environments/prod/kustomization.yaml` lines 10, 12.
     ");
     // The way out: the tested image gets the tag.
     push(&world, "v1.0", "built once");
@@ -479,7 +493,13 @@ async fn what_stage_ran_without_a_digest_is_what_its_tag_names_and_said_so() {
       - ✅ stage has held this commit since 2026-11-02 09:00 UTC
       - ✅ commit 1123e8d was tested in stage; only that very image enters
       - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
-      - ⏳ needs 1 approval from acme/sre (`approvals`)
+      - ⏳ 0 of 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews and approves the newest commit
+
+    It is in [pull request 3](http://github.test/acme/environments/pull/3), which a person merges once every gate is open.
+
+    `shop-frontend` `v0.9` → `v1.0` · `shop-backend` `v0.9` → `v1.0`
+
+    Writes `environments/prod/kustomization.yaml` lines 10, 12.
     ");
 }
 
@@ -497,7 +517,13 @@ async fn digests_without_a_listed_registry_are_refused_in_words() {
       - ✅ stage has held this commit since 2026-11-02 09:00 UTC
       - ⛔ `match: digest` needs a look into the registry of ghcr.io/acme/shop-frontend, which is not listed (`ships-digest`). **Next:** list it under `registries`, or use `match: commit` in `ships`
       - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
-      - ⏳ needs 1 approval from acme/sre (`approvals`)
+      - ⏳ 0 of 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews and approves the newest commit
+
+    It is in [pull request 3](http://github.test/acme/environments/pull/3), which a person merges once every gate is open.
+
+    `shop-frontend` `v0.9` → `v1.0` · `shop-backend` `v0.9` → `v1.0`
+
+    Writes `environments/prod/kustomization.yaml` lines 10, 12.
     ");
 }
 

@@ -49,11 +49,11 @@ async fn what_is_pushed_past_the_gates_is_told_and_not_overwritten_until_somebod
         "{}",
         world.check(promotion)
     );
-    insta::assert_snapshot!(lines(&world, promotion, "out-of-band"), @"  - ⏳ hotfix-7 reached prod past its gates: commit <sha> by ben, pushed straight to the branch (`out-of-band`). **Next:** to replace it, comment `/promote prod v1.0`");
+    insta::assert_snapshot!(lines(&world, promotion, "out-of-band"), @"- ⏳ hotfix-7 reached prod past its gates: commit <sha> by ben, pushed straight to the branch (`out-of-band`). **Next:** to replace it, comment `/promote prod v1.0`");
     say(&mut world, "ben", promotion, "/promote prod v1.0").await;
     world.sweep().await;
     insta::assert_snapshot!(world.check(promotion), @"success: No new findings in prod (0 annotations)");
-    insta::assert_snapshot!(lines(&world, promotion, "past its gates"), @"  - ✅ hotfix-7 reached prod past its gates: commit <sha> by ben, pushed straight to the branch; ben asked to replace it");
+    insta::assert_snapshot!(lines(&world, promotion, "past its gates"), @"- ✅ hotfix-7 reached prod past its gates: commit <sha> by ben, pushed straight to the branch; ben asked to replace it");
 }
 
 #[tokio::test]
@@ -225,7 +225,7 @@ async fn commit_statuses_count_like_checks() {
     insta::assert_snapshot!(world.check(number), @"in_progress: Waits: the check ci/e2e has not reported on dd14da4 yet (0 annotations)");
     world.github.set_status(SHOP, "ann", &sha, "ci/e2e", "failure");
     world.settle().await;
-    insta::assert_snapshot!(world.check(number), @"failure: The check ci/e2e failed on dd14da4 (and 1 more) (0 annotations)");
+    insta::assert_snapshot!(world.check(number), @"failure: Ci/e2e failed on dd14da4 (and 1 more) (0 annotations)");
     world.github.set_status(SHOP, "ann", &sha, "ci/e2e", "success");
     world.settle().await;
     assert!(world.pulls().iter().all(|pull| pull.contains("merged")), "{:?}", world.pulls());
@@ -252,13 +252,13 @@ async fn e10_a_hotfix_from_a_release_branch_passes_a_stage_that_runs_something_n
     world.github.add_check(SHOP, &fix, CI, "build", "success");
     world.settle().await;
     let hotfix = world.newest_pull();
-    insta::assert_snapshot!(lines(&world, hotfix, "`after`"), @r#"  - ⏳ stage has not held commit <sha> yet (`after`). **Next:** promote it to stage first; in an emergency acme/sre may `/promote prod v1.0.1 --force "reason"`"#);
+    insta::assert_snapshot!(lines(&world, hotfix, "`after`"), @r#"- ⏳ stage has not held commit <sha> yet (`after`). **Next:** promote it to stage first; in an emergency acme/sre may `/promote prod v1.0.1 --force "reason"`"#);
     say(&mut world, "ann", number, "/promote prod v1.0.1 --force \"orders are lost\"").await;
-    insta::assert_snapshot!(lines(&world, number, "not-allowed"), @"- ⛔ it needs a member of acme/sre (`not-allowed`)");
+    insta::assert_snapshot!(lines(&world, number, "not-allowed"), @"- ⛔ it needs a member of acme/sre (`not-allowed`). **Next:** ask somebody who may; `/trunkline help` lists who may do what here");
     say(&mut world, "sam", number, "/promote prod v1.0.1 --force \"orders are lost\"").await;
     world.github.review(ENVIRONMENTS, "sue", hotfix, "APPROVED");
     world.settle().await;
-    insta::assert_snapshot!(lines(&world, hotfix, "passed over"), @"  - ✅ order, ships, soak and windows are passed over: orders are lost");
+    insta::assert_snapshot!(lines(&world, hotfix, "passed over"), @"- ✅ order, ships, soak and windows are passed over: orders are lost");
     assert!(world.check(hotfix).starts_with("success"), "{}", world.check(hotfix));
     world.github.merge_pull(ENVIRONMENTS, "sam", hotfix);
     world.settle().await;

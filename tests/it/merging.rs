@@ -67,22 +67,21 @@ async fn what_github_asks_is_said_with_who_can_lift_it_and_the_check_never_fails
     say(&mut world, "ben", 2, "/trunkline retry").await;
     insta::assert_snapshot!(world.check(2), @"in_progress: Waits: 0 of 2 approvals from people who may write (and 4 more) (0 annotations)");
     insta::assert_snapshot!(gates(&world, 2), @"
-    #### Gates
+    #### Gates: v1.0-rc.1 into stage
 
-    - ⏳ v1.0-rc.1 into stage (`entering`)
-      - ✅ v1.0-rc.1 is commit 1123e8d
-      - ✅ the checks on 1123e8d have passed
-      - ✅ dev has held this commit since 2026-11-02 09:00 UTC
-      - ⏳ GitHub asks more before it lets this into main (`branch-rules`)
-        - ⏳ 0 of 2 approvals from people who may write (`reviews`). **Next:** somebody else who may write here reviews and approves
-        - ⏳ environments/stage/kustomization.yaml is owned by acme/sre, who has not approved (`code-owners`). **Next:** acme/sre reviews and approves
-        - ⏳ lint, which GitHub requires, has not reported on 8e4ec01 (`required-check`). **Next:** it goes on by itself once that check reports success here
-        - ⏳ scan of App 99, which GitHub requires, has not reported on 8e4ec01 (`required-check`). **Next:** it goes on by itself once that check reports success here
-        - ⏳ 1 conversation is not resolved (`conversations`). **Next:** whoever may write here resolves them under “Files changed”
+    - ✅ v1.0-rc.1 is commit 1123e8d
+    - ✅ the checks on 1123e8d have passed
+    - ✅ dev has held this commit since 2026-11-02 09:00 UTC
+    - ⏳ GitHub asks more before it lets this into main (`branch-rules`)
+      - ⏳ 0 of 2 approvals from people who may write (`reviews`). **Next:** somebody else who may write here reviews and approves
+      - ⏳ environments/stage/kustomization.yaml is owned by acme/sre, who has not approved (`code-owners`). **Next:** acme/sre reviews and approves
+      - ⏳ lint, which GitHub requires, has not reported on 4a73b88 (`required-check`). **Next:** it goes on by itself once that check reports success here
+      - ⏳ scan of App 99, which GitHub requires, has not reported on 4a73b88 (`required-check`). **Next:** it goes on by itself once that check reports success here
+      - ⏳ 1 conversation is not resolved (`conversations`). **Next:** whoever may write here resolves them under “Files changed”
     ");
     say(&mut world, "rob", 2, "/trunkline plan stage").await;
     insta::assert_snapshot!(world.said(2), @r"
-    <!-- trunkline:v1 reply-73 e8556760688a687e -->
+    <!-- trunkline:v1 reply-73 8264de0b8e80fc87 -->
     This is what would happen now. Nothing was done.
 
     **`stage`**
@@ -94,11 +93,15 @@ async fn what_github_asks_is_said_with_who_can_lift_it_and_the_check_never_fails
       - ⏳ GitHub asks more before it lets this into main (`branch-rules`)
         - ⏳ 0 of 2 approvals from people who may write (`reviews`). **Next:** somebody else who may write here reviews and approves
         - ⏳ environments/stage/kustomization.yaml is owned by acme/sre, who has not approved (`code-owners`). **Next:** acme/sre reviews and approves
-        - ⏳ lint, which GitHub requires, has not reported on 8e4ec01 (`required-check`). **Next:** it goes on by itself once that check reports success here
-        - ⏳ scan of App 99, which GitHub requires, has not reported on 8e4ec01 (`required-check`). **Next:** it goes on by itself once that check reports success here
+        - ⏳ lint, which GitHub requires, has not reported on 4a73b88 (`required-check`). **Next:** it goes on by itself once that check reports success here
+        - ⏳ scan of App 99, which GitHub requires, has not reported on 4a73b88 (`required-check`). **Next:** it goes on by itself once that check reports success here
         - ⏳ 1 conversation is not resolved (`conversations`). **Next:** whoever may write here resolves them under “Files changed”
 
+    It is in [pull request 2](http://github.test/acme/environments/pull/2), which Trunkline merges once every gate is open.
 
+    `shop-frontend` `v0.9` → `v1.0-rc.1` · `shop-backend` `v0.9` → `v1.0-rc.1`
+
+    Writes `environments/stage/kustomization.yaml` lines 9, 11.
 
     | This pull request | Objects | In short |
     |:--|:--|:--|
@@ -128,7 +131,7 @@ async fn a_check_of_the_required_name_counts_only_from_the_required_app() {
     let mut world = into_stage(&seed::environments(), rules).await;
     world.github.add_check(ENVIRONMENTS, head(&world), CI, "lint", "success");
     world.settle().await;
-    insta::assert_snapshot!(world.check(2), @"in_progress: Waits: lint of App 99, which GitHub requires, has not reported on 0882700 (0 annotations)");
+    insta::assert_snapshot!(world.check(2), @"in_progress: Waits: lint of App 99, which GitHub requires, has not reported on 2eb4f13 (0 annotations)");
     assert_eq!(asked(&world, "/2/merge"), 0);
 }
 
@@ -142,15 +145,14 @@ async fn classic_protection_is_read_as_well() {
     };
     let mut world = into_stage(&seed::environments(), rules).await;
     insta::assert_snapshot!(gates(&world, 2), @"
-    #### Gates
+    #### Gates: v1.0-rc.1 into stage
 
-    - ⏳ v1.0-rc.1 into stage (`entering`)
-      - ✅ v1.0-rc.1 is commit 1123e8d
-      - ✅ the checks on 1123e8d have passed
-      - ✅ dev has held this commit since 2026-11-02 09:00 UTC
-      - ⏳ GitHub asks more before it lets this into main (`branch-rules`)
-        - ⏳ 0 of 1 approval from people who may write (`reviews`). **Next:** somebody else who may write here reviews and approves
-        - ⏳ lint, which GitHub requires, has not reported on 095bde3 (`required-check`). **Next:** it goes on by itself once that check reports success here
+    - ✅ v1.0-rc.1 is commit 1123e8d
+    - ✅ the checks on 1123e8d have passed
+    - ✅ dev has held this commit since 2026-11-02 09:00 UTC
+    - ⏳ GitHub asks more before it lets this into main (`branch-rules`)
+      - ⏳ 0 of 1 approval from people who may write (`reviews`). **Next:** somebody else who may write here reviews and approves
+      - ⏳ lint, which GitHub requires, has not reported on b4c0285 (`required-check`). **Next:** it goes on by itself once that check reports success here
     ");
     world.github.add_check(ENVIRONMENTS, head(&world), CI, "lint", "success");
     world.github.review(ENVIRONMENTS, "ann", 2, "APPROVED");
@@ -187,13 +189,12 @@ async fn a_way_of_merging_that_both_allow_is_chosen_and_none_is_said() {
     world.advance(2 * MINUTE).await;
     let sha = merge_to_trunk(&mut world, "Sell even more").await;
     insta::assert_snapshot!(gates(&world, 3), @"
-    #### Gates
+    #### Gates: b6a3150 into dev
 
-    - ⏳ b6a3150 into dev (`entering`)
-      - ✅ commit b6a3150
-      - ✅ the checks on b6a3150 have passed
-      - ⏳ GitHub asks more before it lets this into main (`branch-rules`)
-        - ⏳ there is no way to merge: the repository allows squashing or merge commits or rebasing, main asks for merge commits or rebasing, and for a linear history, and for signed commits (`merge-method`). **Next:** an administrator allows squashing in the ruleset `protect main` of acme/environments
+    - ✅ commit b6a3150
+    - ✅ the checks on b6a3150 have passed
+    - ⏳ GitHub asks more before it lets this into main (`branch-rules`)
+      - ⏳ there is no way to merge: the repository allows squashing or merge commits or rebasing, main asks for merge commits or rebasing, and for a linear history, and for signed commits (`merge-method`). **Next:** an administrator allows squashing in the ruleset `protect main` of acme/environments
     ");
     assert_eq!(asked(&world, "/3/merge"), 0);
     drop(sha);
@@ -221,14 +222,13 @@ async fn what_only_an_administrator_sees_is_told_in_githubs_words_and_tried_agai
     let mut world = into_stage(&seed::environments(), rules).await;
     insta::assert_snapshot!(world.check(2), @"success: No new findings in stage (0 annotations)");
     insta::assert_snapshot!(gates(&world, 2), @"
-    #### Gates
+    #### Gates: v1.0-rc.1 into stage
 
-    - ⏳ v1.0-rc.1 into stage (`entering`)
-      - ✅ v1.0-rc.1 is commit 1123e8d
-      - ✅ the checks on 1123e8d have passed
-      - ✅ dev has held this commit since 2026-11-02 09:00 UTC
-      - ✅ what GitHub asks of merges into main is met, as far as it lets us see
-      - ⏳ GitHub refused the merge: This branch is locked and cannot be changed (`refused`). **Next:** somebody who may change the branch's protection rule looks at what it asks
+    - ✅ v1.0-rc.1 is commit 1123e8d
+    - ✅ the checks on 1123e8d have passed
+    - ✅ dev has held this commit since 2026-11-02 09:00 UTC
+    - ✅ what GitHub asks of merges into main is met, as far as it lets us see
+    - ⏳ GitHub refused the merge: This branch is locked and cannot be changed (`refused`). **Next:** somebody who may change the branch's protection rule looks at what it asks
     ");
     for _ in 0..12 {
         world.advance(5 * MINUTE).await;
@@ -247,14 +247,13 @@ async fn a_locked_branch_is_said_before_anything_is_tried() {
     let rules = Protection { locked: true, ..Protection::default() };
     let world = into_stage(&seed::environments(), rules).await;
     insta::assert_snapshot!(gates(&world, 2), @"
-    #### Gates
+    #### Gates: v1.0-rc.1 into stage
 
-    - ⏳ v1.0-rc.1 into stage (`entering`)
-      - ✅ v1.0-rc.1 is commit 1123e8d
-      - ✅ the checks on 1123e8d have passed
-      - ✅ dev has held this commit since 2026-11-02 09:00 UTC
-      - ⏳ GitHub asks more before it lets this into main (`branch-rules`)
-        - ⏳ the ruleset `protect main` of acme/environments lets nobody but its bypass list change main (`locked`). **Next:** an administrator lifts it, or adds Trunkline to that list
+    - ✅ v1.0-rc.1 is commit 1123e8d
+    - ✅ the checks on 1123e8d have passed
+    - ✅ dev has held this commit since 2026-11-02 09:00 UTC
+    - ⏳ GitHub asks more before it lets this into main (`branch-rules`)
+      - ⏳ the ruleset `protect main` of acme/environments lets nobody but its bypass list change main (`locked`). **Next:** an administrator lifts it, or adds Trunkline to that list
     ");
     assert_eq!(asked(&world, "/2/merge"), 0);
 }
@@ -265,15 +264,14 @@ async fn e45_a_place_on_the_bypass_list_is_told_and_not_used() {
     let rules = Protection { required_reviews: 1, bypass, ..Protection::default() };
     let mut world = into_stage(&seed::environments(), rules).await;
     insta::assert_snapshot!(gates(&world, 2), @"
-    #### Gates
+    #### Gates: v1.0-rc.1 into stage
 
-    - ⏳ v1.0-rc.1 into stage (`entering`)
-      - ✅ v1.0-rc.1 is commit 1123e8d
-      - ✅ the checks on 1123e8d have passed
-      - ✅ dev has held this commit since 2026-11-02 09:00 UTC
-      - ⏳ GitHub asks more before it lets this into main (`branch-rules`)
-        - ⏳ 0 of 1 approval from people who may write (`reviews`). **Next:** somebody else who may write here reviews and approves
-        - ✅ Trunkline is on the bypass list of the ruleset `protect main` of acme/environments and does not use it. **Next:** an administrator takes it off that list
+    - ✅ v1.0-rc.1 is commit 1123e8d
+    - ✅ the checks on 1123e8d have passed
+    - ✅ dev has held this commit since 2026-11-02 09:00 UTC
+    - ⏳ GitHub asks more before it lets this into main (`branch-rules`)
+      - ⏳ 0 of 1 approval from people who may write (`reviews`). **Next:** somebody else who may write here reviews and approves
+      - ✅ Trunkline is on the bypass list of the ruleset `protect main` of acme/environments and does not use it. **Next:** an administrator takes it off that list
     ");
     assert_eq!(asked(&world, "/2/merge"), 0);
     world.github.review(ENVIRONMENTS, "ann", 2, "APPROVED");
@@ -287,14 +285,13 @@ async fn e33_where_a_queue_is_required_nothing_is_merged_past_it() {
     let world = into_stage(&seed::environments(), rules).await;
     insta::assert_snapshot!(world.check(2), @"success: No new findings in stage (0 annotations)");
     insta::assert_snapshot!(gates(&world, 2), @"
-    #### Every gate is open
+    #### Every gate is open: v1.0-rc.1 into stage
 
-    - ✅ v1.0-rc.1 into stage. **Next:** anybody who may write here presses “Merge when ready”
-      - ✅ v1.0-rc.1 is commit 1123e8d
-      - ✅ the checks on 1123e8d have passed
-      - ✅ dev has held this commit since 2026-11-02 09:00 UTC
-      - ✅ what GitHub asks of merges into main is met
-        - ✅ merges into main go through its merge queue
+    - ✅ v1.0-rc.1 is commit 1123e8d
+    - ✅ the checks on 1123e8d have passed
+    - ✅ dev has held this commit since 2026-11-02 09:00 UTC
+    - ✅ what GitHub asks of merges into main is met
+      - ✅ merges into main go through its merge queue
     ");
     assert_eq!(asked(&world, "/2/merge"), 0);
 }
@@ -369,8 +366,8 @@ async fn e37_what_landed_otherwise_than_checked_is_said_on_the_pull_request() {
     let landed = world.texts_of(1).into_iter().find(|text| text.contains("landed-otherwise")).unwrap();
     insta::assert_snapshot!(landed, @"
     comment by trunkline[bot]
-    <!-- trunkline:v1 landed 0d52308f6e738d38 -->
-    - ⛔ environments/dev holds something else than what was checked: somebody changed it while this was merged (`landed-otherwise`). **Next:** compare commit 7c3aa3f with this pull request, and roll back with `/rollback` if it should not be so
+    <!-- trunkline:v1 landed 0e29eaa30b818901 -->
+    - ⛔ environments/dev holds something else than what was checked: somebody changed it while this was merged (`landed-otherwise`). **Next:** compare commit d0320f1 with this pull request, and roll back with `/rollback` if it should not be so
     ");
     let writes = world.writes();
     world.sweep().await;
@@ -456,15 +453,14 @@ async fn a_person_merges_where_the_configuration_says_so_and_is_told() {
     world.settle().await;
     insta::assert_snapshot!(world.check(number), @"success: No new findings in prod (0 annotations)");
     insta::assert_snapshot!(gates(&world, number), @"
-    #### Every gate is open
+    #### Every gate is open: v1.0 into prod
 
-    - ✅ v1.0 into prod. **Next:** anybody who may write here merges this pull request
-      - ✅ v1.0 is commit 1123e8d
-      - ✅ the checks on 1123e8d have passed
-      - ✅ stage has held this commit since 2026-11-02 09:00 UTC
-      - ✅ commit 1123e8d was tested in stage
-      - ✅ soaked for 1h
-      - ✅ approved by sue
+    - ✅ v1.0 is commit 1123e8d
+    - ✅ the checks on 1123e8d have passed
+    - ✅ stage has held this commit since 2026-11-02 09:00 UTC
+    - ✅ commit 1123e8d was tested in stage
+    - ✅ soaked for 1h
+    - ✅ approved by sue
     ");
 }
 
@@ -513,14 +509,13 @@ async fn one_at_a_time_is_brought_up_to_date() {
     world.settle().await;
     assert_eq!(world.pulls().len(), APPS);
     insta::assert_snapshot!(gates(&world, 1), @"
-    #### Gates
+    #### Gates: v1.0 into stage
 
-    - ⏳ v1.0 into stage (`entering`)
-      - ✅ app-00/v1.0 is commit 68113e6
-      - ✅ the checks on 68113e6 have passed
-      - ⏳ GitHub asks more before it lets this into main (`branch-rules`)
-        - ⏳ lint, which GitHub requires, has not reported on 5be6347 (`required-check`). **Next:** it goes on by itself once that check reports success here
-        - ✅ main takes only branches that are up to date; this one is updated when nothing else is missing and it is next
+    - ✅ app-00/v1.0 is commit 68113e6
+    - ✅ the checks on 68113e6 have passed
+    - ⏳ GitHub asks more before it lets this into main (`branch-rules`)
+      - ⏳ lint, which GitHub requires, has not reported on 5be6347 (`required-check`). **Next:** it goes on by itself once that check reports success here
+      - ✅ main takes only branches that are up to date; this one is updated when nothing else is missing and it is next
     ");
     let before = world.writes();
     world.github.protect(ENVIRONMENTS, "main", rules);

@@ -43,6 +43,14 @@ fn arguments(text: &str) -> usize {
     panic!("a call without end: {}", &text[..text.len().min(80)]);
 }
 
+/// The code a call begins with: in quotes, or as a constant of its file.
+fn named<'c>(code: &'c str, call: &'c str) -> Option<&'c str> {
+    let in_quotes = |text: &'c str| text.strip_prefix('"').and_then(|rest| rest.split('"').next());
+    let constant = call.split(|c: char| !c.is_ascii_uppercase() && c != '_').next().filter(|name| !name.is_empty());
+    let constant = constant.and_then(|name| code.split(&format!("const {name}: &str = ")).nth(1));
+    in_quotes(call).or_else(|| in_quotes(constant?))
+}
+
 fn made() -> Vec<Made> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
@@ -58,9 +66,7 @@ fn made() -> Vec<Made> {
             for (at, _) in code.match_indices(call) {
                 let inside = &code[at + call.len()..];
                 // A name that is passed on stands where it was first said.
-                let Some(name) = inside.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next()) else {
-                    continue;
-                };
+                let Some(name) = named(code, inside.trim_start()) else { continue };
                 let line = code[..at].lines().count();
                 let place = format!("{}:{line}", file.strip_prefix(root).unwrap().display());
                 let then = inside[arguments(inside)..].trim_start_matches([')', ' ', '\n']).to_owned();

@@ -56,7 +56,7 @@ async fn the_comment_on_a_promotion_shows_how_it_stands() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/168420a5977f18ca303996b63607f73102c5e5c7/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/2e4add29c71ffabc1ccf756f836b8ce8c7de7a1b/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -74,7 +74,7 @@ async fn the_comment_on_a_promotion_shows_how_it_stands() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/168420a5977f18ca303996b63607f73102c5e5c7/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/2e4add29c71ffabc1ccf756f836b8ce8c7de7a1b/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -92,7 +92,7 @@ async fn the_comment_on_a_promotion_shows_how_it_stands() {
 
     </details>
 
-    <sub>Checked at [`168420a`](http://github.test/acme/environments/commit/168420a5977f18ca303996b63607f73102c5e5c7); a later commit with the same result changes nothing here. You can say `/trunkline cancel`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`2e4add2`](http://github.test/acme/environments/commit/2e4add29c71ffabc1ccf756f836b8ce8c7de7a1b); a later commit with the same result changes nothing here. You can say `/trunkline cancel`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     "#);
     let before = world.said(number);
     // A newer commit on trunk changes the picture, and nothing else; a person's hold shows at once.
@@ -144,13 +144,13 @@ async fn e22_a_promotion_is_cancelled_by_a_word() {
     say(&mut world, "ann", number, "/trunkline cancel").await;
     insta::assert_snapshot!(world.talk(number).split("comment by").last().unwrap(), @"
      trunkline[bot]
-    Closed, because `ann` cancelled it ([said here](http://github.test/acme/environments/pull/3#issuecomment-88)). It stays out until a newer version comes, or somebody asks for it by `/promote`.
+    Closed, because `ann` cancelled it ([said here](http://github.test/acme/environments/pull/3#issuecomment-89)). It stays out until a newer version comes, or somebody asks for it by `/promote`.
     ");
     assert_eq!(open(&world), [""; 0]);
     let desk = desk(&mut world).await;
     say(&mut world, "rob", desk, "/trunkline status prod").await;
     insta::assert_snapshot!(world.said(desk), @"
-    <!-- trunkline:v1 reply-99 6f1c2a487178f01b -->
+    <!-- trunkline:v1 reply-100 3457041705622652 -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC | ⛔ `rejected`, `soak`, `approvals` |
@@ -163,7 +163,7 @@ async fn e22_a_promotion_is_cancelled_by_a_word() {
       - ✅ stage has held this commit since 2026-11-02 09:00 UTC
       - ✅ commit 1123e8d was tested in stage
       - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
-      - ⏳ needs 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews the pull request once it is open
+      - ⏳ needs 1 approval from acme/sre (`approvals`)
       - ⛔ ann cancelled v1.0 on 2026-11-02 09:00 UTC (`rejected`). **Next:** comment `/promote prod v1.0` to ask for it again
     ");
     // It stays out, whatever wakes it, until somebody asks for it.
@@ -205,7 +205,7 @@ async fn a_cancelled_rollback_does_not_come_back() {
     // Writers who are not in the team may not.
     say(&mut world, "ann", desk, "/trunkline cancel prod").await;
     insta::assert_snapshot!(world.said(desk), @"
-    <!-- trunkline:v1 reply-126 c5e8b8ca7c4ae4ff -->
+    <!-- trunkline:v1 reply-128 c5e8b8ca7c4ae4ff -->
     > `/trunkline cancel prod`
 
     - ⛔ it needs a member of acme/sre (`not-allowed`). **Next:** ask somebody who may; `/trunkline help` lists who may do what here
@@ -238,7 +238,7 @@ async fn cancel_says_what_it_needs() {
     let number = asked_for_prod(&mut world).await;
     say(&mut world, "rob", number, "/trunkline cancel").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-95 19e0ae1756204c00 -->
+    <!-- trunkline:v1 reply-96 19e0ae1756204c00 -->
     > `/trunkline cancel`
 
     - ⛔ it needs the write permission on this repository (`not-allowed`). **Next:** ask somebody who may; `/trunkline help` lists who may do what here
@@ -267,7 +267,7 @@ async fn status_and_plan_speak_as_the_check_does() {
     world.settle().await;
     say(&mut world, "rob", desk, "/trunkline status prod").await;
     insta::assert_snapshot!(world.said(desk), @"
-    <!-- trunkline:v1 reply-92 ceeda1a7c3cbceae -->
+    <!-- trunkline:v1 reply-93 ceeda1a7c3cbceae -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC | `v1.0` in [pull request 3](http://github.test/acme/environments/pull/3): ⏳ `soak`, `approvals` |
@@ -293,7 +293,27 @@ async fn status_and_plan_speak_as_the_check_does() {
         assert!(said.contains(gate), "{gate}\n{said}");
     }
     say(&mut world, "rob", desk, "/trunkline plan").await;
-    insta::assert_snapshot!(world.said(desk), @"");
+    insta::assert_snapshot!(world.said(desk), @"
+    <!-- trunkline:v1 reply-99 6588a0b12e1ebf7e -->
+    This is what would happen now. Nothing was done.
+
+    **`prod`**
+
+    - ⏳ v1.0 wants into prod (`entering`)
+      - ✅ v1.0 is commit 1123e8d
+      - ✅ the checks on 1123e8d have passed
+      - ✅ stage has held this commit since 2026-11-02 09:00 UTC
+      - ✅ commit 1123e8d was tested in stage
+      - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
+      - ⏳ 0 of 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews and approves the newest commit
+        - ⛔ ann's approval does not count: they tagged, wrote or asked for this version (`four-eyes`)
+
+    It is in [pull request 3](http://github.test/acme/environments/pull/3), which a person merges once every gate is open.
+
+    `shop-frontend` `v0.9` → `v1.0` · `shop-backend` `v0.9` → `v1.0`
+
+    Writes `environments/prod/kustomization.yaml` lines 10, 12.
+    ");
 }
 
 #[tokio::test]
@@ -307,7 +327,7 @@ async fn a_version_is_foreseen() {
     say(&mut world, "rob", desk, "/trunkline plan prod v1.0\n/trunkline plan prod v0.1\n/trunkline plan prod v0.9")
         .await;
     insta::assert_snapshot!(world.said(desk), @"
-    <!-- trunkline:v1 reply-90 2c53ad68f9fae02d -->
+    <!-- trunkline:v1 reply-91 8b57c7eb74f71980 -->
     > `/trunkline plan prod v1.0`
 
     This is what would happen now. Nothing was done.
@@ -320,9 +340,13 @@ async fn a_version_is_foreseen() {
       - ✅ stage has held this commit since 2026-11-02 09:00 UTC
       - ✅ commit 1123e8d was tested in stage
       - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
-      - ⏳ needs 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews the pull request once it is open
+      - ⏳ needs 1 approval from acme/sre (`approvals`)
 
-    It would come as a pull request that a person merges once every gate is open. It writes in `environments/prod`: `shop-frontend` `v0.9` → `v1.0` · `shop-backend` `v0.9` → `v1.0`
+    It would come as a pull request that a person merges once every gate is open.
+
+    `shop-frontend` `v0.9` → `v1.0` · `shop-backend` `v0.9` → `v1.0`
+
+    Writes `environments/prod/kustomization.yaml` lines 10, 12.
 
     To ask for it: `/promote prod v1.0`
 
@@ -348,7 +372,7 @@ async fn environments_are_compared() {
     let desk = desk(&mut world).await;
     say(&mut world, "rob", desk, "/trunkline diff stage prod").await;
     insta::assert_snapshot!(world.said(desk), @r"
-    <!-- trunkline:v1 reply-98 4723a5a30318585f -->
+    <!-- trunkline:v1 reply-99 e51298abcb8113d8 -->
     **`shop`: from `stage` to `prod`**
 
     | Environment | Version | Since |
@@ -368,7 +392,7 @@ async fn environments_are_compared() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/54e2074bc8127b7d72a21a5fb3e48f829f0dced7/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/a73b0573913c6cf98355b68fdd4f972221155496/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -386,7 +410,7 @@ async fn environments_are_compared() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/54e2074bc8127b7d72a21a5fb3e48f829f0dced7/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/a73b0573913c6cf98355b68fdd4f972221155496/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -404,7 +428,7 @@ async fn environments_are_compared() {
 
     <details><summary><code>StatefulSet shop-prod/database</code> changed (+3 −3)</summary>
 
-    from [`environments/base/database.yaml:1`](http://github.test/acme/environments/blob/54e2074bc8127b7d72a21a5fb3e48f829f0dced7/environments/base/database.yaml#L1)
+    from [`environments/base/database.yaml:1`](http://github.test/acme/environments/blob/a73b0573913c6cf98355b68fdd4f972221155496/environments/base/database.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[postgres].resources @@
@@ -427,7 +451,7 @@ async fn environments_are_compared() {
 
     <details><summary><code>HorizontalPodAutoscaler shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:59`](http://github.test/acme/environments/blob/54e2074bc8127b7d72a21a5fb3e48f829f0dced7/environments/base/backend.yaml#L59)
+    from [`environments/base/backend.yaml:59`](http://github.test/acme/environments/blob/a73b0573913c6cf98355b68fdd4f972221155496/environments/base/backend.yaml#L59)
 
     ```diff
     @@ spec @@
@@ -445,7 +469,7 @@ async fn environments_are_compared() {
 
     <details><summary><code>HorizontalPodAutoscaler shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:53`](http://github.test/acme/environments/blob/54e2074bc8127b7d72a21a5fb3e48f829f0dced7/environments/base/frontend.yaml#L53)
+    from [`environments/base/frontend.yaml:53`](http://github.test/acme/environments/blob/a73b0573913c6cf98355b68fdd4f972221155496/environments/base/frontend.yaml#L53)
 
     ```diff
     @@ spec @@
@@ -463,7 +487,7 @@ async fn environments_are_compared() {
 
     <details><summary><code>Ingress shop-prod/shop</code> changed (+2 −2)</summary>
 
-    from [`environments/base/ingress.yaml:1`](http://github.test/acme/environments/blob/54e2074bc8127b7d72a21a5fb3e48f829f0dced7/environments/base/ingress.yaml#L1)
+    from [`environments/base/ingress.yaml:1`](http://github.test/acme/environments/blob/a73b0573913c6cf98355b68fdd4f972221155496/environments/base/ingress.yaml#L1)
 
     ```diff
     @@ spec.rules @@
@@ -488,7 +512,7 @@ async fn environments_are_compared() {
 
     <details><summary><code>PodDisruptionBudget shop-prod/backend</code> added (+10 −0)</summary>
 
-    from [`environments/prod/disruption.yaml:11`](http://github.test/acme/environments/blob/54e2074bc8127b7d72a21a5fb3e48f829f0dced7/environments/prod/disruption.yaml#L11)
+    from [`environments/prod/disruption.yaml:11`](http://github.test/acme/environments/blob/a73b0573913c6cf98355b68fdd4f972221155496/environments/prod/disruption.yaml#L11)
 
     ```diff
     +apiVersion: policy/v1
@@ -507,7 +531,7 @@ async fn environments_are_compared() {
 
     <details><summary><code>PodDisruptionBudget shop-prod/frontend</code> added (+10 −0)</summary>
 
-    from [`environments/prod/disruption.yaml:1`](http://github.test/acme/environments/blob/54e2074bc8127b7d72a21a5fb3e48f829f0dced7/environments/prod/disruption.yaml#L1)
+    from [`environments/prod/disruption.yaml:1`](http://github.test/acme/environments/blob/a73b0573913c6cf98355b68fdd4f972221155496/environments/prod/disruption.yaml#L1)
 
     ```diff
     +apiVersion: policy/v1
@@ -528,7 +552,7 @@ async fn environments_are_compared() {
     ");
     say(&mut world, "rob", desk, "/trunkline diff stage stage\n/trunkline diff stage prud").await;
     insta::assert_snapshot!(world.said(desk), @"
-    <!-- trunkline:v1 reply-104 0624ef38169f83c9 -->
+    <!-- trunkline:v1 reply-105 0624ef38169f83c9 -->
     > `/trunkline diff stage stage`
 
     - ⛔ `stage` differs in nothing from itself (`same-environment`). **Next:** name two environments
@@ -548,12 +572,12 @@ async fn what_does_not_build_cannot_be_compared() {
     let desk = desk(&mut world).await;
     say(&mut world, "rob", desk, "/trunkline diff stage prod").await;
     insta::assert_snapshot!(world.said(desk), @"
-    <!-- trunkline:v1 reply-28 84f2791cff0080f5 -->
+    <!-- trunkline:v1 reply-28 dea600e7a3761f96 -->
     **`shop`: from `stage` to `prod`**
 
     | Environment | Version | Since |
     |:--|:--|:--|
-    | `stage` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC |
+    | `stage` | nothing yet | |
     | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC |
 
     One of the two does not build, so their objects cannot be compared:
@@ -631,14 +655,14 @@ async fn history_tells_decisions_and_versions() {
     say(&mut world, "ann", desk, "/trunkline unhold prod").await;
     say(&mut world, "rob", desk, "/trunkline history prod").await;
     insta::assert_snapshot!(world.said(desk), @"
-    <!-- trunkline:v1 reply-125 686214943c31fe6c -->
+    <!-- trunkline:v1 reply-128 443336aec800b572 -->
     **`shop` in `prod`**
 
     | When | What |
     |:--|:--|
-    | 2026-11-02 12:00 UTC | ann lifts the hold on shop in prod ([said here](http://github.test/acme/environments/issues/4#issuecomment-114)) |
-    | 2026-11-02 11:00 UTC | ann holds shop in prod: the fair is on ([said here](http://github.test/acme/environments/issues/4#issuecomment-104)) |
-    | 2026-11-02 10:00 UTC | `v1.0` [`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc) came with [`beca38d`](http://github.test/acme/environments/commit/beca38d944885427bf4e1905ea75f0e5b2fa6204) |
+    | 2026-11-02 12:00 UTC | ann lifts the hold on shop in prod ([said here](http://github.test/acme/environments/issues/4#issuecomment-117)) |
+    | 2026-11-02 11:00 UTC | ann holds shop in prod: the fair is on ([said here](http://github.test/acme/environments/issues/4#issuecomment-109)) |
+    | 2026-11-02 10:00 UTC | `v1.0` [`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc) came with [`15be1d2`](http://github.test/acme/environments/commit/15be1d2d8988574a4d0826da8135305959c0a744) |
     | 2026-11-02 09:00 UTC | the tag v1.0 of shop asks for prod: commit 1123e8d, pushed by ann |
     | 2026-11-02 09:00 UTC | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) came with [`35e90a7`](http://github.test/acme/environments/commit/35e90a743c0179abc5c82f99263acb8c955dba49) |
     | 2026-11-02 09:00 UTC | first sight of shop in prod: it holds v0.9 |
@@ -660,14 +684,14 @@ async fn resync_finds_what_no_delivery_told() {
     assert_eq!(open(&world), [""; 0]);
     say(&mut world, "rob", desk, "/trunkline resync").await;
     insta::assert_snapshot!(world.said(desk), @"
-    <!-- trunkline:v1 reply-74 1ba28c5c4e4e3c04 -->
+    <!-- trunkline:v1 reply-75 1ba28c5c4e4e3c04 -->
     > `/trunkline resync`
 
     - ⛔ it needs the write permission on this repository (`not-allowed`). **Next:** ask somebody who may; `/trunkline help` lists who may do what here
     ");
     say(&mut world, "ann", desk, "/trunkline resync").await;
     insta::assert_snapshot!(world.said(desk), @"
-    <!-- trunkline:v1 reply-80 9b5405e317b4ebda -->
+    <!-- trunkline:v1 reply-81 9b5405e317b4ebda -->
     Reading anew: open pull requests and their checks, and tags and trunk of 1 application. What follows shows in the pull requests.
     ");
     assert_eq!(open(&world).len(), 1, "{:?}", world.pulls());
@@ -716,7 +740,7 @@ async fn many_applications_are_told_in_few_lines() {
     let desk = desk(&mut world).await;
     say(&mut world, "rob", desk, "/trunkline status").await;
     insta::assert_snapshot!(world.said(desk), @"
-    <!-- trunkline:v1 reply-111 8ec749d030b612a3 -->
+    <!-- trunkline:v1 reply-112 8ec749d030b612a3 -->
     8 applications in 16 places: 1 blocked, 2 waiting, 13 up to date.
 
     | App | Environment | Version | Next |
@@ -729,7 +753,7 @@ async fn many_applications_are_told_in_few_lines() {
     ");
     say(&mut world, "rob", desk, "/trunkline diff stage prod\n/trunkline history").await;
     insta::assert_snapshot!(world.said(desk), @"
-    <!-- trunkline:v1 reply-117 ec540a78d2099f05 -->
+    <!-- trunkline:v1 reply-118 ec540a78d2099f05 -->
     > `/trunkline diff stage prod`
 
     - ⛔ there are several applications: app1, app2, app3, app4, app5, app6, app7, app8 (`which-app`). **Next:** name one with `--app <name>`

@@ -154,10 +154,7 @@ impl Run<'_, '_> {
         let Some(pull) = open else { return Outcome::Done(Some(answers::configuration(self.snapshot, None))) };
         let key = (pull.base_tip, pull.brief.head);
         if let Some(Err(why)) = self.snapshot.facts.evaluations.get(&key) {
-            return Outcome::Refused(
-                Verdict::no("conflict", why.as_str())
-                    .next("merge or rebase the base branch into this one, and resolve it"),
-            );
+            return Outcome::Refused(texts::conflict(why));
         }
         match crate::decide::comment::evaluation(self.snapshot, self.subject, self.plan) {
             Some(evaluation) => Outcome::Done(Some(answers::configuration(self.snapshot, Some((pull, &evaluation))))),

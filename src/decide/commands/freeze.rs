@@ -40,8 +40,10 @@ impl Run<'_, '_> {
             return self.recorded_before_for_all(answer);
         }
         if self.draft.freezes().is_full(names.len(), self.snapshot.common.now) {
-            let why = Verdict::no("too-many-freezes", "there are as many freezes as are ever remembered");
-            return Outcome::Refused(why.next("lift those that are over with `/unfreeze <env>`"));
+            return Outcome::Refused(
+                Verdict::no("too-many-freezes", "there are as many freezes as are ever remembered")
+                    .next("lift those that are over with `/unfreeze <env>`"),
+            );
         }
         let why = format!("{} freezes {}: {}", freeze.by, names.join(", "), freeze.reason);
         self.record_freezes(why, |freezes| freezes.add(freeze), answer)
@@ -65,7 +67,8 @@ impl Run<'_, '_> {
         if environments.is_empty() {
             let text =
                 environment.map_or_else(|| "nothing is frozen".to_owned(), |name| format!("{name} is not frozen"));
-            return Outcome::Refused(Verdict::no("not-frozen", text));
+            let next = "`/trunkline status` shows what everything waits for";
+            return Outcome::Refused(Verdict::no("not-frozen", text).next(next));
         }
         if let Err(outcome) = self.right_in_all(Act::Freeze, &environments) {
             return outcome;
@@ -86,8 +89,7 @@ impl Run<'_, '_> {
             return Err(Outcome::Refused(texts::observing()));
         }
         if let Some(problem) = self.snapshot.common.ledger.unreadable.get(FREEZES) {
-            let why = Verdict::no("ledger-broken", format!("the ledger cannot be read: {problem}"));
-            return Err(Outcome::Refused(why.next("revert the last change to that file on the ledger branch")));
+            return Err(Outcome::Refused(texts::unreadable_ledger(problem)));
         }
         let Some(name) = name else { return Ok(pipeline.environments.iter().collect()) };
         let found = pipeline.environment(name).map(|found| vec![found]);

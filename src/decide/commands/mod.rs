@@ -190,10 +190,7 @@ impl<'a, 'p> Run<'a, 'p> {
     fn right(&mut self, act: Act, environment: Option<&Environment>) -> Result<(), Outcome> {
         match rights::may(self.snapshot, &self.comment.author.login, act, environment, &mut self.plan.needs) {
             Right::Granted => Ok(()),
-            Right::Denied(why) => Err(Outcome::Refused(
-                Verdict::no("not-allowed", why)
-                    .next("ask somebody who may; `/trunkline help` lists who may do what here"),
-            )),
+            Right::Denied(why) => Err(Outcome::Refused(texts::not_allowed(why))),
             Right::Unknown => Err(Outcome::Unknown),
         }
     }
@@ -215,7 +212,7 @@ impl<'a, 'p> Run<'a, 'p> {
         match denied.as_slice() {
             _ if unknown => Err(Outcome::Unknown),
             [] => Ok(()),
-            all => Err(Outcome::Refused(Verdict::no("not-allowed", all.join("; ")))),
+            all => Err(Outcome::Refused(texts::not_allowed(all.join("; ")))),
         }
     }
 
@@ -292,10 +289,7 @@ impl<'a, 'p> Run<'a, 'p> {
             return self.recorded_before(app);
         }
         if let Some(problem) = ledger.problems.get(&(app.name.clone(), environment.name.clone())) {
-            return Outcome::Refused(
-                Verdict::no("ledger-broken", format!("the ledger cannot be read: {problem}"))
-                    .next("revert the last change to that file on the ledger branch"),
-            );
+            return Outcome::Refused(texts::unreadable_ledger(problem));
         }
         self.draft.change(&app.name, &environment.name, why, |entry| {
             change(entry);

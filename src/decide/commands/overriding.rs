@@ -62,7 +62,10 @@ impl Run<'_, '_> {
         let (number, head) = (pull.brief.number, pull.brief.head);
         let Some(old) = overrides.on(number, head).find(|one| one.is(number, head, rule)) else {
             let text = format!("nobody overrides {rule} at {}", head.short());
-            return Outcome::Refused(Verdict::no("not-overridden", text));
+            return Outcome::Refused(
+                Verdict::no("not-overridden", text)
+                    .next("look at the comment, which names what is overridden and by whom"),
+            );
         };
         // Whose word it is may take it back without asking.
         if !old.by.eq_ignore_ascii_case(&self.comment.author.login) {
@@ -83,7 +86,7 @@ impl Run<'_, '_> {
             return Err(texts::observing());
         }
         if let Some(problem) = self.snapshot.common.ledger.unreadable.get(OVERRIDES) {
-            return Err(Verdict::no("ledger-broken", format!("the ledger cannot be read: {problem}")));
+            return Err(texts::unreadable_ledger(problem));
         }
         let open = self.subject.pull.as_ref().filter(|pull| pull.brief.state == PullState::Open);
         open.cloned().ok_or_else(|| {
@@ -115,11 +118,11 @@ impl Run<'_, '_> {
         let key = (pull.base_tip, pull.brief.head);
         let evaluation = match self.snapshot.facts.evaluations.get(&key) {
             Some(Ok(evaluation)) => evaluation,
-            Some(Err(why)) => return Err(Outcome::Refused(Verdict::no("conflict", why))),
+            Some(Err(why)) => return Err(Outcome::Refused(texts::conflict(why))),
             None => {
                 let need = Need::Evaluation { base: key.0, head: key.1 };
                 if let Some(why) = self.snapshot.facts.unmet.get(&need) {
-                    return Err(Outcome::Refused(Verdict::no("conflict", why)));
+                    return Err(Outcome::Refused(texts::conflict(why)));
                 }
                 self.plan.needs.push(need);
                 return Err(Outcome::Unknown);
@@ -132,10 +135,12 @@ impl Run<'_, '_> {
         let rules: std::collections::BTreeSet<&str> = known.map(|(_, finding)| finding.rule.as_str()).collect();
         let Some(written) = rules.iter().find(|known| known.eq_ignore_ascii_case(rule)) else {
             let text = format!("no new error of {rule} stands in the way here");
-            let refused = Verdict::no("nothing-to-override", text);
             let names: Vec<String> = rules.iter().map(|rule| format!("`{rule}`")).collect();
-            let some = format!("what does is {}", names.join(", "));
-            return Err(Outcome::Refused(if names.is_empty() { refused } else { refused.next(some) }));
+            let next = match names.as_slice() {
+                [] => "nothing: no finding stands in the way".to_owned(),
+                names => format!("what does is {}", names.join(", ")),
+            };
+            return Err(Outcome::Refused(Verdict::no("nothing-to-override", text).next(next)));
         };
         let names = overrides::environments(evaluation, written);
         let homeless = evaluation.findings.iter().any(|finding| finding.blocks() && finding.rule == *written);

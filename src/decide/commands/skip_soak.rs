@@ -21,7 +21,7 @@ impl Run<'_, '_> {
         }
         let Some(soak) = environment.soak else {
             let text = format!("{} has no soak to skip", environment.name);
-            return Outcome::Refused(Verdict::no("no-soak", text));
+            return Outcome::Refused(Verdict::no("no-soak", text).next("nothing: versions enter without one"));
         };
         let said = |skip: &Skip| {
             let version = code(texts::short_version(&skip.version));
@@ -67,7 +67,7 @@ impl Run<'_, '_> {
     /// before the comment.
     fn wanted(&mut self, app: &App, environment: &Environment, facts: &PipelineFacts) -> Result<Candidate, Verdict> {
         let Some(source) = &facts.source else {
-            return Err(Verdict::no("source-unreachable", format!("the source of {} cannot be read", app.name)));
+            return Err(texts::unreadable_source(app));
         };
         let entry = self.snapshot.common.ledger.entry(&app.name, &environment.name);
         let looking = Looking { snapshot: self.snapshot, app, environment, facts, source, entry: &entry };

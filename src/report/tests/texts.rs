@@ -467,7 +467,11 @@ fn answers_to_commands() {
       - ⏳ it has been in `stage` for 3 hours of 24 (`soak`), until 2026-12-20 09:00 UTC
       - ⏳ 0 of 1 approvals (`approvals`). **Next:** a member of `acme/sre` who is not the tagger approves
 
-    It would come as a pull request that a person merges once every gate is open. It writes in `environments/prod`: `web` `v0.9` → `v1.0`
+    It would come as a pull request that a person merges once every gate is open.
+
+    `web` `v0.9` → `v1.0`
+
+    Writes `environments/prod/kustomization.yaml` line 9.
     ");
     insta::assert_snapshot!(reply::help(&command::help(None, |right| match right {
         command::Right::Read | command::Right::Triage => command::You::Yes,
@@ -480,12 +484,16 @@ fn answers_to_commands() {
     | `/trunkline status [env] [--app name]` | shows what runs where, and what waits for what | readers | yes |
     | `/trunkline plan [env] [version] [--app name]` | shows what would happen next, or if that version came, and does nothing | readers | yes |
     | `/trunkline diff <env> <env> [--app name]` | compares two environments: versions, commits in between, rendered objects | readers | yes |
-    | `/trunkline promote <env> [version] [--app name] [--sha commit] [--force "reason"]` | opens or refreshes the promotion of a version, by default the newest that may enter | writers, or the environment's `promote` teams where listed | no |
+    | `/trunkline promote <env> [version] [--app name] [--sha commit] [--force "reason"]` | opens or refreshes the promotion of a version, by default the newest that may enter | writers, or the environment's `promote` teams where listed | `dev` and `stage` |
     | `/trunkline rollback <env> [version] [--app name] [--sha commit]` | opens a pull request with the last version that passed there, and holds the environment | the environment's `rollback` teams | no |
     | `/trunkline hold <env> [reason] [--app name]` | stops promotions into an environment until somebody lifts the hold | triage and up | yes |
     | `/trunkline unhold <env> [--app name]` | lifts a hold | triage and up | yes |
+    | `/trunkline freeze <env\|all> [for 4h \| until 2026-12-01T08:00] "reason" [--except label=name]` | lets nothing into an environment until then (UTC) or until somebody lifts it; rollbacks pass, and so does a pull request on which one of those teams set the label | the environment's `freeze` teams | no |
+    | `/trunkline unfreeze <env\|all>` | lifts every freeze of an environment | the environment's `freeze` teams | no |
+    | `/trunkline skip-soak <env> "reason" [--app name] [--sha commit]` | lets the version that wants in, and no other, enter without its soak | the environment's `bypass` teams | no |
+    | `/trunkline override <rule> "reason" [--sha commit], or: override cancel <rule>` | accepts the new errors of a rule, or the `gates` of a pull request that is no promotion, for its newest commit only | the environment's `bypass` teams | no |
     | `/trunkline retry [--sha commit]` | looks at this pull request again | writers | no |
-    | `/trunkline cancel [env] [--app name]` | closes the open promotion, this one or that into the environment, and rejects its version | writers, or the environment's `promote` teams where listed | no |
+    | `/trunkline cancel [env] [--app name]` | closes the open promotion, this one or that into the environment, and rejects its version | writers, or the environment's `promote` teams where listed | `dev` and `stage` |
     | `/trunkline resync` | reads tags, pull requests and checks anew, for all applications here | writers | no |
     | `/trunkline validate` | checks the configuration of this pull request, and says what it would mean | readers | yes |
     | `/trunkline history [env] [--app name]` | shows the last decisions and versions: who, when and why | readers | yes |
