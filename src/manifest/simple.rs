@@ -383,7 +383,10 @@ impl Reader<'_> {
     /// Whether plain text may begin here. What would be something else, or is read in different ways, is left out.
     pub(super) fn plain_start(&self, flow: bool) -> bool {
         match self.byte(self.at) {
-            b'-' => !is_blank(self.byte(self.at + 1)) && !(flow && b",[]{}".contains(&self.byte(self.at + 1))),
+            b'-' => {
+                let next = self.byte(self.at + 1);
+                !(is_blank(next) || flow && b",[]{}".contains(&next))
+            }
             b',' | b'[' | b']' | b'{' | b'}' | b'#' | b'&' | b'*' | b'!' | b'|' | b'>' | b'\'' | b'"' | b'%' | b'@'
             | b'`' | b'?' | b':' | b'\n' | b'\t' | b' ' => false,
             _ => true,

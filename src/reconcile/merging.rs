@@ -37,9 +37,12 @@ pub(super) struct Memory {
     rules: Kept<(RepoId, String), (Timestamp, BranchRules)>,
     refused: Kept<(RepoId, u64), (Oid, u32, Refusal)>,
     evaluated: Kept<(RepoId, u64), (Oid, Oid)>,
-    deployments: Kept<(RepoId, Vec<String>, Vec<Oid>), (Timestamp, Deployments)>,
+    deployments: Kept<Asked, (Timestamp, Deployments)>,
     denied: Kept<RepoId, (Timestamp, ApiError)>,
 }
+
+/// What deployments were asked for: the repository, its environments by GitHub's names, and commits.
+type Asked = (RepoId, Vec<String>, Vec<Oid>);
 
 /// A bounded list, the oldest entry first.
 #[derive(Debug)]

@@ -331,7 +331,7 @@ async fn e22_a_closed_promotion_is_remembered_until_somebody_asks_again() {
     assert_eq!(world.newest_pull(), number);
     say(&mut world, "rob", number, "/trunkline status prod").await;
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 reply-90 0304eb3b600cfc51 -->
+    <!-- trunkline:v1 reply-90 458a9e42e405f2af -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC | ⛔ `rejected`, `soak`, `approvals` |
@@ -344,7 +344,7 @@ async fn e22_a_closed_promotion_is_remembered_until_somebody_asks_again() {
       - ✅ stage has held this commit since 2026-11-02 09:00 UTC
       - ✅ commit 1123e8d was tested in stage
       - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
-      - ⏳ needs 1 approval from acme/sre (`approvals`)
+      - ⏳ needs 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews the pull request once it is open
       - ⛔ sam closed \#3, so v1.0 is rejected (`rejected`). **Next:** comment `/promote prod v1.0` to ask for it again
     ");
     world.advance(HOUR).await;
@@ -374,7 +374,7 @@ async fn e7_a_moved_tag_blocks_and_a_deleted_one_cancels() {
     let desk = desk(&mut world).await;
     say(&mut world, "rob", desk, "/trunkline status prod").await;
     insta::assert_snapshot!(world.said(desk), @"
-    <!-- trunkline:v1 reply-91 0bd077a796b6ad7d -->
+    <!-- trunkline:v1 reply-91 862bdbc756698c1f -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC | ⛔ `tag-moved`, `soak`, `approvals` |
@@ -387,7 +387,7 @@ async fn e7_a_moved_tag_blocks_and_a_deleted_one_cancels() {
       - ✅ stage has held this commit since 2026-11-02 09:00 UTC
       - ✅ commit 68113e6 was tested in stage
       - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
-      - ⏳ needs 1 approval from acme/sre (`approvals`)
+      - ⏳ needs 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews the pull request once it is open
     ");
     world.github.delete_tag(SHOP, "v1.0", "ann");
     world.settle().await;
@@ -882,7 +882,7 @@ async fn e24_a_rollback_goes_back_and_holds() {
     /trunkline status prod
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-144 064ad200c7eb99e3 -->
+    <!-- trunkline:v1 reply-144 68ce53d56c63c0a2 -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 10:00 UTC | ⛔ `rejected`, `held`, `approvals` |
@@ -896,7 +896,7 @@ async fn e24_a_rollback_goes_back_and_holds() {
       - ✅ commit 1123e8d was tested in stage
       - ✅ soaked for 1h
       - ⏳ held by sam since 2026-11-02 10:00 UTC: rollback to v0.9 (`held`). **Next:** sam or somebody with the rollback right comments `/trunkline unhold prod`
-      - ⏳ needs 1 approval from acme/sre (`approvals`)
+      - ⏳ needs 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews the pull request once it is open
       - ⛔ v1.0 entered with \#3 and was replaced since (`rejected`). **Next:** comment `/promote prod v1.0` to ask for it again
     ");
     insta::assert_snapshot!(world.pulls().join("\n"), @r#"
@@ -981,10 +981,13 @@ async fn e37_a_promotion_that_conflicts_is_made_anew() {
     world.github.push_files(ENVIRONMENTS, "main", "sam", "By hand", &[("environments/prod/kustomization.yaml", bump)]);
     world.settle().await;
     insta::assert_snapshot!(world.said(3), @"Closed, because it conflicts with its base in environments/prod/kustomization.yaml. A fresh promotion follows, made on what stands there now.");
+    // How the version that stands there came is asked again a moment later.
+    world.advance(Duration::from_secs(180)).await;
     insta::assert_snapshot!(world.pulls().join("\n"), @r#"
     #1 merged: "Promote shop 1123e8d to dev", by trunkline[bot]
     #2 merged: "Promote shop v1.0-rc.1 to stage", by trunkline[bot]
     #3 closed: "Promote shop v1.0 to prod", by trunkline[bot]
+    #4 open: "Promote shop v1.0 to prod", by trunkline[bot]
     "#);
 }
 

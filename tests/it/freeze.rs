@@ -71,10 +71,10 @@ async fn e51_a_freeze_shows_on_open_promotions_in_one_pass_and_never_fails_a_che
     insta::assert_snapshot!(world.check(number), @"success: No new findings in prod (0 annotations)");
     say(&mut world, "sue", desk, "/unfreeze all").await;
     insta::assert_snapshot!(world.said(desk), @"
-    <!-- trunkline:v1 reply-120 5a46ba3382da5fcf -->
+    <!-- trunkline:v1 reply-120 b4d50220c8eb8b00 -->
     > `/unfreeze all`
 
-    - ⛔ nothing is frozen (`not-frozen`)
+    - ⛔ nothing is frozen (`not-frozen`). **Next:** `/trunkline status` shows what everything waits for
     ");
 }
 
@@ -84,10 +84,10 @@ async fn a_freeze_stops_merges_but_not_promotions_and_lifting_it_lets_them_go() 
     let desk = desk(&mut world).await;
     say(&mut world, "ben", desk, "/freeze dev \"mine now\"").await;
     insta::assert_snapshot!(world.said(desk), @r#"
-    <!-- trunkline:v1 reply-26 8f05eaab4fc6a16a -->
+    <!-- trunkline:v1 reply-26 d9c90781ed85d105 -->
     > `/freeze dev "mine now"`
 
-    - ⛔ it needs a member of acme/sre (`not-allowed`)
+    - ⛔ it needs a member of acme/sre (`not-allowed`). **Next:** ask somebody who may; `/trunkline help` lists who may do what here
     "#);
     say(&mut world, "sue", desk, "/freeze dev \"database migration\"").await;
     insta::assert_snapshot!(world.said(desk), @"
@@ -409,10 +409,10 @@ async fn what_cannot_be_frozen_says_why() {
     /unfreeze prod
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-54 560a424735243594 -->
+    <!-- trunkline:v1 reply-54 dcddfa356028f950 -->
     > `/unfreeze prod`
 
-    - ⛔ prod is not frozen (`not-frozen`)
+    - ⛔ prod is not frozen (`not-frozen`). **Next:** `/trunkline status` shows what everything waits for
 
 
     comment by sue eyes:trunkline[bot] rocket:trunkline[bot]
@@ -525,10 +525,10 @@ async fn a_soak_is_skipped_for_one_version_only() {
     "#);
     say(&mut world, "sam", number, "/trunkline skip-soak dev \"x\"").await;
     insta::assert_snapshot!(world.said(number), @r#"
-    <!-- trunkline:v1 reply-180 20a019eb30b5051a -->
+    <!-- trunkline:v1 reply-180 ead46f11de59c3ef -->
     > `/trunkline skip-soak dev "x"`
 
-    - ⛔ dev has no soak to skip (`no-soak`)
+    - ⛔ dev has no soak to skip (`no-soak`). **Next:** nothing: versions enter without one
     "#);
 }
 
@@ -548,10 +548,10 @@ async fn an_override_accepts_a_rule_and_the_gates_on_one_head_and_ends_with_a_ne
     insta::assert_snapshot!(world.check(number), @"failure: 2 new errors in prod (2 annotations)");
     say(&mut world, "sue", number, "/trunkline override IMG-001 \"the vendor has no other tag\"").await;
     insta::assert_snapshot!(world.said(number), @r#"
-    <!-- trunkline:v1 reply-37 81bb8de500e21cdc -->
+    <!-- trunkline:v1 reply-37 ef3cace43025b8a2 -->
     > `/trunkline override IMG-001 "the vendor has no other tag"`
 
-    - ⛔ it needs a member of acme/leads (`not-allowed`)
+    - ⛔ it needs a member of acme/leads (`not-allowed`). **Next:** ask somebody who may; `/trunkline help` lists who may do what here
     "#);
     say(&mut world, "sam", number, "/trunkline override img-001 \"the vendor has no other tag\"").await;
     insta::assert_snapshot!(world.check(number), @"failure: Latest, latest names no version of shop we know (2 annotations)");
@@ -624,10 +624,10 @@ async fn an_override_accepts_a_rule_and_the_gates_on_one_head_and_ends_with_a_ne
     /trunkline override IMG-001 "the vendor has no other tag"
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-37 81bb8de500e21cdc -->
+    <!-- trunkline:v1 reply-37 ef3cace43025b8a2 -->
     > `/trunkline override IMG-001 "the vendor has no other tag"`
 
-    - ⛔ it needs a member of acme/leads (`not-allowed`)
+    - ⛔ it needs a member of acme/leads (`not-allowed`). **Next:** ask somebody who may; `/trunkline help` lists who may do what here
 
 
     comment by sam eyes:trunkline[bot] rocket:trunkline[bot]
@@ -677,19 +677,19 @@ async fn an_override_is_taken_back_and_never_covers_a_freeze() {
     insta::assert_snapshot!(world.check(number), @"in_progress: Waits: frozen by sam since 2026-11-02 09:00 UTC: incident (2 annotations)");
     say(&mut world, "ann", number, "/trunkline override cancel IMG-001").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-62 c1817b4a890fb6ca -->
+    <!-- trunkline:v1 reply-62 993e870217a21653 -->
     > `/trunkline override cancel IMG-001`
 
-    - ⛔ it needs a member of acme/leads (`not-allowed`)
+    - ⛔ it needs a member of acme/leads (`not-allowed`). **Next:** ask somebody who may; `/trunkline help` lists who may do what here
     ");
     say(&mut world, "sam", number, "/trunkline override cancel IMG-001").await;
     insta::assert_snapshot!(world.check(number), @"failure: 2 new errors in prod (2 annotations)");
     say(&mut world, "sam", number, "/trunkline override cancel IMG-001").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-79 065daa8af1f96fce -->
+    <!-- trunkline:v1 reply-79 5eb3070d1fa53630 -->
     > `/trunkline override cancel IMG-001`
 
-    - ⛔ nobody overrides IMG-001 at c40ec1b (`not-overridden`)
+    - ⛔ nobody overrides IMG-001 at c40ec1b (`not-overridden`). **Next:** look at the comment, which names what is overridden and by whom
     ");
 }
 

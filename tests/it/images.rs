@@ -450,7 +450,7 @@ async fn another_build_of_the_tested_commit_is_not_what_was_tested() {
       - ✅ stage has held this commit since 2026-11-02 09:00 UTC
       - ✅ commit 4993ce1 was tested in stage; only that very image enters
       - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
-      - ⏳ needs 1 approval from acme/sre (`approvals`)
+      - ⏳ needs 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews the pull request once it is open
 
     It would come as a pull request that a person merges once every gate is open.
 

@@ -399,7 +399,7 @@ async fn e36_a_branch_deleted_by_hand_comes_again_and_a_closed_promotion_does_no
     world.settle().await;
     let again = world.newest_pull();
     assert_eq!((state(&world, number).as_str(), state(&world, again).as_str()), ("closed", "open"));
-    assert_eq!(world.branches("trunkline/prod/"), [branch.clone()]);
+    assert_eq!(world.branches("trunkline/prod/"), std::slice::from_ref(&branch));
     // Closed first, tidied up later: that was a no.
     world.github.close_pull(ENVIRONMENTS, "ben", again);
     world.settle().await;

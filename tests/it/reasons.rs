@@ -74,7 +74,8 @@ fn made() -> Vec<Made> {
             }
         }
         // Names passed to the functions that make a verdict of what is not known yet.
-        for (at, _) in code.match_indices("unknown(\n") {
+        let calls = code.match_indices("unknown(").filter(|(at, _)| !code[..*at].ends_with("fn "));
+        for (at, _) in calls {
             let inside = &code[at..at + arguments(&code[at + "unknown(".len()..]) + "unknown(".len()];
             for name in inside.split('"').skip(1).step_by(2).filter(|name| !name.contains(' ')) {
                 let place = file.strip_prefix(root).unwrap().display().to_string();

@@ -150,7 +150,7 @@ async fn e22_a_promotion_is_cancelled_by_a_word() {
     let desk = desk(&mut world).await;
     say(&mut world, "rob", desk, "/trunkline status prod").await;
     insta::assert_snapshot!(world.said(desk), @"
-    <!-- trunkline:v1 reply-100 3457041705622652 -->
+    <!-- trunkline:v1 reply-100 6f1c2a487178f01b -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC | ⛔ `rejected`, `soak`, `approvals` |
@@ -163,7 +163,7 @@ async fn e22_a_promotion_is_cancelled_by_a_word() {
       - ✅ stage has held this commit since 2026-11-02 09:00 UTC
       - ✅ commit 1123e8d was tested in stage
       - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
-      - ⏳ needs 1 approval from acme/sre (`approvals`)
+      - ⏳ needs 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews the pull request once it is open
       - ⛔ ann cancelled v1.0 on 2026-11-02 09:00 UTC (`rejected`). **Next:** comment `/promote prod v1.0` to ask for it again
     ");
     // It stays out, whatever wakes it, until somebody asks for it.
@@ -327,7 +327,7 @@ async fn a_version_is_foreseen() {
     say(&mut world, "rob", desk, "/trunkline plan prod v1.0\n/trunkline plan prod v0.1\n/trunkline plan prod v0.9")
         .await;
     insta::assert_snapshot!(world.said(desk), @"
-    <!-- trunkline:v1 reply-91 8b57c7eb74f71980 -->
+    <!-- trunkline:v1 reply-91 572b925d6db3dc88 -->
     > `/trunkline plan prod v1.0`
 
     This is what would happen now. Nothing was done.
@@ -340,7 +340,7 @@ async fn a_version_is_foreseen() {
       - ✅ stage has held this commit since 2026-11-02 09:00 UTC
       - ✅ commit 1123e8d was tested in stage
       - ⏳ soaks for 1h (`soak`), until 2026-11-02 10:00 UTC
-      - ⏳ needs 1 approval from acme/sre (`approvals`)
+      - ⏳ needs 1 approval from acme/sre (`approvals`). **Next:** acme/sre reviews the pull request once it is open
 
     It would come as a pull request that a person merges once every gate is open.
 
