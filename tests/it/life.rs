@@ -85,7 +85,7 @@ async fn what_follows_a_pushed_version_and_passes_every_gate_takes_nothing_away(
     world.github.review(ENVIRONMENTS, "sue", number, "APPROVED");
     world.settle().await;
     insta::assert_snapshot!(world.check(number), @"success: No new findings in prod (0 annotations)");
-    insta::assert_snapshot!(lines(&world, number, "past its gates"), @"  - ✅ v1.0-rc.1 reached prod past its gates: commit <sha> by ben, pushed straight to the branch; v1.0 follows it");
+    insta::assert_snapshot!(lines(&world, number, "past its gates"), @"- ✅ v1.0-rc.1 reached prod past its gates: commit <sha> by ben, pushed straight to the branch; v1.0 follows it");
 }
 
 #[tokio::test]
@@ -110,7 +110,7 @@ async fn e24_who_takes_production_back_by_hand_is_not_overruled() {
     );
     say(&mut world, "rob", number, "/trunkline status prod").await;
     insta::assert_snapshot!(lines(&world, number, "out-of-band"), @"
-    | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 10:00 UTC | `v1.1` in [pull request 6](http://github.test/acme/environments/pull/6): ⏳ `approvals`, `out-of-band` |
+    | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 10:00 UTC | `v1.1` in [pull request 6](http://github.test/acme/environments/pull/6): ⏳ `out-of-band` |
       - ⏳ prod was taken back to v0.9 by hand: commit <sha> by sam, pushed straight to the branch (`out-of-band`). **Next:** to replace it, comment `/promote prod v1.1`
     ");
 }
