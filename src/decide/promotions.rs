@@ -317,11 +317,8 @@ impl Pass<'_> {
             Cause::Asked(request) | Cause::Rollback(request) => Some(request.at),
         };
         let ended = |pull: &&PullBrief| {
-            let by_us = pull.closed_by.as_ref().is_some_and(|actor| self.snapshot.common.bot.is(actor));
             let before = pull.closed_at.is_some_and(|at| asked.is_some_and(|asked| at < asked));
-            // Tidying up branches is no word about a version: it is proposed again.
-            let rejected = pull.state == PullState::Closed && !by_us && !pull.branch_deleted;
-            !before && (pull.state == PullState::Merged || rejected)
+            !before && (pull.state == PullState::Merged || pull.is_rejection(&self.snapshot.common.bot))
         };
         let pull = pulls.iter().filter(ended).max_by_key(|pull| pull.number)?;
         let again = format!("comment `/promote {} {}` to ask for it again", self.environment.name, candidate.version);

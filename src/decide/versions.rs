@@ -129,10 +129,14 @@ impl<'a> Looking<'a> {
 /// The verdict, when nothing should enter.
 pub(super) fn wanted(looking: &Looking<'_>, needs: &mut Vec<Need>) -> Result<Candidate, Verdict> {
     let (app, source, entry, now) = (looking.app, looking.source, looking.entry, looking.now());
-    let wanted = if let Some(rollback) = open_request(entry.rollbacks.last(), now) {
-        candidate_of(app, source, rollback).map(|c| Candidate { cause: Cause::Rollback(rollback.clone()), ..c })
-    } else if let Some(asked) = open_request(entry.requests.last(), now) {
-        candidate_of(app, source, asked).map(|c| Candidate { cause: Cause::Asked(asked.clone()), ..c })
+    let back = open_request(entry.rollbacks.last(), now).map(|asked| (asked, Cause::Rollback(asked.clone())));
+    let forward = open_request(entry.requests.last(), now).map(|asked| (asked, Cause::Asked(asked.clone())));
+    let mut asked = back
+        .into_iter()
+        .chain(forward)
+        .map(|(asked, cause)| candidate_of(app, source, asked).map(|candidate| Candidate { cause, ..candidate }));
+    let wanted = if let Some(asked) = asked.find(|asked| !is_refused(looking, asked, needs)) {
+        asked
     } else {
         let newest = match looking.environment.takes {
             Takes::Trunk => newest_trunk(looking, needs),
@@ -142,6 +146,27 @@ pub(super) fn wanted(looking: &Looking<'_>, needs: &mut Vec<Need>) -> Result<Can
         newest.map(|newest| first_in_line(looking, newest))
     };
     wanted.map(|candidate| remembered(candidate, entry))
+}
+
+/// Whether somebody refused what was asked for since, by closing or cancelling its promotion: then the request is over, and what is
+/// newer comes again.
+fn is_refused(looking: &Looking<'_>, asked: &Result<Candidate, Verdict>, needs: &mut Vec<Need>) -> bool {
+    let Ok(candidate) = asked else { return false };
+    let (Cause::Asked(request) | Cause::Rollback(request)) = &candidate.cause else { return false };
+    if looking.entry.cancelled.iter().any(|by| by.promotion == candidate.promotion() && by.at >= request.at) {
+        return true;
+    }
+    let branch = candidate.branch(&looking.app.name, &looking.environment.name);
+    let Some(pulls) = looking.snapshot.facts.branches.get(&branch) else {
+        // What cannot be read is told by the gate that asks the same.
+        let need = Need::Branch(branch);
+        if !looking.snapshot.facts.unmet.contains_key(&need) {
+            needs.push(need);
+        }
+        return false;
+    };
+    let bot = &looking.snapshot.common.bot;
+    pulls.iter().any(|pull| pull.is_rejection(bot) && pull.closed_at.is_some_and(|at| at >= request.at))
 }
 
 /// Where newer versions queue, what is open is what is wanted, as long as it could still enter; of those that come while it is open

@@ -161,6 +161,14 @@ pub struct PullBrief {
     pub branch_deleted: bool,
 }
 
+impl PullBrief {
+    /// Whether a person closed it without merging. Tidying up branches is no word about a version: it is proposed again.
+    pub fn is_rejection(&self, bot: &Bot) -> bool {
+        let by_us = self.closed_by.as_ref().is_some_and(|actor| bot.is(actor));
+        self.state == PullState::Closed && !by_us && !self.branch_deleted
+    }
+}
+
 /// Whether a pull request is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PullState {

@@ -319,3 +319,17 @@ async fn a_queue_that_moves_on_survives_every_fault() {
     tag(&mut start, "v1.0.1", &sha).await;
     crate::faults::hold(&start, the_next_goes).await;
 }
+
+#[tokio::test]
+async fn e22_who_closes_a_way_back_ends_it_and_what_is_newer_comes_again() {
+    let mut world = World::example().await;
+    let (sha, _) = in_prod(&mut world).await;
+    let desk = desk(&mut world).await;
+    say(&mut world, "sam", desk, "/rollback prod").await;
+    world.github.close_pull(ENVIRONMENTS, "sue", world.newest_pull());
+    world.settle().await;
+    tag(&mut world, "v1.1", &sha).await;
+    say(&mut world, "sam", desk, "/trunkline unhold prod").await;
+    let newest = world.pulls().pop().unwrap_or_default();
+    assert!(newest.contains("open") && newest.contains("Promote shop v1.1 to prod"), "{newest}");
+}
