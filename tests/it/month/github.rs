@@ -197,7 +197,12 @@ impl GitHub {
                 let environments = self.pipeline.environments.clone();
                 let (mode, policies) = (self.pipeline.mode, self.pipeline.policies.clone());
                 (
-                    Ledger { entries, head: self.ledger.head, ..Ledger::default() },
+                    Ledger {
+                        entries,
+                        head: self.ledger.head,
+                        freezes: self.ledger.freezes.clone(),
+                        ..Ledger::default()
+                    },
                     Pipeline { mode, apps, environments, policies, registries: Vec::new() },
                 )
             }
