@@ -112,9 +112,9 @@ pub(super) fn refused(merging: &Merging) -> Option<Verdict> {
 pub(super) fn who_merges(snapshot: &Snapshot, pull: &PullBrief, merge: Merge) -> Option<&'static str> {
     let queue = snapshot.facts.merging.get(&pull.number).is_some_and(|merging| merging.rules.queue);
     match (queue, merge) {
-        (true, _) => Some("anybody who may write here presses “Merge when ready”"),
+        (true, Merge::Manual) => Some("anybody who may write here presses “Merge when ready”"),
         (false, Merge::Manual) => Some("anybody who may write here merges this pull request"),
-        (false, Merge::Auto) => None,
+        (_, Merge::Auto) => None,
     }
 }
 

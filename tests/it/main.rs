@@ -20,6 +20,7 @@ mod images;
 mod kill;
 mod life;
 mod manifest;
+mod merge_queue;
 mod merging;
 mod month;
 mod own_source;

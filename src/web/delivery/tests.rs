@@ -72,6 +72,8 @@ fn every_event_wakes_what_it_should() {
         ("check_run", check("check_run", "created", 1)),
         ("check_suite", check("check_suite", "completed", 1)),
         ("check_suite", check("check_suite", "completed", 77)),
+        ("merge_group", json!({ "action": "checks_requested", "merge_group": { "head_sha": SHA } })),
+        ("merge_group", json!({ "action": "destroyed", "reason": "dequeued", "merge_group": { "head_sha": SHA } })),
         ("status", json!({ "sha": SHA, "state": "success" })),
         ("repository", json!({ "action": "renamed" })),
         ("installation", repos("created", "repositories")),
