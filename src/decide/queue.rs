@@ -124,7 +124,8 @@ fn unexplained(pipeline: &Pipeline, group: &Evaluation, own: &[Cow<'_, Evaluatio
         let brought: Vec<_> = brought.flat_map(|one| &one.versions).collect();
         let strange = touched.versions.iter().filter(|change| !brought.contains(change));
         because.extend(strange.map(|change| {
-            let text = format!("together they bring another version of {} into {name} than any of them alone", change.app);
+            let text =
+                format!("together they bring another version of {} into {name} than any of them alone", change.app);
             Verdict::no("merge-group", text).next("put them in one after the other")
         }));
     }
@@ -167,7 +168,9 @@ pub(super) fn enter(
 ) -> Option<Verdict> {
     let pull = subject.pull.as_ref()?;
     if merging.queued {
-        return Some(Verdict::wait("merge-queue", "it is in the merge queue").next("GitHub merges it when its turn comes"));
+        return Some(
+            Verdict::wait("merge-queue", "it is in the merge queue").next("GitHub merges it when its turn comes"),
+        );
     }
     if !auto {
         let text = format!("merges into {} go through its merge queue", pull.brief.base);

@@ -152,8 +152,7 @@ impl Reconciler {
 
     /// Reads the refs of a repository and fetches what is new, and the wanted commits.
     pub(super) async fn fetch(&self, at: &RepoAt, commits: &[Oid]) -> Result<Fetched, Trouble> {
-        let refs =
-            [RefSpec::Default, RefSpec::Branch(LEDGER_BRANCH.to_owned()), RefSpec::Listed(QUEUE_BRANCHES)];
+        let refs = [RefSpec::Default, RefSpec::Branch(LEDGER_BRANCH.to_owned()), RefSpec::Listed(QUEUE_BRANCHES)];
         let want: Vec<_> = refs.into_iter().chain(commits.iter().copied().map(RefSpec::Commit)).collect();
         self.sync(at, Content::All, &want).await
     }

@@ -43,8 +43,7 @@ pub(crate) fn enqueue(cx: &mut Cx<'_>, repo: u64, number: u64, guard: Option<&st
     if let Some(why) = pulls::obstacle(cx, repo, number)?.filter(|why| why != branch::OUT_OF_DATE) {
         return Err(Refusal::new(422, format!("Pull request cannot be enqueued: {why}")));
     }
-    let entry =
-        Queued { id: cx.world.id(), number, base: pull.base.clone(), by: cx.login(), at: cx.now, group: None };
+    let entry = Queued { id: cx.world.id(), number, base: pull.base.clone(), by: cx.login(), at: cx.now, group: None };
     let front = cx.repo(repo)?.queue.iter().position(|one| jump && one.base == pull.base);
     if let Some(front) = front {
         demolish(cx, repo, &pull.base, front, "invalidated")?;

@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use super::super::acts::{pulls, queue};
 use super::super::acts::refs::{self, Moved};
+use super::super::acts::{pulls, queue};
 use super::super::auth::Level::Write;
 use super::super::cx::Cx;
 use super::super::git::{self, Change};
@@ -142,7 +142,10 @@ fn enqueue(cx: &mut Cx<'_>, input: &Value) -> Done {
     let guard = input["expectedHeadOid"].as_str();
     queue::enqueue(cx, repo, number, guard, input["jump"].as_bool().unwrap_or_default())?;
     // It may be merged already.
-    Ok(vec![("mergeQueueEntry", super::queue::entry(cx.repo(repo)?, number).map_or(Out::Value(Value::Null), Out::Node))])
+    Ok(vec![(
+        "mergeQueueEntry",
+        super::queue::entry(cx.repo(repo)?, number).map_or(Out::Value(Value::Null), Out::Node),
+    )])
 }
 
 fn dequeue(cx: &mut Cx<'_>, input: &Value) -> Done {

@@ -9,8 +9,8 @@ use super::super::git;
 use super::super::refusal::Refusal;
 use super::super::shape;
 use super::super::world::{Issue, Protection, Pull, Repo};
-use super::{Args, queue};
 use super::node::{Found, Node, Out, reaction_groups};
+use super::{Args, queue};
 
 /// An issue's state, or a pull request's.
 pub(super) fn state(repo: &Repo, issue: &Issue) -> &'static str {

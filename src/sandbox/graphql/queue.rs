@@ -11,9 +11,8 @@ use super::node::{Node, Out};
 pub(super) fn entry(repo: &Repo, number: u64) -> Option<Node> {
     let found = repo.queue.iter().find(|one| one.number == number)?;
     let position = repo.queue.iter().filter(|one| one.base == found.base).position(|one| one.number == number)? + 1;
-    let commit = |sha: Option<&String>| {
-        sha.map_or(Out::Value(Value::Null), |sha| Out::Node(Node::Commit(repo.id, sha.clone())))
-    };
+    let commit =
+        |sha: Option<&String>| sha.map_or(Out::Value(Value::Null), |sha| Out::Node(Node::Commit(repo.id, sha.clone())));
     let group = found.group.as_ref();
     // A built entry that is still here waits: what has passed or failed is gone, or stands behind one that waits.
     let state = if group.is_some() { "AWAITING_CHECKS" } else { "QUEUED" };
