@@ -102,6 +102,9 @@ fn word(method: MergeMethod) -> &'static str {
 pub(super) fn refused(merging: &Merging) -> Option<Verdict> {
     let refused = merging.refused.as_ref()?;
     let next = match sources(&merging.rules) {
+        _ if refused.words.contains("not granted") => {
+            "an owner of the account accepts the permissions Trunkline asks for".to_owned()
+        }
         Some(sources) => format!("somebody who may change {sources} looks at what it asks"),
         None => "an administrator looks at the branch's protection; Trunkline tries again by itself".to_owned(),
     };
