@@ -509,6 +509,8 @@ mod scenario {
             sandbox.enqueue_pull("acme/env", "bob", number);
             let built = sandbox.merge_queue("acme/env").remove(0).1.unwrap();
             sandbox.set_status("acme/env", "bob", built, "ci", outcome);
+            // Built within the same second it would be the very same commit.
+            sandbox.clock().advance(std::time::Duration::from_secs(1));
         }
         let rules = story.get("/repos/acme/env/rules/branches/main", &story.token).await;
         assert!(rules.as_array().unwrap().iter().any(|rule| rule["type"] == "merge_queue"), "{rules}");
@@ -522,8 +524,10 @@ mod scenario {
             let body: Value = serde_json::from_slice(&delivery.body).unwrap();
             wrong.extend(contract.check_event(&delivery.event, delivery.action.as_deref(), &body));
         }
+        // One of them was delivered twice.
         let told = |event: &str, action: &str| {
-            deliveries.iter().filter(|one| one.event == event && one.action.as_deref() == Some(action)).count()
+            let those = deliveries.iter().filter(|one| one.event == event && one.action.as_deref() == Some(action));
+            those.map(|one| one.guid.as_str()).collect::<std::collections::BTreeSet<_>>().len()
         };
         assert_eq!((told("merge_group", "checks_requested"), told("merge_group", "destroyed")), (2, 2));
         assert_eq!((told("pull_request", "enqueued"), told("pull_request", "dequeued")), (2, 2));

@@ -391,7 +391,7 @@ async fn an_account_that_has_not_granted_the_queue_is_told_and_nothing_else_is_l
     world.faults.at("/access_tokens", 0, Then::Answer(422, words));
     tag(&mut world, "v1.0-rc.1", &sha).await;
     assert_eq!((state(&world, 2).as_str(), in_line(&world)), ("open", vec![]));
-    insta::assert_snapshot!(gates(&world, 2).lines().last().unwrap(), @"- ⏳ GitHub refused the merge: The permissions requested are not granted to this installation (`refused`). **Next:** somebody who may change the ruleset `protect main` of acme/environments looks at what it asks");
+    insta::assert_snapshot!(gates(&world, 2).lines().last().unwrap(), @"- ⏳ GitHub refused the merge: The permissions requested are not granted to this installation (`refused`). **Next:** an owner of the account accepts the permissions Trunkline asks for");
 }
 
 #[tokio::test]

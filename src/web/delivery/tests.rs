@@ -84,7 +84,7 @@ fn every_event_wakes_what_it_should() {
     ];
     let text: String =
         lines.into_iter().map(|(event, more)| format!("{event}: {}\n", told(event, more).trim())).collect();
-    insta::assert_snapshot!(text, @r#"
+    insta::assert_snapshot!(text, @"
     push: repo/9
     push: repo/9
     push: repo/9 [v1.0 0123456 by ada]
@@ -106,6 +106,8 @@ fn every_event_wakes_what_it_should() {
     check_run: ignored: an action without meaning here
     check_suite: head/9/0123456789abcdef0123456789abcdef01234567 repo/9
     check_suite: ignored: an action without meaning here
+    merge_group: head/9/0123456789abcdef0123456789abcdef01234567
+    merge_group: head/9/0123456789abcdef0123456789abcdef01234567
     status: head/9/0123456789abcdef0123456789abcdef01234567 repo/9
     repository: repo/9
     installation: repo/1 repo/2
@@ -113,7 +115,7 @@ fn every_event_wakes_what_it_should() {
     installation_repositories: repo/1 repo/2
     ping: ignored: an event without meaning here
     star: ignored: an event without meaning here
-    "#);
+    ");
 }
 
 #[test]
