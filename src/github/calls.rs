@@ -109,6 +109,7 @@ calls! {
     CameWith: POST "/graphql" ["came_with_fields.graphql"], Observe metadata Read contents Read pull_requests Read;
     Merging: POST "/graphql" ["merging.graphql"],
         Observe metadata Read contents Read pull_requests Read checks Read statuses Read;
+    Commits: GET "/repos/{owner}/{repo}/commits", Observe contents Read metadata Read;
     Rules: GET "/repos/{owner}/{repo}/rules/branches/{branch}", Observe metadata Read;
     Ruleset: GET "/repos/{owner}/{repo}/rulesets/{ruleset_id}", Observe metadata Read;
     Turn: POST "/graphql" ["turn.graphql"], Observe metadata Read pull_requests Read checks Read;

@@ -136,8 +136,8 @@ impl Reconciler {
         let _turn = self.ledgers.turn(at.id).await;
         let here = self.fetch(at, &[]).await?;
         let Some(tip) = here.refs.heads.get(LEDGER_BRANCH).copied() else {
-            self.parts.github.create_ledger(at, &bytes, message).await?;
-            return Ok(());
+            let made = self.parts.github.create_ledger(at, &bytes, message).await?;
+            return Ok(self.known.made(made));
         };
         if expected != Some(tip) {
             let paths: Vec<RepoPath> = files.iter().map(|(path, _)| path.clone()).collect();
@@ -154,8 +154,8 @@ impl Reconciler {
                 return Err(ApiError::new(Kind::Conflict, Scope::Pull, moved).into());
             }
         }
-        self.parts.github.commit(at, (LEDGER_BRANCH, tip), &bytes, message).await?;
-        Ok(())
+        let made = self.parts.github.commit(at, (LEDGER_BRANCH, tip), &bytes, message).await?;
+        Ok(self.known.made(made))
     }
 
     /// Branch, signed commit, pull request: each step finds what a killed pass before it left.

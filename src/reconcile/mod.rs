@@ -96,6 +96,7 @@ pub struct Reconciler {
     memory: merging::Memory,
     reads: reads::Reads,
     ledgers: ledgers::Turns,
+    known: ledgers::Known,
     people: people::People,
     /// Until when nothing is created: reads may be stale right after a start.
     quiet_until: Mutex<Timestamp>,
@@ -118,6 +119,7 @@ impl Reconciler {
             memory: merging::Memory::default(),
             reads: reads::Reads::default(),
             ledgers: ledgers::Turns::default(),
+            known: ledgers::Known::default(),
             people: people::People::default(),
             quiet_until,
         });

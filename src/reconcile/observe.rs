@@ -192,7 +192,7 @@ impl Reconciler {
             None => Configuration::Missing,
         };
         let ledger = match here.refs.heads.get(LEDGER_BRANCH).copied() {
-            Some(head) if config != Configuration::Missing => here.blocking(move |repo| repo.read_ledger(head)).await?,
+            Some(head) if config != Configuration::Missing => self.ledger(here, head).await?,
             _ => Ledger::default(),
         };
         Ok(Common { now: self.parts.clock.now(), bot: self.bot.clone(), repo, config, ledger })

@@ -18,6 +18,7 @@ mod graph;
 mod health;
 mod images;
 mod kill;
+mod ledger;
 mod life;
 mod manifest;
 mod merge_queue;
