@@ -24,6 +24,7 @@ mod merge_tests;
 mod out_of_band;
 mod overrides;
 mod promotions;
+mod queue;
 mod rights;
 mod texts;
 mod versions;

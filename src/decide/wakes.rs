@@ -13,6 +13,7 @@ pub(super) fn plan(snapshot: &Snapshot, subject: &RepoSubject, plan: &mut Plan) 
         for pull in &subject.open {
             keys.extend([Key::Head(repo, pull.head), Key::Pull(repo, pull.number)]);
         }
+        keys.extend(subject.groups.iter().map(|head| Key::Head(repo, *head)));
         keys.extend(subject.recent.iter().map(|number| Key::Pull(repo, *number)));
     }
     if let Configuration::Valid(Pipeline { apps, .. }) = &snapshot.common.config {
@@ -68,7 +69,7 @@ mod tests {
             config: Configuration::Valid(pipeline),
             ledger: Ledger::default(),
         };
-        let subject = Subject::Repo(RepoSubject { open: Vec::new(), recent: Vec::new(), pipelines });
+        let subject = Subject::Repo(RepoSubject { pipelines, ..RepoSubject::default() });
         Snapshot { common, subject, facts: Facts::default() }
     }
 

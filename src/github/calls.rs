@@ -17,6 +17,8 @@ pub enum Access {
     Observe,
     /// One repository: writing.
     Work,
+    /// One repository: its merge queues. Apart, so that an account that has not granted them yet loses nothing else.
+    Queue,
     /// One repository: its deployments. Apart, so that an account that has not granted them yet loses nothing else.
     Deploy,
 }
@@ -133,6 +135,9 @@ calls! {
     UpdateBranch: PUT "/repos/{owner}/{repo}/pulls/{pull_number}/update-branch", Work pull_requests Write;
     RequestReviews: POST "/repos/{owner}/{repo}/pulls/{pull_number}/requested_reviewers", Work pull_requests Write;
 
+    Enqueue: POST "/graphql" ["enqueue.graphql"], Queue contents Write pull_requests Write merge_queues Write;
+    Dequeue: POST "/graphql" ["dequeue.graphql"], Queue contents Write pull_requests Write merge_queues Write;
+
     Deployments: POST "/graphql" ["deployments.graphql"], Deploy metadata Read deployments Read;
     CreateDeployment: POST "/repos/{owner}/{repo}/deployments", Deploy deployments Write;
     SetDeployment: POST "/repos/{owner}/{repo}/deployments/{deployment_id}/statuses", Deploy deployments Write;
@@ -170,6 +175,7 @@ pub static EVENTS: &[(&str, &str)] = &[
     ("check_run", "checks"),
     ("check_suite", "checks"),
     ("issue_comment", "issues"),
+    ("merge_group", "merge_queues"),
     ("pull_request", "pull_requests"),
     ("pull_request_review", "pull_requests"),
     ("pull_request_review_thread", "pull_requests"),
@@ -225,6 +231,7 @@ mod tests {
         insta::assert_snapshot!(text(Access::ReadContents), @"contents:read metadata:read");
         insta::assert_snapshot!(text(Access::Observe), @"checks:read contents:read issues:read members:read metadata:read pull_requests:read statuses:read");
         insta::assert_snapshot!(text(Access::Deploy), @"deployments:write metadata:read");
+        insta::assert_snapshot!(text(Access::Queue), @"contents:write merge_queues:write pull_requests:write");
         insta::assert_snapshot!(text(Access::Work), @"checks:write contents:write issues:write pull_requests:write");
     }
 

@@ -267,7 +267,7 @@ impl GitHub {
             recent.filter(|r| r.updated_at >= since && r.comments.total_count > 0).map(|r| r.number).collect();
         recent.sort_unstable();
         recent.dedup();
-        Ok((page.repo.repo(at.installation), RepoSubject { open, recent, pipelines: Vec::new() }))
+        Ok((page.repo.repo(at.installation), RepoSubject { open, recent, ..RepoSubject::default() }))
     }
 
     /// A pull request or an issue with all its comments.
@@ -340,7 +340,7 @@ impl GitHub {
             }
         }
         pulls.sort_by_key(|pull| pull.brief.number);
-        Ok((page.repo.repo(at.installation), HeadSubject { head, checks: object.suites.checks(), pulls }))
+        Ok((page.repo.repo(at.installation), HeadSubject { head, checks: object.suites.checks(), pulls, group: None }))
     }
 
     async fn numbers_of_head(&self, at: &RepoAt, head: Oid, first: Nodes<NumberNode>) -> Result<Vec<u64>, ApiError> {

@@ -69,6 +69,15 @@ impl Reconciler {
                 merged.map_err(|error| self.merge_refused(at.id, (*number, *head), error))?;
                 Ok(None)
             }
+            Effect::Enqueue { number, node, head, .. } => {
+                let enqueued = github.enqueue(at, node, *head).await;
+                enqueued.map_err(|error| self.merge_refused(at.id, (*number, *head), error))?;
+                Ok(None)
+            }
+            Effect::Dequeue { node, .. } => {
+                github.dequeue(at, node).await?;
+                Ok(None)
+            }
             Effect::Say { number, body } => Ok(Some(github.put_comment(at, *number, None, body).await?)),
             Effect::Deploy(new) => told(github.deploy(at, new).await.map(Some)),
             Effect::SetDeployment { id, status } => told(github.set_deployment(at, *id, status).await.map(|()| None)),

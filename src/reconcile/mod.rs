@@ -287,7 +287,7 @@ impl Reconciler {
                     self.write(&snapshot, &effect).await?;
                 }
                 Advice::Write(effect) => {
-                    if matches!(effect, Effect::Merge { .. }) {
+                    if matches!(effect, Effect::Merge { .. } | Effect::Enqueue { .. }) {
                         self.confirm(lease, &effect).await?;
                     }
                     self.write(&snapshot, &effect).await?;

@@ -21,6 +21,7 @@ mod kill;
 mod ledger;
 mod life;
 mod manifest;
+mod merge_queue;
 mod merging;
 mod month;
 mod own_source;

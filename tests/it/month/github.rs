@@ -154,7 +154,7 @@ impl GitHub {
             Key::Repo(_) => {
                 let open = self.pulls.iter().filter(|pull| pull.brief.state == PullState::Open);
                 let open = open.map(|pull| pull.brief.clone()).collect();
-                Subject::Repo(RepoSubject { open, recent: vec![DESK], pipelines: Vec::new() })
+                Subject::Repo(RepoSubject { open, recent: vec![DESK], ..RepoSubject::default() })
             }
             Key::Pipeline(_, app) => {
                 let facts = self.facts(Self::app_of(app), pushers);
@@ -166,7 +166,8 @@ impl GitHub {
                 let checks = on.clone().flat_map(|pull| pull.checks.clone()).collect();
                 only = on.clone().map(|pull| name(pull.app)).next();
                 let open = on.filter(|pull| pull.brief.state == PullState::Open);
-                Subject::Head(HeadSubject { head: *head, checks, pulls: open.map(|pull| self.pull(pull)).collect() })
+                let pulls = open.map(|pull| self.pull(pull)).collect();
+                Subject::Head(HeadSubject { head: *head, checks, pulls, group: None })
             }
             Key::Pull(_, DESK) => Subject::Pull(PullSubject {
                 number: DESK,
@@ -424,6 +425,8 @@ impl GitHub {
             }
             Effect::Commit { .. }
             | Effect::UpdateBranch { .. }
+            | Effect::Enqueue { .. }
+            | Effect::Dequeue { .. }
             | Effect::Say { .. }
             | Effect::Deploy(_)
             | Effect::SetDeployment { .. } => return Err("nobody does this here"),
