@@ -208,8 +208,8 @@ fn retried(snapshot: &Snapshot, subject: &PullSubject, since: Timestamp, needs: 
         };
         counts && !comment.reactions.contains(&Reaction::Confused) && command::parse(&comment.body).iter().any(retry)
     };
-    let by = subject.comments.iter().filter(asks).map(|comment| comment.author.login.as_str());
-    by.fold(false, |before, login| rights::may(snapshot, login, Act::Write, None, needs) == Right::Granted || before)
+    let mut by = subject.comments.iter().filter(asks).map(|comment| comment.author.login.as_str());
+    by.any(|login| rights::may(snapshot, login, Act::Write, None, needs) == Right::Granted)
 }
 
 fn thrown_out(out: &TakenOut, auto: bool) -> Verdict {
