@@ -21,6 +21,7 @@ mod images;
 mod merge;
 #[cfg(test)]
 mod merge_tests;
+mod onboarding;
 mod out_of_band;
 mod overrides;
 mod promotions;
@@ -43,7 +44,10 @@ pub fn decide(snapshot: &Snapshot) -> Plan {
         Configuration::Missing | Configuration::Broken(_) => None,
     };
     match &snapshot.subject {
-        Subject::Repo(repo) => wakes::plan(snapshot, repo, &mut plan),
+        Subject::Repo(repo) => {
+            wakes::plan(snapshot, repo, &mut plan);
+            onboarding::plan(snapshot, repo, &mut plan);
+        }
         Subject::Head(head) => check::plan(snapshot, head, &mut plan),
         Subject::Pull(pull) => {
             comment::plan(snapshot, pull, &mut plan);

@@ -10,6 +10,7 @@ mod ledgers;
 mod lookup;
 mod merging;
 mod observe;
+mod onboarding;
 mod people;
 mod reads;
 mod routes;
@@ -97,6 +98,7 @@ pub struct Reconciler {
     reads: reads::Reads,
     ledgers: ledgers::Turns,
     people: people::People,
+    met: onboarding::Met,
     /// Until when nothing is created: reads may be stale right after a start.
     quiet_until: Mutex<Timestamp>,
 }
@@ -119,6 +121,7 @@ impl Reconciler {
             reads: reads::Reads::default(),
             ledgers: ledgers::Turns::default(),
             people: people::People::default(),
+            met: onboarding::Met::default(),
             quiet_until,
         });
         this.sweep().await?;

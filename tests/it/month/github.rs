@@ -154,7 +154,7 @@ impl GitHub {
             Key::Repo(_) => {
                 let open = self.pulls.iter().filter(|pull| pull.brief.state == PullState::Open);
                 let open = open.map(|pull| pull.brief.clone()).collect();
-                Subject::Repo(RepoSubject { open, recent: vec![DESK], pipelines: Vec::new() })
+                Subject::Repo(RepoSubject { open, recent: vec![DESK], ..RepoSubject::default() })
             }
             Key::Pipeline(_, app) => {
                 let facts = self.facts(Self::app_of(app), pushers);
@@ -328,7 +328,12 @@ impl GitHub {
                 facts.pipelines.insert(app.clone(), self.facts(Self::app_of(app), pushers));
             }
             // Asked for by questions only, and nobody asks any in these months.
-            Need::Pull(_) | Need::Between { .. } | Need::Decisions { .. } => {
+            Need::Pull(_)
+            | Need::Between { .. }
+            | Need::Decisions { .. }
+            | Need::Talk(_)
+            | Need::Proposal
+            | Need::Desk => {
                 facts.unmet.insert(need.clone(), "nobody knows".into());
             }
         }
@@ -421,6 +426,8 @@ impl GitHub {
             | Effect::UpdateBranch { .. }
             | Effect::Say { .. }
             | Effect::Deploy(_)
+            | Effect::Propose(_)
+            | Effect::PutDesk { .. }
             | Effect::SetDeployment { .. } => return Err("nobody does this here"),
         }
         Ok(Vec::new())
