@@ -39,6 +39,7 @@ use crate::worker::Worker;
 use directory::Directory;
 use expect::{Advice, Expectations};
 pub use trouble::Trouble;
+pub use way::held_at;
 
 /// Rounds of looking things up in one pass: the deepest chain is evaluation, pipeline, changelog, permission, team.
 const MAX_ROUNDS: usize = 8;

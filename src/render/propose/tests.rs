@@ -43,7 +43,10 @@ fn an_application_a_folder_in_each_environment() {
     ];
     let proposal = proposed(&files, &["acme/shop"]).unwrap();
     insta::assert_snapshot!(proposal.text);
-    insta::assert_snapshot!(proposal.questions.join("\n"), @"");
+    insta::assert_snapshot!(proposal.questions.join("\n"), @r"
+    Where are trunk and the tags of cart? Without `source`, they are taken to be in this repository.
+    1 more folder holds versions and is listed at the end of the file: does it belong to an environment?
+    ");
 }
 
 #[test]
