@@ -102,6 +102,9 @@ fn word(method: MergeMethod) -> &'static str {
 pub(super) fn refused(merging: &Merging) -> Option<Verdict> {
     let refused = merging.refused.as_ref()?;
     let next = match sources(&merging.rules) {
+        _ if refused.words.contains("not granted") => {
+            "an owner of the account accepts the permissions Trunkline asks for".to_owned()
+        }
         Some(sources) => format!("somebody who may change {sources} looks at what it asks"),
         None => "an administrator looks at the branch's protection; Trunkline tries again by itself".to_owned(),
     };
@@ -112,9 +115,9 @@ pub(super) fn refused(merging: &Merging) -> Option<Verdict> {
 pub(super) fn who_merges(snapshot: &Snapshot, pull: &PullBrief, merge: Merge) -> Option<&'static str> {
     let queue = snapshot.facts.merging.get(&pull.number).is_some_and(|merging| merging.rules.queue);
     match (queue, merge) {
-        (true, _) => Some("anybody who may write here presses “Merge when ready”"),
+        (true, Merge::Manual) => Some("anybody who may write here presses “Merge when ready”"),
         (false, Merge::Manual) => Some("anybody who may write here merges this pull request"),
-        (false, Merge::Auto) => None,
+        (_, Merge::Auto) => None,
     }
 }
 

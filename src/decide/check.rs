@@ -1,8 +1,10 @@
 //! The check `trunkline` on a commit: what the pull requests it heads do to the environments, and what they wait for.
 
-use super::{overrides, ways_in};
+use std::borrow::Cow;
+
+use super::{overrides, queue, ways_in};
 use crate::model::finding::{Delta, Evaluation};
-use crate::model::id::Key;
+use crate::model::id::{Key, Oid};
 use crate::model::pipeline::Mode;
 use crate::model::plan::{CheckOutput, Conclusion, Effect, Need, Plan};
 use crate::model::snapshot::{Configuration, HeadSubject, Pull, Snapshot};
@@ -17,9 +19,15 @@ const RENEW_AFTER_HOURS: i64 = 7 * 24;
 pub(super) fn plan(snapshot: &Snapshot, subject: &HeadSubject, plan: &mut Plan) {
     let mut outputs = Vec::new();
     for pull in &subject.pulls {
-        if let Some(output) = output(snapshot, pull, plan) {
-            outputs.push(output);
-        }
+        let sides = (pull.base_tip, pull.brief.head);
+        outputs.extend(output(snapshot, sides, false, plan, |evaluation, plan| {
+            let evaluation = overrides::applied(snapshot, pull, evaluation);
+            let verdict = gates(snapshot, pull, &evaluation, plan)?;
+            Some((evaluation, verdict))
+        }));
+    }
+    if let Some(group) = &subject.group {
+        outputs.extend(queue::check(snapshot, group, subject.head, plan));
     }
     // Several pull requests may share a head; the check is one, so the strictest speaks.
     let Some(output) = outputs.into_iter().max_by_key(|output| match output.conclusion {
@@ -56,19 +64,24 @@ fn put(snapshot: &Snapshot, subject: &HeadSubject, output: CheckOutput, plan: &m
     }
 }
 
-/// What the check says about one pull request; `None` when it says nothing, or something must be known first.
-fn output(snapshot: &Snapshot, pull: &Pull, plan: &mut Plan) -> Option<CheckOutput> {
-    let need = Need::Evaluation { base: pull.base_tip, head: pull.brief.head };
-    let Some(found) = snapshot.facts.evaluations.get(&(pull.base_tip, pull.brief.head)) else {
-        super::ask(snapshot, plan, need);
+/// What the check says about a commit that wants into another; `None` when it says nothing, or something must be known first. What was
+/// accepted, and the gates, `judge` knows.
+pub(super) fn output<'s>(
+    snapshot: &'s Snapshot,
+    (base, head): (Oid, Oid),
+    queue: bool,
+    plan: &mut Plan,
+    judge: impl FnOnce(&'s Evaluation, &mut Plan) -> Option<(Cow<'s, Evaluation>, Option<Verdict>)>,
+) -> Option<CheckOutput> {
+    let Some(found) = snapshot.facts.evaluations.get(&(base, head)) else {
+        super::ask(snapshot, plan, Need::Evaluation { base, head });
         return None;
     };
     let repo = &snapshot.common.repo;
-    let input = |evaluation, verdict, mode| {
-        check(&CheckInput { repo_url: &repo.url, head: pull.brief.head, evaluation, verdict, mode, queue: false })
-    };
+    let input =
+        |evaluation, verdict, mode| check(&CheckInput { repo_url: &repo.url, head, evaluation, verdict, mode, queue });
     let evaluation = match found {
-        Ok(evaluation) => &*overrides::applied(snapshot, pull, evaluation),
+        Ok(evaluation) => evaluation,
         Err(_) if snapshot.common.config == Configuration::Missing => return None,
         Err(why) => {
             let verdict =
@@ -80,9 +93,9 @@ fn output(snapshot: &Snapshot, pull: &Pull, plan: &mut Plan) -> Option<CheckOutp
     match &snapshot.common.config {
         // Repositories that only hold source get no check, unless this very change brings a configuration.
         Configuration::Missing if !evaluation.touches_rules => None,
-        Configuration::Missing => Some(input(evaluation, None, Mode::Enforce)),
+        Configuration::Missing => Some(input(&*judge(evaluation, plan)?.0, None, Mode::Enforce)),
         Configuration::Broken(problems) => {
-            let mut evaluation = evaluation.clone();
+            let mut evaluation = judge(evaluation, plan)?.0.into_owned();
             if !evaluation.touches_rules {
                 evaluation.findings.extend(problems.iter().map(|problem| problem_finding(problem, Delta::Existing)));
             }
@@ -96,8 +109,8 @@ fn output(snapshot: &Snapshot, pull: &Pull, plan: &mut Plan) -> Option<CheckOutp
             Some(input(&evaluation, verdict.as_ref(), Mode::Enforce))
         }
         Configuration::Valid(pipeline) => {
-            let verdict = gates(snapshot, pull, evaluation, plan)?;
-            Some(input(evaluation, verdict.as_ref(), pipeline.mode))
+            let (evaluation, verdict) = judge(evaluation, plan)?;
+            Some(input(&evaluation, verdict.as_ref(), pipeline.mode))
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::branch_rules;
 use super::check::gates;
-use super::{answers, overrides, ways_in};
+use super::{answers, overrides, queue, ways_in};
 use crate::model::finding::Evaluation;
 use crate::model::pipeline::Mode;
 use crate::model::plan::{Effect, Need, Plan};
@@ -35,6 +35,9 @@ pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, plan: &mut Plan) 
         verdict.because.push(refused);
     }
     let promotion = ways_in::is_promotion(snapshot, pull);
+    if let Some(root) = verdict.as_mut().filter(|_| promotion) {
+        queue::tell(snapshot, subject, root, &mut plan.needs);
+    }
     let picture = match &snapshot.common.config {
         Configuration::Valid(pipeline) if promotion => Some(answers::picture(snapshot, pipeline, pull)),
         _ => None,

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{branch_rules, overrides, texts, versions, ways_in};
+use super::{branch_rules, overrides, queue, texts, versions, ways_in};
 use crate::model::finding::Evaluation;
 use crate::model::id::Key;
 use crate::model::merging::{InLine, Merging};
@@ -55,12 +55,15 @@ pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, pipeline: &Pipeli
     let open = because.iter().all(|verdict| verdict.answer == Answer::Yes);
     let auto = ways.iter().all(|way| way.environment.merge == Merge::Auto);
     // The gates have asked for it; without it nothing is open.
-    if let (true, Some(merging)) = (open, snapshot.facts.merging.get(&pull.brief.number)) {
+    if let Some(merging) = snapshot.facts.merging.get(&pull.brief.number) {
         let at_github = AtGitHub { snapshot, pipeline, pull, merging };
-        match at_github.ready(plan) {
-            Ok(()) if auto => plan.effects.extend(at_github.merge()),
-            Ok(()) => {}
-            Err(verdict) => because.push(verdict),
+        match open.then(|| at_github.ready(plan)) {
+            None => plan.effects.extend(queue::leave(pull, merging)),
+            // A queue brings it up to date by itself.
+            Some(Ok(())) if merging.rules.queue => because.extend(queue::enter(snapshot, subject, merging, auto, plan)),
+            Some(Ok(())) if auto => plan.effects.extend(at_github.merge()),
+            Some(Ok(())) => {}
+            Some(Err(verdict)) => because.push(verdict),
         }
     }
     plan.verdicts.push(Verdict::all("merge", format!("merge #{}", pull.brief.number), because));
@@ -102,15 +105,8 @@ impl AtGitHub<'_> {
             plan.look_again(until);
             return Err(verdict.until(until));
         }
-        // A queue brings it up to date by itself.
-        if rules.queue {
-            let text = format!("merges into {} go through its merge queue", self.pull.brief.base);
-            return Err(
-                Verdict::wait("merge-queue", text).next("somebody who may write here presses “Merge when ready”")
-            );
-        }
         let up_to_date = rules.up_to_date || self.merging.state == crate::model::merging::MergeState::Behind;
-        if up_to_date && self.merging.behind {
+        if up_to_date && !rules.queue && self.merging.behind {
             return Err(self.turn(plan));
         }
         match self.pull.mergeable {

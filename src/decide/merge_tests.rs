@@ -245,7 +245,8 @@ impl There {
         });
         let checked_at = own.as_ref().and_then(|check| check.completed_at);
         let pull = one.pull(self.tip());
-        let head = HeadSubject { head: one.head(), checks: own.into_iter().collect(), pulls: vec![pull.clone()] };
+        let (checks, pulls) = (own.into_iter().collect(), vec![pull.clone()]);
+        let head = HeadSubject { head: one.head(), checks, pulls, group: None };
         let comment = one.comment.iter().map(|body| Comment {
             id: 1,
             author: Actor { login: "trunkline".to_owned(), bot: true },

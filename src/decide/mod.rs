@@ -25,6 +25,7 @@ mod onboarding;
 mod out_of_band;
 mod overrides;
 mod promotions;
+mod queue;
 mod rights;
 mod texts;
 mod versions;

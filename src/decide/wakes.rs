@@ -13,6 +13,7 @@ pub(super) fn plan(snapshot: &Snapshot, subject: &RepoSubject, plan: &mut Plan) 
         for pull in &subject.open {
             keys.extend([Key::Head(repo, pull.head), Key::Pull(repo, pull.number)]);
         }
+        keys.extend(subject.groups.iter().map(|head| Key::Head(repo, *head)));
         keys.extend(subject.recent.iter().map(|number| Key::Pull(repo, *number)));
     }
     // Where there is no configuration, only the pull request that offers one has something to say.

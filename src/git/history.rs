@@ -8,9 +8,7 @@ use jiff::Timestamp;
 use super::merge::commit;
 use super::{GitError, Store, ours, theirs};
 use crate::model::id::Oid;
-use crate::model::ledger::Ledger;
 use crate::model::path::RepoPath;
-use crate::model::wide::{FREEZES, OVERRIDES};
 
 /// Commits that are counted between two versions; the texts say "more than".
 const MAX_COUNT: usize = 10_000;
@@ -24,10 +22,6 @@ const MAX_WALK: usize = 50_000;
 const MAX_SUBJECT: usize = 300;
 /// A message longer than this is cut: ours are a few lines.
 const MAX_MESSAGE: usize = 4_000;
-/// Ledger files that are read: applications times environments.
-const MAX_LEDGER_FILES: usize = 5_000;
-/// One entry holds at most a hundred decisions of some hundred bytes.
-const MAX_LEDGER_BYTES: usize = 256 * 1024;
 
 /// A commit in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -200,43 +194,6 @@ impl Store {
                 }
             }
             Ok(found)
-        })
-    }
-
-    /// The ledger at a commit of its branch.
-    ///
-    /// # Errors
-    /// When the commit is missing, or the ledger is larger than any ledger.
-    pub fn read_ledger(&self, tip: Oid) -> Result<Ledger, GitError> {
-        self.with(|repository| {
-            let mut ledger = Ledger { head: Some(tip), ..Ledger::default() };
-            let root = commit(repository, tip)?.tree()?;
-            let read = |ledger: &mut Ledger, path: &RepoPath, file: git2::Oid| -> Result<(), GitError> {
-                let blob = repository.find_blob(file)?;
-                // Too long or not text: the ledger's own parser says so, and the pipeline stops.
-                let text = std::str::from_utf8(blob.content()).unwrap_or("\u{0}");
-                ledger.read(path, if text.len() > MAX_LEDGER_BYTES { "\u{0}" } else { text });
-                Ok(())
-            };
-            for (name, file) in [FREEZES, OVERRIDES].iter().filter_map(|name| Some((name, root.get_name(name)?))) {
-                if let (Ok(path), Some(git2::ObjectType::Blob)) = (name.parse(), file.kind()) {
-                    read(&mut ledger, &path, file.id())?;
-                }
-            }
-            let mut files = 0;
-            for environment in root.iter().filter(|e| e.kind() == Some(git2::ObjectType::Tree)) {
-                let folder = repository.find_tree(environment.id())?;
-                for file in folder.iter().filter(|e| e.kind() == Some(git2::ObjectType::Blob)) {
-                    files += 1;
-                    if files > MAX_LEDGER_FILES {
-                        return Err(GitError::Refused(format!("a ledger of more than {MAX_LEDGER_FILES} files")));
-                    }
-                    let (Ok(environment), Ok(name)) = (environment.name(), file.name()) else { continue };
-                    let Ok(path) = format!("{environment}/{name}").parse::<RepoPath>() else { continue };
-                    read(&mut ledger, &path, file.id())?;
-                }
-            }
-            Ok(ledger)
         })
     }
 }

@@ -6,6 +6,7 @@
 
 mod cache;
 mod history;
+mod ledger;
 mod merge;
 mod objects;
 mod pkt;
@@ -18,6 +19,7 @@ use crate::model::id::{InstallationId, Oid, RepoId};
 
 pub use cache::{Cache, Content, RepoSlot, Store};
 pub use history::{CommitInfo, FolderAt, Log};
+pub use ledger::LedgerSteps;
 pub use merge::Merge;
 pub use remote::{Remote, Remotes};
 pub use sync::{RefSpec, Refs, TagRef};

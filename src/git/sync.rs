@@ -28,6 +28,8 @@ pub enum RefSpec {
     Default,
     /// One branch, or with a star at the end all that begin so.
     Branch(String),
+    /// All branches that begin so, which are told and not fetched.
+    Listed(&'static str),
     /// All tags.
     Tags,
     /// A commit, for instance a pull request's head, whose branch may live in a fork.
@@ -82,6 +84,7 @@ impl Refs {
                     Some(fixed) => name.starts_with(fixed),
                     None => name == pattern,
                 },
+                RefSpec::Listed(fixed) => name.starts_with(fixed),
                 RefSpec::Tags | RefSpec::Commit(_) => false,
             })
         };
@@ -245,6 +248,7 @@ fn prefixes(want: &[RefSpec]) -> Vec<String> {
             let fixed = branch.strip_suffix('*').unwrap_or(branch);
             is_ref_name(fixed.trim_end_matches('/')).then(|| format!("refs/heads/{fixed}"))
         }
+        RefSpec::Listed(fixed) => Some(format!("refs/heads/{fixed}")),
         RefSpec::Tags => Some("refs/tags/".to_owned()),
         RefSpec::Default => Some("HEAD".to_owned()),
         RefSpec::Commit(_) => None,
@@ -264,7 +268,9 @@ fn tips(refs: &Refs, want: &[RefSpec]) -> Vec<Oid> {
     });
     let default = refs.default_branch.as_ref().and_then(|branch| refs.heads.get(branch)).copied();
     let tags = refs.tags.values().map(|tag| tag.object);
-    let all: Vec<Oid> = tags.chain(refs.heads.values().copied()).chain(commits).chain(default).collect();
+    let listed = |name: &str| want.iter().any(|want| matches!(want, RefSpec::Listed(fixed) if name.starts_with(fixed)));
+    let heads = refs.heads.iter().filter(|(name, _)| !listed(name)).map(|(_, tip)| *tip);
+    let all: Vec<Oid> = tags.chain(heads).chain(commits).chain(default).collect();
     let mut seen = BTreeSet::new();
     let mut newest_last: Vec<Oid> = all.into_iter().rev().filter(|id| seen.insert(*id)).collect();
     newest_last.reverse();

@@ -17,6 +17,8 @@ pub enum Access {
     Observe,
     /// One repository: writing.
     Work,
+    /// One repository: its merge queues. Apart, so that an account that has not granted them yet loses nothing else.
+    Queue,
     /// One repository: its deployments. Apart, so that an account that has not granted them yet loses nothing else.
     Deploy,
 }
@@ -107,6 +109,7 @@ calls! {
     CameWith: POST "/graphql" ["came_with_fields.graphql"], Observe metadata Read contents Read pull_requests Read;
     Merging: POST "/graphql" ["merging.graphql"],
         Observe metadata Read contents Read pull_requests Read checks Read statuses Read;
+    Commits: GET "/repos/{owner}/{repo}/commits", Observe contents Read metadata Read;
     Rules: GET "/repos/{owner}/{repo}/rules/branches/{branch}", Observe metadata Read;
     Ruleset: GET "/repos/{owner}/{repo}/rulesets/{ruleset_id}", Observe metadata Read;
     Turn: POST "/graphql" ["turn.graphql"], Observe metadata Read pull_requests Read checks Read;
@@ -134,6 +137,9 @@ calls! {
     Merge: PUT "/repos/{owner}/{repo}/pulls/{pull_number}/merge", Work contents Write;
     UpdateBranch: PUT "/repos/{owner}/{repo}/pulls/{pull_number}/update-branch", Work pull_requests Write;
     RequestReviews: POST "/repos/{owner}/{repo}/pulls/{pull_number}/requested_reviewers", Work pull_requests Write;
+
+    Enqueue: POST "/graphql" ["enqueue.graphql"], Queue contents Write pull_requests Write merge_queues Write;
+    Dequeue: POST "/graphql" ["dequeue.graphql"], Queue contents Write pull_requests Write merge_queues Write;
 
     Deployments: POST "/graphql" ["deployments.graphql"], Deploy metadata Read deployments Read;
     CreateDeployment: POST "/repos/{owner}/{repo}/deployments", Deploy deployments Write;
@@ -172,6 +178,7 @@ pub static EVENTS: &[(&str, &str)] = &[
     ("check_run", "checks"),
     ("check_suite", "checks"),
     ("issue_comment", "issues"),
+    ("merge_group", "merge_queues"),
     ("pull_request", "pull_requests"),
     ("pull_request_review", "pull_requests"),
     ("pull_request_review_thread", "pull_requests"),
@@ -227,6 +234,7 @@ mod tests {
         insta::assert_snapshot!(text(Access::ReadContents), @"contents:read metadata:read");
         insta::assert_snapshot!(text(Access::Observe), @"checks:read contents:read issues:read members:read metadata:read pull_requests:read statuses:read");
         insta::assert_snapshot!(text(Access::Deploy), @"deployments:write metadata:read");
+        insta::assert_snapshot!(text(Access::Queue), @"contents:write merge_queues:write pull_requests:write");
         insta::assert_snapshot!(text(Access::Work), @"checks:write contents:write issues:write pull_requests:write");
     }
 

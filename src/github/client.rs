@@ -372,6 +372,7 @@ fn sends(op: Op) -> Sends {
     match op {
         // They only tell, so promotions go first.
         Op::CreateDeployment | Op::SetDeployment => Sends::Talk,
+        Op::Enqueue | Op::Dequeue => Sends::Carry,
         _ if call.access != Access::Work || call.method == Method::GET => Sends::Read,
         Op::CreateCheck | Op::UpdateCheck | Op::CreateComment | Op::UpdateComment | Op::React => Sends::Talk,
         _ => Sends::Carry,

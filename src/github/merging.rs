@@ -1,15 +1,17 @@
 //! One pull request as GitHub's merge box sees it, and whose turn it is.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::apply::conflict;
 use super::calls::Op;
 use super::error::{ApiError, Kind, Scope};
 use super::rules::ClassicNode;
 use super::wire::{ActorNode, ContextNode, Nodes, OidNode, actor};
 use super::{GitHub, RepoAt};
 use crate::model::id::Oid;
-use crate::model::merging::{BranchRules, HeadCheck, InLine, MergeState, Merging, ReviewDecision};
+use crate::model::merging::{BranchRules, HeadCheck, InLine, MergeState, Merging, ReviewDecision, TakenOut};
 use crate::model::snapshot::Bot;
 
 /// Open pull requests into one branch that are looked at: 5 pages of 100, as elsewhere.
@@ -25,7 +27,11 @@ struct MergingPage {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct MergingNode {
+    id: String,
     head_ref_oid: Oid,
+    #[serde(default)]
+    is_in_merge_queue: bool,
+    queueings: Option<Nodes<QueueingNode>>,
     merge_state_status: String,
     review_decision: Option<String>,
     latest_opinionated_reviews: Option<Nodes<OpinionNode>>,
@@ -33,6 +39,18 @@ struct MergingNode {
     base_ref: Option<BaseNode>,
     commits: Nodes<SignedNode>,
     newest: Nodes<NewestNode>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "__typename", rename_all_fields = "camelCase")]
+enum QueueingNode {
+    RemovedFromMergeQueueEvent {
+        created_at: Timestamp,
+        reason: Option<String>,
+        actor: Option<ActorNode>,
+    },
+    #[serde(other)]
+    Other,
 }
 
 #[derive(Deserialize)]
@@ -138,7 +156,8 @@ impl GitHub {
         (number, head): (u64, Oid),
         rules: BranchRules,
     ) -> Result<Merging, ApiError> {
-        let page: MergingPage = self.ask(Op::Merging, at, json!({ "number": number })).await?;
+        let variables = json!({ "number": number, "queue": rules.queue });
+        let page: MergingPage = self.ask(Op::Merging, at, variables).await?;
         super::observe::same(at, crate::model::id::RepoId(page.database_id))?;
         let gone = || ApiError::new(Kind::Gone, Scope::Pull, format!("{}#{number} is gone", at.name));
         let node = page.pull_request.ok_or_else(gone)?;
@@ -168,6 +187,30 @@ impl GitHub {
             }
         }
         Ok(all)
+    }
+
+    /// Puts a pull request into its merge queue if its head is still the one that was decided on; one that is in there is as good.
+    ///
+    /// # Errors
+    /// `Conflict` with GitHub's words when the head moved, or a rule of the branch does not allow it.
+    pub async fn enqueue(&self, at: &RepoAt, node: &str, head: Oid) -> Result<(), ApiError> {
+        let input = json!({ "pullRequestId": node, "expectedHeadOid": head });
+        self.queue(Op::Enqueue, at, input, "already in").await
+    }
+
+    /// Takes a pull request out of its merge queue; one that is in none is as good.
+    ///
+    /// # Errors
+    /// When GitHub refuses.
+    pub async fn dequeue(&self, at: &RepoAt, node: &str) -> Result<(), ApiError> {
+        self.queue(Op::Dequeue, at, json!({ "id": node }), "not in").await
+    }
+
+    async fn queue(&self, op: Op, at: &RepoAt, input: Value, done: &str) -> Result<(), ApiError> {
+        match self.client.graphql::<Value>(op, at, json!({ "input": input })).await {
+            Err(error) if error.message.contains(done) && error.message.contains("queue") => Ok(()),
+            answer => answer.map(drop).map_err(conflict),
+        }
     }
 
     /// The commit that brought a merged pull request in; `None` when GitHub does not say.
@@ -230,7 +273,21 @@ impl MergingNode {
                     HeadCheck { name: check.name, app, state: check.state }
                 })
                 .collect(),
+            taken_out: self.queueings.map(Nodes::into_vec).unwrap_or_default().pop().and_then(QueueingNode::taken_out),
+            node: self.id,
+            queued: self.is_in_merge_queue,
             ..Merging::default()
+        }
+    }
+}
+
+impl QueueingNode {
+    fn taken_out(self) -> Option<TakenOut> {
+        match self {
+            QueueingNode::RemovedFromMergeQueueEvent { created_at, reason, actor: by } => {
+                Some(TakenOut { at: created_at, by: actor(by), reason: reason.unwrap_or_default() })
+            }
+            QueueingNode::Other => None,
         }
     }
 }

@@ -7,6 +7,7 @@
 mod apply;
 mod arrival;
 mod auth;
+mod authors;
 mod calls;
 mod changes;
 mod client;

@@ -277,11 +277,11 @@ impl GitHub {
         let subject = RepoSubject {
             open,
             recent,
-            pipelines: Vec::new(),
             onboarding: onboarding.filter(|pull| pull.branch == ONBOARDING_BRANCH && !pull.fork).collect(),
             fork: page.is_fork,
             archived: page.is_archived,
             issues: page.has_issues_enabled,
+            ..RepoSubject::default()
         };
         Ok((page.repo.repo(at.installation), subject))
     }
@@ -356,7 +356,7 @@ impl GitHub {
             }
         }
         pulls.sort_by_key(|pull| pull.brief.number);
-        Ok((page.repo.repo(at.installation), HeadSubject { head, checks: object.suites.checks(), pulls }))
+        Ok((page.repo.repo(at.installation), HeadSubject { head, checks: object.suites.checks(), pulls, group: None }))
     }
 
     async fn numbers_of_head(&self, at: &RepoAt, head: Oid, first: Nodes<NumberNode>) -> Result<Vec<u64>, ApiError> {

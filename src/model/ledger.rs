@@ -189,15 +189,33 @@ impl Ledger {
         if let Err(error) = wide {
             self.unreadable.insert(path.to_string(), unreadable(error));
         }
-        let Some((environment, app)) = path.as_str().strip_suffix(".yaml").and_then(|p| p.split_once('/')) else {
-            return;
-        };
-        let key = (app.to_owned(), environment.to_owned());
+        let Some(key) = key_of(path) else { return };
         match serde_yaml::from_str(text) {
             Ok(entry) => drop(self.entries.insert(key, entry)),
             Err(error) => drop(self.problems.insert(key, unreadable(error))),
         }
     }
+
+    /// Forgets what a file says, and why it does not count.
+    pub(super) fn distrust(&mut self, path: &RepoPath, why: &str) {
+        match path.as_str() {
+            FREEZES => self.freezes = Freezes::default(),
+            OVERRIDES => self.overrides = Overrides::default(),
+            _ => {
+                let Some(key) = key_of(path) else { return };
+                self.entries.remove(&key);
+                self.problems.insert(key, why.to_owned());
+                return;
+            }
+        }
+        self.unreadable.insert(path.to_string(), why.to_owned());
+    }
+}
+
+/// Which application and environment a file is about.
+fn key_of(path: &RepoPath) -> Option<(String, String)> {
+    let (environment, app) = path.as_str().strip_suffix(".yaml")?.split_once('/')?;
+    Some((app.to_owned(), environment.to_owned()))
 }
 
 impl Request {

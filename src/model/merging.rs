@@ -1,9 +1,16 @@
 //! What GitHub itself asks of a merge, and what it said of one pull request: facts, without judgement.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::id::Oid;
-use super::snapshot::{CheckState, MergeMethod};
+use super::snapshot::{Actor, CheckState, MergeMethod};
+
+/// Where merge queues build what they are about to merge.
+pub const QUEUE_BRANCHES: &str = "gh-readonly-queue/";
+/// Pull requests in one merge group; GitHub builds at most a hundred at once.
+const MAX_GROUP: usize = 100;
 
 /// What a branch asks of a merge: its active rulesets and its classic protection, taken together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -81,6 +88,60 @@ pub struct Merging {
     pub owned: Vec<Owned>,
     /// What GitHub said when we last tried.
     pub refused: Option<Refusal>,
+    /// GitHub's own name of the pull request, which its merge queue asks for.
+    pub node: String,
+    /// Whether it is in the merge queue.
+    pub queued: bool,
+    /// How it came out of the merge queue, unless it is in again.
+    pub taken_out: Option<TakenOut>,
+}
+
+/// A pull request that was taken out of the merge queue, or thrown out by it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenOut {
+    /// When.
+    pub at: Timestamp,
+    /// By whom.
+    pub by: Actor,
+    /// GitHub's word for the reason.
+    pub reason: String,
+}
+
+/// What a merge queue is about to merge with one commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MergeGroup {
+    /// The branch it goes into.
+    pub base: String,
+    /// The pull requests, first to last.
+    pub pulls: Vec<u64>,
+}
+
+impl MergeGroup {
+    /// The group whose head is this commit, as the names of its branches tell: `gh-readonly-queue/main/pr-7-<what it was built on>`.
+    pub fn of(heads: &BTreeMap<String, Oid>, head: Oid) -> Option<Self> {
+        let entries = || heads.iter().filter_map(|(name, tip)| Some((Self::read(name)?, *tip)));
+        let ((base, number, mut below), _) = entries().find(|(_, tip)| *tip == head)?;
+        let mut pulls = vec![number];
+        while let Some(((_, number, next), _)) = entries().find(|((of, ..), tip)| *of == base && *tip == below)
+            && pulls.len() < MAX_GROUP
+        {
+            pulls.push(number);
+            below = next;
+        }
+        pulls.reverse();
+        Some(Self { base: base.to_owned(), pulls })
+    }
+
+    /// The heads of all groups.
+    pub fn heads(heads: &BTreeMap<String, Oid>) -> Vec<Oid> {
+        heads.iter().filter(|(name, _)| Self::read(name).is_some()).map(|(_, tip)| *tip).collect()
+    }
+
+    fn read(name: &str) -> Option<(&str, u64, Oid)> {
+        let (base, entry) = name.strip_prefix(QUEUE_BRANCHES)?.rsplit_once('/')?;
+        let (number, below) = entry.strip_prefix("pr-")?.split_once('-')?;
+        Some((base, number.parse().ok()?, below.parse().ok()?))
+    }
 }
 
 /// GitHub's own summary of whether a pull request can be merged.
@@ -198,4 +259,31 @@ pub struct Deployments {
     pub known: Vec<Deployment>,
     /// The merged pull request by commit, of the commits asked about.
     pub pulls: Vec<(Oid, u64)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_read_from_its_branches() {
+        let [tip, one, two, other] = [1, 2, 3, 4].map(|n| Oid([n; 20]));
+        let heads = [
+            ("main".to_owned(), tip),
+            (format!("gh-readonly-queue/main/pr-7-{tip}"), one),
+            (format!("gh-readonly-queue/main/pr-9-{one}"), two),
+            (format!("gh-readonly-queue/release/1.x/pr-8-{one}"), other),
+            ("gh-readonly-queue/main/pr-x-y".to_owned(), tip),
+        ];
+        let heads: BTreeMap<String, Oid> = heads.into_iter().collect();
+        let group = |base: &str, pulls: &[u64]| Some(MergeGroup { base: base.to_owned(), pulls: pulls.to_vec() });
+        assert_eq!(MergeGroup::of(&heads, one), group("main", &[7]));
+        assert_eq!(MergeGroup::of(&heads, two), group("main", &[7, 9]));
+        assert_eq!(MergeGroup::of(&heads, other), group("release/1.x", &[8]));
+        assert_eq!(MergeGroup::of(&heads, tip), None);
+        assert_eq!(MergeGroup::heads(&heads).len(), 3);
+        // Branches that name each other end all the same.
+        let circle = [(format!("gh-readonly-queue/main/pr-1-{one}"), one)].into_iter().collect();
+        assert_eq!(MergeGroup::of(&circle, one).unwrap().pulls.len(), MAX_GROUP);
+    }
 }

@@ -1,5 +1,6 @@
 //! The nouns: plain data that every other module shares, and nothing that awaits.
 
+pub mod authorship;
 pub mod facts;
 pub mod finding;
 pub mod id;

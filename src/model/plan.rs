@@ -241,6 +241,24 @@ pub enum Effect {
         /// The commit's first line.
         title: String,
     },
+    /// Put a pull request into the merge queue.
+    Enqueue {
+        /// The pull request.
+        number: u64,
+        /// GitHub's own name of it.
+        node: String,
+        /// The head it was decided on.
+        head: Oid,
+        /// When it was last taken out, as far as was seen: what was done before that is no reason not to do it again.
+        since: Option<Timestamp>,
+    },
+    /// Take a pull request out of the merge queue.
+    Dequeue {
+        /// The pull request.
+        number: u64,
+        /// GitHub's own name of it.
+        node: String,
+    },
     /// Say something on a pull request once.
     Say {
         /// The pull request.
@@ -423,6 +441,7 @@ impl Effect {
             Effect::Close { number, .. } => format!("close {number}"),
             Effect::UpdateBranch { number, head } => format!("update {number} {head}"),
             Effect::Merge { number, head, .. } => format!("merge {number} {head}"),
+            Effect::Enqueue { number, .. } | Effect::Dequeue { number, .. } => format!("queue {number}"),
             Effect::Say { number, .. } => format!("say {number}"),
             Effect::Deploy(new) => format!("deploy {} {}", new.environment, new.commit),
             Effect::SetDeployment { id, .. } => format!("deployment {id}"),

@@ -11,7 +11,7 @@ use super::finding::{Evaluation, Location, Problem};
 use super::id::{InstallationId, Oid, RepoId, RepoName};
 use super::image::{ImageName, ImageRef, ImageState};
 use super::ledger::Ledger;
-use super::merging::{Deployments, InLine, Landed, Merging};
+use super::merging::{Deployments, InLine, Landed, MergeGroup, Merging};
 use super::onboarding::{Desk, Proposal};
 use super::path::RepoPath;
 use super::pipeline::Pipeline;
@@ -141,6 +141,8 @@ pub struct RepoSubject {
     pub archived: bool,
     /// Whether it has issues.
     pub issues: bool,
+    /// The heads of the merge groups that its merge queues have built.
+    pub groups: Vec<Oid>,
 }
 
 /// A pull request in few words.
@@ -299,6 +301,8 @@ pub struct HeadSubject {
     pub checks: Vec<OwnCheck>,
     /// The open pull requests it heads.
     pub pulls: Vec<Pull>,
+    /// What a merge queue is about to merge with it.
+    pub group: Option<MergeGroup>,
 }
 
 /// Our check run.

@@ -71,6 +71,15 @@ impl Reconciler {
                 merged.map_err(|error| self.merge_refused(at.id, (*number, *head), error))?;
                 Ok(None)
             }
+            Effect::Enqueue { number, node, head, .. } => {
+                let enqueued = github.enqueue(at, node, *head).await;
+                enqueued.map_err(|error| self.merge_refused(at.id, (*number, *head), error))?;
+                Ok(None)
+            }
+            Effect::Dequeue { node, .. } => {
+                github.dequeue(at, node).await?;
+                Ok(None)
+            }
             Effect::Say { number, body } => Ok(Some(github.put_comment(at, *number, None, body).await?)),
             Effect::Deploy(new) => told(github.deploy(at, new).await.map(Some)),
             Effect::SetDeployment { id, status } => told(github.set_deployment(at, *id, status).await.map(|()| None)),
@@ -129,8 +138,8 @@ impl Reconciler {
         let _turn = self.ledgers.turn(at.id).await;
         let here = self.fetch(at, &[]).await?;
         let Some(tip) = here.refs.heads.get(LEDGER_BRANCH).copied() else {
-            self.parts.github.create_ledger(at, &bytes, message).await?;
-            return Ok(());
+            let made = self.parts.github.create_ledger(at, &bytes, message).await?;
+            return Ok(self.known.made(made));
         };
         if expected != Some(tip) {
             let paths: Vec<RepoPath> = files.iter().map(|(path, _)| path.clone()).collect();
@@ -147,8 +156,8 @@ impl Reconciler {
                 return Err(ApiError::new(Kind::Conflict, Scope::Pull, moved).into());
             }
         }
-        self.parts.github.commit(at, (LEDGER_BRANCH, tip), &bytes, message).await?;
-        Ok(())
+        let made = self.parts.github.commit(at, (LEDGER_BRANCH, tip), &bytes, message).await?;
+        Ok(self.known.made(made))
     }
 
     /// Branch, signed commit, pull request: each step finds what a killed pass before it left.

@@ -95,6 +95,7 @@ fn content(effect: &Effect) -> u64 {
         Effect::Promote(promotion) => (&promotion.edit.tags, &promotion.edit.digests, promotion.base).hash(&mut hasher),
         Effect::Commit { edit, base, .. } => (&edit.tags, &edit.digests, base).hash(&mut hasher),
         Effect::SetDeployment { status, .. } => status.hash(&mut hasher),
+        Effect::Enqueue { head, since, .. } => (head, since).hash(&mut hasher),
         Effect::Wake(_)
         | Effect::Deploy(_)
         | Effect::Propose(_)
@@ -103,6 +104,7 @@ fn content(effect: &Effect) -> u64 {
         | Effect::Close { .. }
         | Effect::UpdateBranch { .. }
         | Effect::Merge { .. }
+        | Effect::Dequeue { .. }
         | Effect::RequestReviews { .. } => {}
     }
     hasher.finish()

@@ -18,7 +18,7 @@ use crate::model::snapshot::{
     Change, Changelog, Common, Configuration, Decided, Permission, PullBrief, Snapshot, Subject,
 };
 use crate::model::tree::Tree;
-use crate::model::wide::FREEZES;
+use crate::model::wide::{FREEZES, OVERRIDES};
 use crate::policy::between::Sides;
 use crate::policy::files;
 use crate::queue::Lease;
@@ -236,11 +236,12 @@ impl Reconciler {
             return Ok(Vec::new());
         };
         let here = self.commits(&listing.at, &[tip]).await?;
-        let freezes: Option<RepoPath> = FREEZES.parse().ok();
+        let wide: Vec<RepoPath> = [FREEZES, OVERRIDES].iter().filter_map(|file| file.parse().ok()).collect();
         let (own, wide) = here
             .blocking(move |repo| {
                 let read = |file: &RepoPath| repo.changes_of(tip, file, MAX_DECISIONS);
-                Ok((read(&file)?, freezes.as_ref().map(read).transpose()?.unwrap_or_default()))
+                let wide: Vec<_> = wide.iter().map(read).collect::<Result<_, _>>()?;
+                Ok((read(&file)?, wide.concat()))
             })
             .await?;
         let own = own.into_iter().map(|(at, message)| Decided::read(at, &message, app, environment));

@@ -98,6 +98,7 @@ pub struct Reconciler {
     memory: merging::Memory,
     reads: reads::Reads,
     ledgers: ledgers::Turns,
+    known: ledgers::Known,
     people: people::People,
     met: onboarding::Met,
     /// Until when nothing is created: reads may be stale right after a start.
@@ -121,6 +122,7 @@ impl Reconciler {
             memory: merging::Memory::default(),
             reads: reads::Reads::default(),
             ledgers: ledgers::Turns::default(),
+            known: ledgers::Known::default(),
             people: people::People::default(),
             met: onboarding::Met::default(),
             quiet_until,
@@ -289,7 +291,7 @@ impl Reconciler {
                     self.write(&snapshot, &effect).await?;
                 }
                 Advice::Write(effect) => {
-                    if matches!(effect, Effect::Merge { .. }) {
+                    if matches!(effect, Effect::Merge { .. } | Effect::Enqueue { .. }) {
                         self.confirm(lease, &effect).await?;
                     }
                     self.write(&snapshot, &effect).await?;

@@ -11,6 +11,7 @@ use crate::github::{Access, RepoAt, RepoListing};
 use crate::model::finding::{Location, Problem};
 use crate::model::id::{Key, Oid};
 use crate::model::ledger::{LEDGER_BRANCH, Ledger};
+use crate::model::merging::{MergeGroup, QUEUE_BRANCHES};
 use crate::model::path::RepoPath;
 use crate::model::snapshot::{
     Common, Configuration, Facts, PipelineSubject, PullBrief, Repo, RepoSubject, Snapshot, Subject,
@@ -151,7 +152,7 @@ impl Reconciler {
 
     /// Reads the refs of a repository and fetches what is new, and the wanted commits.
     pub(super) async fn fetch(&self, at: &RepoAt, commits: &[Oid]) -> Result<Fetched, Trouble> {
-        let refs = [RefSpec::Default, RefSpec::Branch(LEDGER_BRANCH.to_owned())];
+        let refs = [RefSpec::Default, RefSpec::Branch(LEDGER_BRANCH.to_owned()), RefSpec::Listed(QUEUE_BRANCHES)];
         let want: Vec<_> = refs.into_iter().chain(commits.iter().copied().map(RefSpec::Commit)).collect();
         self.sync(at, Content::All, &want).await
     }
@@ -191,7 +192,7 @@ impl Reconciler {
             None => Configuration::Missing,
         };
         let ledger = match here.refs.heads.get(LEDGER_BRANCH).copied() {
-            Some(head) if config != Configuration::Missing => here.blocking(move |repo| repo.read_ledger(head)).await?,
+            Some(head) if config != Configuration::Missing => self.ledger(here, head).await?,
             _ => Ledger::default(),
         };
         Ok(Common { now: self.parts.clock.now(), bot: self.bot.clone(), repo, config, ledger })
@@ -231,8 +232,14 @@ impl Reconciler {
     }
 }
 
-/// The base tips as git has them: the API may lag behind, and what was fetched is what is decided on.
+/// The base tips as git has them: the API may lag behind, and what was fetched is what is decided on. Merge groups are told by their
+/// branches alone.
 fn on_fetched_tips(mut subject: Subject, refs: &Refs) -> Subject {
+    match &mut subject {
+        Subject::Repo(repo) => repo.groups = MergeGroup::heads(&refs.heads),
+        Subject::Head(head) => head.group = MergeGroup::of(&refs.heads, head.head),
+        Subject::Pull(_) | Subject::Pipeline(_) => {}
+    }
     let pulls = match &mut subject {
         Subject::Pull(pull) => pull.pull.as_mut_slice(),
         Subject::Head(head) => head.pulls.as_mut_slice(),

@@ -203,6 +203,9 @@ fn conversation(repo: &Repo, issue: &super::world::Issue, names: &Names, out: &m
         if let Some(merged) = &pull.merged {
             let _ = writeln!(out, "    merged by {}", merged.by);
         }
+        if let Some(queued) = repo.queue.iter().find(|one| one.number == number) {
+            let _ = writeln!(out, "    in the merge queue by {}", queued.by);
+        }
         for review in &pull.reviews {
             let _ = writeln!(out, "    review by {}: {}", review.author, review.state);
         }

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::Sandbox;
-use super::auth::Actor;
+use super::acts::queue;
+use super::auth::{Actor, Level};
 use super::refusal::Refusal;
 use super::world::{Deployment, Thread};
 
@@ -30,6 +31,42 @@ impl Sandbox {
             });
             cx.emit(id, "pull_request_review_thread", Some("resolved"), body)
         });
+    }
+
+    /// Presses "Merge when ready" where a merge queue rules.
+    pub fn enqueue_pull(&self, repo: &str, user: &str, number: u64) {
+        self.by("enqueue", user, repo, |cx, id| {
+            cx.allow(id, "contents", Level::Write)?;
+            queue::enqueue(cx, id, number, None, false)
+        });
+    }
+
+    /// Takes a pull request out of the merge queue.
+    pub fn dequeue_pull(&self, repo: &str, user: &str, number: u64) {
+        self.by("dequeue", user, repo, |cx, id| {
+            cx.allow(id, "contents", Level::Write)?;
+            queue::remove(cx, id, number, "MANUAL")
+        });
+    }
+
+    /// The numbers of the pull requests in a repository's merge queues, each with the head of its merge group once that is built.
+    pub fn merge_queue(&self, repo: &str) -> Vec<(u64, Option<String>)> {
+        let (owner, name) = repo.split_once('/').unwrap_or_default();
+        self.read(Actor::Anonymous, false, |cx| {
+            let line = cx.world.repo_named(owner, name).into_iter().flat_map(|repo| repo.queue.iter());
+            line.map(|one| (one.number, one.group.as_ref().map(|group| group.head_sha.clone()))).collect()
+        })
+    }
+
+    /// The newest check run of an App on any commit: how it stands, its title and its summary.
+    pub fn check_of(&self, repo: &str, sha: &str, app: &str) -> Option<(String, String, String)> {
+        let (owner, name) = repo.split_once('/')?;
+        self.read(Actor::Anonymous, false, |cx| {
+            let checks = &cx.world.repo_named(owner, name)?.checks;
+            let check = checks.values().rfind(|check| check.head_sha == sha && check.app == app)?;
+            let stands = check.conclusion.as_ref().unwrap_or(&check.status).clone();
+            Some((stands, check.title.clone().unwrap_or_default(), check.summary.clone().unwrap_or_default()))
+        })
     }
 
     /// Whether GitHub still works out what merges, as it does for seconds after each push.

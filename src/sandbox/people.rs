@@ -481,6 +481,7 @@ fn new_repo(cx: &mut Cx<'_>, owner: &str, name: &str, private: bool, fork_of: Op
         deployments: Default::default(),
         settings: Settings::default(),
         protection: Default::default(),
+        queue: Vec::new(),
     };
     cx.world.repos.insert(id, Arc::new(repo));
     comes_under(cx, id)?;

@@ -118,6 +118,8 @@ pub(crate) struct Repo {
     pub(crate) deployments: BTreeMap<u64, Deployment>,
     pub(crate) settings: Settings,
     pub(crate) protection: BTreeMap<String, Protection>,
+    /// Pull requests in merge queues, those of one branch in their order.
+    pub(crate) queue: Vec<Queued>,
 }
 
 impl Repo {
@@ -141,9 +143,7 @@ pub(crate) struct Settings {
     pub(crate) delete_branch_on_merge: bool,
     /// GitHub has not worked out what merges, as for seconds after each push.
     pub(crate) computing: bool,
-    /// People can open issues.
     pub(crate) issues: bool,
-    /// Nobody can write to it any more.
     pub(crate) archived: bool,
 }
 
@@ -187,6 +187,8 @@ pub struct Protection {
     pub methods: Vec<String>,
     /// Merges go through a queue.
     pub queue: bool,
+    /// How the queue merges: `MERGE`, `SQUASH` or `REBASE`; empty: `SQUASH`.
+    pub queue_method: String,
     /// Environments to which the head must have been deployed.
     pub deployments: Vec<String>,
     /// Nobody changes the branch but who is in `bypass`.
@@ -203,6 +205,11 @@ impl Protection {
     /// Whether the rules let somebody pass.
     pub(crate) fn lets_pass(&self, login: &str) -> bool {
         self.bypass.iter().any(|one| one.eq_ignore_ascii_case(login))
+    }
+
+    /// How its queue merges.
+    pub(crate) fn queue_method(&self) -> &str {
+        if self.queue_method.is_empty() { "SQUASH" } else { &self.queue_method }
     }
 }
 
@@ -257,6 +264,8 @@ pub(crate) struct Pull {
     pub(crate) merged: Option<Merged>,
     pub(crate) reviews: Vec<Review>,
     pub(crate) threads: Vec<Thread>,
+    /// Every time it was put into a merge queue or taken out, oldest first.
+    pub(crate) queueings: Vec<Queueing>,
     /// When somebody deleted its branch.
     pub(crate) head_deleted_at: Option<Timestamp>,
     pub(crate) asked_users: BTreeSet<String>,
@@ -279,6 +288,35 @@ pub(crate) struct Review {
     pub(crate) state: String,
     pub(crate) body: String,
     pub(crate) commit: String,
+    pub(crate) at: Timestamp,
+}
+
+/// A pull request in a merge queue.
+#[derive(Debug, Clone)]
+pub(crate) struct Queued {
+    pub(crate) id: u64,
+    pub(crate) number: u64,
+    pub(crate) base: String,
+    pub(crate) by: String,
+    pub(crate) at: Timestamp,
+    /// What was built of it on top of what stands before it.
+    pub(crate) group: Option<Group>,
+}
+
+/// A merge group: a temporary branch with one pull request on top of those before it.
+#[derive(Debug, Clone)]
+pub(crate) struct Group {
+    /// The branch's full name.
+    pub(crate) name: String,
+    pub(crate) base_sha: String,
+    pub(crate) head_sha: String,
+}
+
+/// A pull request put into a merge queue, or taken out for a reason.
+#[derive(Debug, Clone)]
+pub(crate) struct Queueing {
+    pub(crate) out: Option<&'static str>,
+    pub(crate) by: String,
     pub(crate) at: Timestamp,
 }
 

@@ -82,6 +82,11 @@ struct Headed {
 }
 
 #[derive(Deserialize)]
+struct Built {
+    head_sha: Oid,
+}
+
+#[derive(Deserialize)]
 struct Sender<'a> {
     #[serde(borrow)]
     login: Cow<'a, str>,
@@ -122,7 +127,7 @@ struct Body<'a> {
     thread: Option<IgnoredAny>,
     check_run: Option<Headed>,
     check_suite: Option<Headed>,
-    merge_group: Option<IgnoredAny>,
+    merge_group: Option<Built>,
     sha: Option<Oid>,
     #[serde(default)]
     repositories: Option<Vec<Id>>,
@@ -175,6 +180,7 @@ pub static EVENTS: &[(&str, &[&str])] = &[
     ("installation", &[]),
     ("installation_repositories", &["repositories_added"]),
     ("issue_comment", &["issue", "comment"]),
+    ("merge_group", &["merge_group"]),
     ("pull_request", &["pull_request"]),
     ("pull_request_review", &["pull_request", "review"]),
     ("pull_request_review_thread", &["pull_request", "thread"]),
@@ -240,6 +246,7 @@ fn keys(event: &str, repo: RepoId, body: &Body<'_>, us: &Us) -> Result<Keys, Bad
             };
             if news { vec![head(checked.head_sha), whole()] } else { Vec::new() }
         }
+        "merge_group" => vec![head(body.merge_group.as_ref().ok_or(BadDelivery::Shape)?.head_sha)],
         "status" => vec![head(body.sha.ok_or(BadDelivery::Shape)?), whole()],
         "repository" => vec![whole()],
         _ => Vec::new(),

@@ -369,6 +369,7 @@ mod scenario {
         let made = writes(&story).await;
         reads(&story, &made).await;
         ends(&story, &made).await;
+        queue(&story).await;
         let delivery = story.get("/app/hook/deliveries?per_page=1", &jwt).await[0]["id"].clone();
         story.get(&format!("/app/hook/deliveries/{delivery}"), &jwt).await;
         let again = format!("/api/v3/app/hook/deliveries/{delivery}/attempts");
@@ -496,12 +497,40 @@ mod scenario {
         story.send("DELETE", &format!("/issues/comments/{}", made.comment), Value::Null, 204).await;
     }
 
+    /// A pull request that a merge queue throws out, takes again, and merges.
+    async fn queue(story: &Story) {
+        let sandbox = &story.stage.sandbox;
+        let rules = Protection { queue: true, required_checks: vec!["ci".into()], ..Protection::default() };
+        sandbox.protect("acme/env", "main", rules);
+        let head = sandbox.push_files("acme/env", "queued", "bob", "Queue", &[("d", Some(b"d".to_vec()))]);
+        let number = sandbox.open_pull("acme/env", "bob", "queued", "main", "Queue", "");
+        sandbox.set_status("acme/env", "bob", &head, "ci", "success");
+        for outcome in ["failure", "success"] {
+            sandbox.enqueue_pull("acme/env", "bob", number);
+            let built = sandbox.merge_queue("acme/env").remove(0).1.unwrap();
+            sandbox.set_status("acme/env", "bob", built, "ci", outcome);
+            // Built within the same second it would be the very same commit.
+            sandbox.clock().advance(std::time::Duration::from_secs(1));
+        }
+        let rules = story.get("/repos/acme/env/rules/branches/main", &story.token).await;
+        assert!(rules.as_array().unwrap().iter().any(|rule| rule["type"] == "merge_queue"), "{rules}");
+        let merged = story.get(&format!("/repos/acme/env/pulls/{number}"), &story.token).await;
+        assert_eq!(merged["merged"], true);
+    }
+
     fn events(contract: &Contract, deliveries: &[trunkline::sandbox::Delivery]) {
         let mut wrong = std::collections::BTreeSet::new();
         for delivery in deliveries {
             let body: Value = serde_json::from_slice(&delivery.body).unwrap();
             wrong.extend(contract.check_event(&delivery.event, delivery.action.as_deref(), &body));
         }
+        // One of them was delivered twice.
+        let told = |event: &str, action: &str| {
+            let those = deliveries.iter().filter(|one| one.event == event && one.action.as_deref() == Some(action));
+            those.map(|one| one.guid.as_str()).collect::<std::collections::BTreeSet<_>>().len()
+        };
+        assert_eq!((told("merge_group", "checks_requested"), told("merge_group", "destroyed")), (2, 2));
+        assert_eq!((told("pull_request", "enqueued"), told("pull_request", "dequeued")), (2, 2));
         assert!(deliveries.len() > 15, "{}", deliveries.len());
         assert!(wrong.is_empty(), "{}", wrong.into_iter().collect::<Vec<_>>().join("\n"));
     }

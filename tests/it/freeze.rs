@@ -253,14 +253,14 @@ async fn a_freeze_that_cannot_be_read_freezes_everything() {
     );
     merge_to_trunk(&mut world, "Sell more").await;
     let number = world.newest_pull();
-    insta::assert_snapshot!(world.check(number), @r#"in_progress: Waits: nobody knows what is frozen: freezes.yaml on trunkline-ledger: freezes: invalid type: string "none", expected a sequence at line 1 column 10 (0 annotations)"#);
+    insta::assert_snapshot!(world.check(number), @"in_progress: Waits: nobody knows what is frozen: freezes.yaml on trunkline-ledger is no longer as Trunkline wrote it: ben changed it in 228098f (0 annotations)");
     say_at_desk(&mut world, "sue", "/unfreeze prod").await;
-    insta::assert_snapshot!(world.said(number + 1), @r#"
-    <!-- trunkline:v1 reply-61 0773e5d1dbaa6f11 -->
+    insta::assert_snapshot!(world.said(number + 1), @"
+    <!-- trunkline:v1 reply-61 e042b71269f80e47 -->
     > `/unfreeze prod`
 
-    - ⛔ the ledger cannot be read: `freezes.yaml` on `trunkline-ledger`\: freezes: invalid type: string "none", expected a sequence at line 1 column 10 (`ledger-broken`). **Next:** revert the last change to that file on the ledger branch
-    "#);
+    - ⛔ the ledger cannot be read: `freezes.yaml` on `trunkline-ledger` is no longer as Trunkline wrote it: ben changed it in 53bf4df (`ledger-broken`). **Next:** revert the last change to that file on the ledger branch
+    ");
 }
 
 #[tokio::test]

@@ -291,7 +291,10 @@ fn essence(world: &str) -> String {
     let pushed = regex::Regex::new(r"The tag (\S+) was pushed\.").unwrap();
     let world = pushed.replace_all(&world, "ann pushed the tag $1.");
     let passing = ["- ✅", "- ⏳", "### Every gate", "### What it waits"];
-    let stays = |line: &&str| !passing.iter().any(|start| line.trim_start().starts_with(start));
+    // The picture in a promotion's text is drawn when it is opened, too.
+    let drawn = regex::Regex::new(r#"^\s*(e\d+(\[| [-=])|class |classDef )"#).unwrap();
+    let stays =
+        |line: &&str| !passing.iter().any(|start| line.trim_start().starts_with(start)) && !drawn.is_match(line);
     let mut lines: Vec<&str> = world.lines().filter(stays).filter(|line| !line.trim().is_empty()).collect();
     lines.sort_unstable();
     lines.join("\n")

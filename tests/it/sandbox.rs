@@ -15,7 +15,7 @@ use trunkline::sandbox::{AppSpec, Delivery, Options, Protection, Sandbox};
 pub(crate) const MANIFEST: &str = "
 name: Trunkline
 url: https://example.com
-default_events: [push, create, delete, pull_request, pull_request_review, issue_comment, check_run, check_suite, status]
+default_events: [push, create, delete, pull_request, pull_request_review, issue_comment, check_run, check_suite, status, merge_group]
 default_permissions:
   metadata: read
   contents: write
@@ -25,6 +25,7 @@ default_permissions:
   issues: write
   statuses: write
   members: read
+  merge_queues: write
 ";
 
 /// A sandbox with `acme/env` and `acme/shop`, people, and the App installed on both.
@@ -780,6 +781,83 @@ async fn every_field_the_sandbox_answers_is_in_githubs_schema() {
     let again = "mutation($id: ID!) { enablePullRequestAutoMerge(input: {pullRequestId: $id, mergeMethod: SQUASH}) { pullRequest { number } } }";
     let body = stage.graphql(&token, again, json!({ "id": pull["id"] })).await;
     assert_eq!(body["errors"][0]["type"], "UNPROCESSABLE");
+}
+
+const QUEUED: &str = "query { repository(owner: \"acme\", name: \"env\") { pullRequest(number: 1) { id isInMergeQueue isMergeQueueEnabled
+  mergeQueueEntry { id position state enqueuedAt jump solo estimatedTimeToMerge enqueuer { login } headCommit { oid } baseCommit { oid } pullRequest { number } }
+  timelineItems(last: 5, itemTypes: [ADDED_TO_MERGE_QUEUE_EVENT, REMOVED_FROM_MERGE_QUEUE_EVENT]) { nodes { __typename
+    ... on AddedToMergeQueueEvent { createdAt actor { login } } ... on RemovedFromMergeQueueEvent { createdAt reason actor { login } } } } } } }";
+const ENQUEUE: &str = "mutation($id: ID!, $head: GitObjectID) { enqueuePullRequest(input: { pullRequestId: $id, expectedHeadOid: $head }) {
+  clientMutationId mergeQueueEntry { position state } } }";
+const DEQUEUE: &str = "mutation($id: ID!) { dequeuePullRequest(input: { id: $id }) { mergeQueueEntry { position } } }";
+
+#[tokio::test]
+async fn a_merge_queue_is_asked_by_graphql_and_heeds_its_preconditions() {
+    let stage = stage().await;
+    let (sandbox, token) = (&stage.sandbox, stage.token(json!({})).await);
+    let head = sandbox.push_files("acme/env", "x", "bob", "x", &[("a.yaml", Some(b"a: 1\n".to_vec()))]);
+    sandbox.open_pull("acme/env", "bob", "x", "main", "X", "");
+    let pull =
+        async || stage.valid_graphql(&token, QUEUED, json!({})).await["data"]["repository"]["pullRequest"].clone();
+    let id = pull().await["id"].clone();
+    let refused = async |document: &str, variables: Value| {
+        stage.graphql(&token, document, variables).await["errors"][0]["message"].as_str().unwrap().to_owned()
+    };
+    assert!(refused(ENQUEUE, json!({ "id": id, "head": head })).await.contains("not enabled"));
+    let rules =
+        trunkline::sandbox::Protection { queue: true, required_checks: vec!["ci".into()], ..Default::default() };
+    sandbox.protect("acme/env", "main", rules.clone());
+    assert!(refused(ENQUEUE, json!({ "id": id, "head": head })).await.contains("\"ci\" is expected"));
+    sandbox.set_status("acme/env", "bob", &head, "ci", "success");
+    assert!(refused(ENQUEUE, json!({ "id": id, "head": "0".repeat(40) })).await.contains("modified"));
+    assert!(refused(DEQUEUE, json!({ "id": id })).await.contains("not in the merge queue"));
+    let narrow = stage.token(json!({ "permissions": { "contents": "write", "pull_requests": "write" } })).await;
+    let body = stage.graphql(&narrow, ENQUEUE, json!({ "id": id, "head": head })).await;
+    assert_eq!(body["errors"][0]["type"], "FORBIDDEN");
+    let body = stage.valid_graphql(&token, ENQUEUE, json!({ "id": id, "head": head })).await;
+    assert_eq!(
+        body["data"]["enqueuePullRequest"]["mergeQueueEntry"],
+        json!({ "position": 1, "state": "AWAITING_CHECKS" })
+    );
+    assert!(refused(ENQUEUE, json!({ "id": id, "head": head })).await.contains("already in the merge queue"));
+    let entry = pull().await;
+    assert_eq!((&entry["isInMergeQueue"], &entry["isMergeQueueEnabled"]), (&json!(true), &json!(true)));
+    assert_eq!(entry["mergeQueueEntry"]["enqueuer"]["login"], "trunkline");
+    // A push takes it out, as somebody's word does.
+    sandbox.push_files("acme/env", "x", "bob", "x again", &[("a.yaml", Some(b"a: 2\n".to_vec()))]);
+    let gone = pull().await;
+    assert_eq!((&gone["isInMergeQueue"], &gone["mergeQueueEntry"]), (&json!(false), &Value::Null));
+    let last = gone["timelineItems"]["nodes"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!((&last["__typename"], &last["actor"]["login"]), (&json!("RemovedFromMergeQueueEvent"), &json!("bob")));
+}
+
+#[tokio::test]
+async fn a_merge_queue_merges_in_its_own_way_and_builds_anew_when_its_base_moves() {
+    for (method, parents) in [("SQUASH", 1), ("MERGE", 2), ("REBASE", 1)] {
+        let stage = stage().await;
+        let sandbox = &stage.sandbox;
+        let head = sandbox.push_files("acme/env", "x", "bob", "x", &[("a.yaml", Some(b"a: 1\n".to_vec()))]);
+        let number = sandbox.open_pull("acme/env", "bob", "x", "main", "X", "");
+        sandbox.set_status("acme/env", "bob", &head, "ci", "success");
+        let (required_checks, queue_method) = (vec!["ci".into()], method.to_owned());
+        let rules = trunkline::sandbox::Protection { queue: true, queue_method, required_checks, ..Default::default() };
+        sandbox.protect("acme/env", "main", rules);
+        sandbox.enqueue_pull("acme/env", "bob", number);
+        let first = sandbox.merge_queue("acme/env").remove(0).1.unwrap();
+        let base = sandbox.push_files("acme/env", "main", "alice", "Elsewhere", &[("b", Some(b"b".to_vec()))]);
+        let built = sandbox.merge_queue("acme/env").remove(0).1.unwrap();
+        assert_ne!(built, first, "{method}");
+        assert_eq!(sandbox.branches("acme/env", "gh-readonly-queue/"), [format!("gh-readonly-queue/main/pr-1-{base}")]);
+        // What was built before is nobody's any more.
+        sandbox.set_status("acme/env", "bob", &first, "ci", "success");
+        assert_eq!(sandbox.merge_queue("acme/env").len(), 1, "{method}");
+        sandbox.set_status("acme/env", "bob", &built, "ci", "success");
+        assert_eq!(sandbox.branch_tip("acme/env", "main"), built, "{method}");
+        let git = git2::Repository::open_bare(sandbox.repo_path("acme/env").unwrap()).unwrap();
+        let commit = git.find_commit(built.parse().unwrap()).unwrap();
+        assert_eq!((commit.parent_count(), commit.parent_id(0).unwrap().to_string()), (parents, base), "{method}");
+        assert_eq!(commit.author().name().unwrap(), "bob", "{method}");
+    }
 }
 
 #[tokio::test]

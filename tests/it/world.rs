@@ -206,7 +206,9 @@ impl World {
         let write = |request: &&trunkline::sandbox::RecordedRequest| {
             request.token == "installation"
                 && match &request.graphql {
-                    Some(field) => field == "createCommitOnBranch",
+                    Some(field) => {
+                        ["createCommitOnBranch", "enqueuePullRequest", "dequeuePullRequest"].contains(&field.as_str())
+                    }
                     None => request.method != "GET" && !request.path.contains("git-upload-pack"),
                 }
         };

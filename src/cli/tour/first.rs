@@ -1,5 +1,6 @@
 //! The first acts: from the installation to production and back, and what is refused on the way.
 
+use super::exceptions::OPEN;
 use super::tell::text;
 use super::{DEV, HOUR, Tour};
 use crate::cli::Failure;
@@ -19,13 +20,12 @@ impl Tour {
         let overlay = text(DEV)
             .replace("newTag: v0.9", "newTag: latest")
             .replace("  - ../base\n", "  - ../base\n  - open.yaml\n");
-        let open = "apiVersion: v1\nkind: Service\nmetadata:\n  name: database-open\nspec:\n  type: LoadBalancer\n  selector:\n    app: database\n  ports:\n    - port: 5432\n      targetPort: postgres\n";
         self.push(
             ENVIRONMENTS,
             "open",
             "ben",
             "Open the database",
-            &[(DEV, &overlay), ("environments/dev/open.yaml", open)],
+            &[(DEV, &overlay), ("environments/dev/open.yaml", OPEN)],
         );
         let number = self.github.open_pull(ENVIRONMENTS, "ben", "open", "main", "Open the database", "");
         self.settle().await?;

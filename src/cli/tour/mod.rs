@@ -4,6 +4,7 @@
 //! what they are about, and play one after the other in one world; a new one is a method and a line in `story`.
 
 mod emergencies;
+mod exceptions;
 mod first;
 mod regions;
 mod tell;
@@ -64,6 +65,8 @@ impl Tour {
         self.the_newest_takes_its_place(&version).await?;
         self.past_the_gates(&version).await?;
         self.a_hotfix_from_a_release_branch(&version).await?;
+        self.a_freeze_that_knows_hotfixes().await?;
+        self.one_rule_overridden().await?;
         self.two_productions().await?;
         self.one_team_of_many().await?;
         self.say("\nThat is the whole story. Try it yourself: trunkline sandbox\n")

@@ -24,16 +24,17 @@ impl Run<'_, '_> {
         if self.snapshot.common.ledger.overrides.decisions.contains(&self.comment.id) {
             return self.overridden_before(&pull);
         }
-        if let Some(why) = self.unpinned(&pull, rule, sha) {
-            return Outcome::Refused(why);
-        }
         let (rule, names) = match self.what(pipeline, &pull, rule) {
             Ok(found) => found,
             Err(outcome) => return outcome,
         };
+        // Who may not is not asked to say it again.
         let environments: Vec<&Environment> = names.iter().filter_map(|name| pipeline.environment(name)).collect();
         if let Err(outcome) = self.right_in_all(Act::Bypass, &environments) {
             return outcome;
+        }
+        if let Some(why) = self.unpinned(&pull, &rule, sha) {
+            return Outcome::Refused(why);
         }
         let new = Override {
             pull: pull.brief.number,
@@ -45,8 +46,8 @@ impl Run<'_, '_> {
             reason: reason.to_owned(),
             link: self.comment.url.clone(),
         };
-        let at = format!("{} of #{}", new.head.short(), new.pull);
-        let why = format!("{} overrides {} at {at}: {}", new.by, new.rule, new.reason);
+        let at = format!("{} at {} of #{}", new.environments.join(", "), new.head.short(), new.pull);
+        let why = format!("{} overrides {} in {at}: {}", new.by, new.rule, new.reason);
         self.record_overrides(why, |overrides| overrides.add(new), &pull)
     }
 
@@ -75,8 +76,8 @@ impl Run<'_, '_> {
                 return outcome;
             }
         }
-        let why =
-            format!("{} takes back the override of {rule} at {} of #{number}", self.comment.author.login, head.short());
+        let at = format!("{} at {} of #{number}", old.environments.join(", "), head.short());
+        let why = format!("{} takes back the override of {rule} in {at}", self.comment.author.login);
         self.record_overrides(why, |overrides| overrides.cancel(number, head, rule), &pull)
     }
 

@@ -142,11 +142,12 @@ fn finished(cx: &mut Cx<'_>, repo: u64, id: u64) -> Result<(), Refusal> {
     let found = cx.repo(repo)?;
     let suite = found.checks.get(&id).map(|check| check.suite).unwrap_or_default();
     let open = found.checks.values().any(|check| check.suite == suite && check.status != "completed");
-    if open || !cx.inner.options.app.events.contains("check_suite") {
-        return Ok(());
+    let sha = found.checks.get(&id).map(|check| check.head_sha.clone()).unwrap_or_default();
+    if !open && cx.inner.options.app.events.contains("check_suite") {
+        let shape = cx.suite(repo, suite)?;
+        cx.emit(repo, "check_suite", Some("completed"), json!({ "check_suite": shape }))?;
     }
-    let shape = cx.suite(repo, suite)?;
-    cx.emit(repo, "check_suite", Some("completed"), json!({ "check_suite": shape }))
+    super::queue::checked(cx, repo, &sha)
 }
 
 /// How the latest check or status of this name went on a commit; `None` while it is missing or under way.
@@ -194,5 +195,6 @@ pub(crate) fn set_status(cx: &mut Cx<'_>, repo: u64, sha: &str, request: &Value)
     let (id, body) = (status.id, cx.status_event(repo, &status)?);
     cx.repo_mut(repo)?.statuses.push(status);
     cx.emit(repo, "status", None, body)?;
+    super::queue::checked(cx, repo, sha)?;
     Ok(id)
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod checks;
 pub(crate) mod pulls;
+pub(crate) mod queue;
 pub(crate) mod refs;
 pub(crate) mod reviews;
 pub(crate) mod rules;

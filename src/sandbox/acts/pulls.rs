@@ -10,7 +10,7 @@ use super::super::limits;
 use super::super::refusal::Refusal;
 use super::super::world::{Issue, Merged, Pull, Repo};
 use super::refs::{self, Moved};
-use super::rules;
+use super::{queue, rules};
 
 /// A pull request as somebody asks for it; `head` may be `owner:branch`.
 pub(crate) struct Open<'a> {
@@ -105,6 +105,7 @@ pub(crate) fn open(cx: &mut Cx<'_>, repo: u64, ask: &Open<'_>) -> Result<u64, Re
         merged: None,
         reviews: Vec::new(),
         threads: Vec::new(),
+        queueings: Vec::new(),
         head_deleted_at: None,
         asked_users: BTreeSet::new(),
         asked_teams: BTreeSet::new(),
@@ -183,7 +184,7 @@ pub(crate) fn branch_moved(cx: &mut Cx<'_>, repo: u64, branch: &str, new: Option
             }
         }
     }
-    Ok(())
+    queue::base_moved(cx, repo, branch, new)
 }
 
 fn head_moved(cx: &mut Cx<'_>, home: u64, pull: &Pull, sha: &str, from: u64) -> Result<(), Refusal> {
@@ -209,6 +210,7 @@ fn head_moved(cx: &mut Cx<'_>, home: u64, pull: &Pull, sha: &str, from: u64) -> 
         issue.updated_at = now;
     }
     refresh_refs(cx, home, pull.number)?;
+    queue::remove(cx, home, pull.number, "UNKNOWN_REMOVAL_REASON")?;
     tell(cx, home, pull.number, "synchronize", json!({ "before": pull.head_sha, "after": sha }))
 }
 
@@ -265,6 +267,7 @@ fn turn(cx: &mut Cx<'_>, repo: u64, number: u64, open: bool) -> Result<(), Refus
     issue.closed_by = (!open).then_some(login);
     let action = if open { "reopened" } else { "closed" };
     if found.pulls.contains_key(&number) {
+        queue::remove(cx, repo, number, "MANUAL")?;
         return tell(cx, repo, number, action, json!({}));
     }
     let shape = cx.issue(repo, number)?;
@@ -348,7 +351,14 @@ pub(crate) fn merge(
     Ok(sha)
 }
 
-fn merge_commit(cx: &Cx<'_>, repo: u64, pull: &Pull, method: &str, message: &str) -> Result<String, Refusal> {
+/// The commit that merges a pull request into its `base_sha`.
+pub(crate) fn merge_commit(
+    cx: &Cx<'_>,
+    repo: u64,
+    pull: &Pull,
+    method: &str,
+    message: &str,
+) -> Result<String, Refusal> {
     let git = cx.git(repo)?;
     let (base, head) = (git::oid(&pull.base_sha)?, git::oid(&pull.head_sha)?);
     let login = cx.login();
@@ -364,7 +374,7 @@ fn merge_commit(cx: &Cx<'_>, repo: u64, pull: &Pull, method: &str, message: &str
 }
 
 /// Marks a pull request as merged by `sha`.
-fn conclude(cx: &mut Cx<'_>, repo: u64, number: u64, sha: &str) -> Result<(), Refusal> {
+pub(crate) fn conclude(cx: &mut Cx<'_>, repo: u64, number: u64, sha: &str) -> Result<(), Refusal> {
     let (now, by) = (cx.now, cx.login());
     if let Some(pull) = cx.repo_mut(repo)?.pulls.get_mut(&number) {
         pull.merged = Some(Merged { at: now, by, sha: sha.to_owned() });

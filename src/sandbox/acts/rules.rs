@@ -22,8 +22,7 @@ pub(crate) fn obstacle(cx: &Cx<'_>, repo: &Repo, pull: &Pull, asked: &Protection
             false => format!("Repository rule violations found\n\nCannot update this protected ref: {}", pull.base),
         }));
     }
-    let names = asked.required_checks.iter().map(|name| (name, None));
-    for (name, app) in names.chain(asked.app_checks.iter().map(|(name, app)| (name, Some(*app)))) {
+    for (name, app) in required(asked) {
         match outcome(cx, repo, &pull.head_sha, (name, app)) {
             Some(true) => {}
             Some(false) => return Ok(Some(format!("Required status check \"{name}\" is failing."))),
@@ -56,6 +55,21 @@ pub(crate) fn obstacle(cx: &Cx<'_>, repo: &Repo, pull: &Pull, asked: &Protection
         }
     }
     Ok((asked.up_to_date && !git::contains(&git, head, base)).then(|| OUT_OF_DATE.into()))
+}
+
+/// The checks a branch requires, each with the App that must post it.
+fn required(asked: &Protection) -> impl Iterator<Item = (&str, Option<u64>)> {
+    let names = asked.required_checks.iter().map(|name| (name.as_str(), None));
+    names.chain(asked.app_checks.iter().map(|(name, app)| (name.as_str(), Some(*app))))
+}
+
+/// How the required checks went on a commit; `None` while one is missing or under way and none has failed.
+pub(crate) fn passed(cx: &Cx<'_>, repo: &Repo, asked: &Protection, sha: &str) -> Option<bool> {
+    let outcomes: Vec<Option<bool>> = required(asked).map(|check| outcome(cx, repo, sha, check)).collect();
+    if outcomes.contains(&Some(false)) {
+        return Some(false);
+    }
+    outcomes.iter().all(Option::is_some).then_some(true)
 }
 
 /// Why the reviews are not enough.
@@ -187,7 +201,7 @@ fn rows(asked: &Protection) -> Vec<Value> {
     if asked.queue {
         rows.push(json!({ "type": "merge_queue", "parameters": {
             "check_response_timeout_minutes": 60, "grouping_strategy": "ALLGREEN", "max_entries_to_build": 5,
-            "max_entries_to_merge": 5, "merge_method": "SQUASH", "min_entries_to_merge": 1,
+            "max_entries_to_merge": 5, "merge_method": asked.queue_method(), "min_entries_to_merge": 1,
             "min_entries_to_merge_wait_minutes": 5,
         } }));
     }

@@ -5,6 +5,7 @@ mod mutate;
 mod node;
 mod parse;
 mod pull;
+mod queue;
 mod repo;
 
 use serde_json::{Map, Value, json};

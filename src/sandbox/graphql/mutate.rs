@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use super::super::acts::pulls;
 use super::super::acts::refs::{self, Moved};
+use super::super::acts::{pulls, queue};
 use super::super::auth::Level::Write;
 use super::super::cx::Cx;
 use super::super::git::{self, Change};
@@ -22,10 +22,8 @@ pub(super) fn run(cx: &mut Cx<'_>, name: &str, args: &Args) -> Found {
         "createCommitOnBranch" => create_commit(cx, &input),
         "minimizeComment" => minimize(cx, &input),
         "enablePullRequestAutoMerge" => auto_merge(cx, &input),
-        "enqueuePullRequest" => {
-            let what = "Pull request cannot be enqueued: the merge queue is not enabled on the base branch";
-            Err(Refusal::new(422, what))
-        }
+        "enqueuePullRequest" => enqueue(cx, &input),
+        "dequeuePullRequest" => dequeue(cx, &input),
         "createRef" => create_ref(cx, &input),
         "deleteRef" => delete_ref(cx, &input),
         _ => return Ok(None),
@@ -136,6 +134,37 @@ fn auto_merge(cx: &mut Cx<'_>, input: &Value) -> Done {
     pulls::tell(cx, repo, number, "auto_merge_enabled", serde_json::json!({}))?;
     let actor = Node::Account(cx.login());
     Ok(vec![("pullRequest", Out::Node(Node::Pull(repo, number))), ("actor", Out::Node(actor))])
+}
+
+/// Puts a pull request into its queue; the merge queue's own permission is asked for beside those of a merge.
+fn enqueue(cx: &mut Cx<'_>, input: &Value) -> Done {
+    let (repo, number) = queued(cx, &input["pullRequestId"])?;
+    let guard = input["expectedHeadOid"].as_str();
+    queue::enqueue(cx, repo, number, guard, input["jump"].as_bool().unwrap_or_default())?;
+    // It may be merged already.
+    Ok(vec![(
+        "mergeQueueEntry",
+        super::queue::entry(cx.repo(repo)?, number).map_or(Out::Value(Value::Null), Out::Node),
+    )])
+}
+
+fn dequeue(cx: &mut Cx<'_>, input: &Value) -> Done {
+    let (repo, number) = queued(cx, &input["id"])?;
+    let Some(entry) = super::queue::entry(cx.repo(repo)?, number) else {
+        return Err(Refusal::new(422, "Pull request is not in the merge queue"));
+    };
+    queue::remove(cx, repo, number, "MANUAL")?;
+    Ok(vec![("mergeQueueEntry", Out::Node(entry))])
+}
+
+fn queued(cx: &Cx<'_>, id: &Value) -> Result<(u64, u64), Refusal> {
+    let Node::Pull(repo, number) = by_id(cx, id.as_str().unwrap_or_default())? else {
+        return Err(Refusal::not_found());
+    };
+    for permission in ["contents", "pull_requests", "merge_queues"] {
+        cx.allow(repo, permission, Write)?;
+    }
+    Ok((repo, number))
 }
 
 fn create_ref(cx: &mut Cx<'_>, input: &Value) -> Done {

@@ -9,8 +9,8 @@ use super::super::git;
 use super::super::refusal::Refusal;
 use super::super::shape;
 use super::super::world::{Issue, Protection, Pull, Repo};
-use super::Args;
 use super::node::{Found, Node, Out, reaction_groups};
+use super::{Args, queue};
 
 /// An issue's state, or a pull request's.
 pub(super) fn state(repo: &Repo, issue: &Issue) -> &'static str {
@@ -156,7 +156,7 @@ fn label(repo: &Repo, key: &str) -> Option<Node> {
     ))
 }
 
-/// Of all that happens on a pull request, the timeline here knows who labelled it and who closed it.
+/// Of all that happens on a pull request, the timeline here knows who labelled it, who queued it and who closed it.
 fn timeline((issue, pull): (&Issue, &Pull), repo: &Repo, args: &Args) -> Found {
     let wanted = |kind: &str| {
         let types = args.get("itemTypes").and_then(Value::as_array);
@@ -176,6 +176,20 @@ fn timeline((issue, pull): (&Issue, &Pull), repo: &Repo, args: &Args) -> Found {
         let mut node = event(kind, &one.by, Some(one.at));
         if let Node::Plain(_, fields) = &mut node {
             fields.insert("label", Out::Node(label));
+        }
+        rows.push(node);
+    }
+    for one in &pull.queueings {
+        let (kind, word) = match one.out {
+            None => ("AddedToMergeQueueEvent", "ADDED_TO_MERGE_QUEUE_EVENT"),
+            Some(_) => ("RemovedFromMergeQueueEvent", "REMOVED_FROM_MERGE_QUEUE_EVENT"),
+        };
+        if !wanted(word) {
+            continue;
+        }
+        let mut node = event(kind, &one.by, Some(one.at));
+        if let (Node::Plain(_, fields), Some(reason)) = (&mut node, one.out) {
+            fields.insert("reason", Out::Value(reason.into()));
         }
         rows.push(node);
     }
@@ -220,8 +234,9 @@ fn sides(cx: &Cx<'_>, repo: &Repo, pull: &Pull, name: &str) -> Found {
         "mergedAt" => Out::of(json!(pull.merged.as_ref().map(|merged| iso(merged.at)))),
         "mergedBy" => Out::maybe(pull.merged.as_ref().map(|merged| Node::Account(merged.by.clone()))),
         "mergeCommit" => Out::maybe(pull.merged.as_ref().map(|merged| Node::Commit(id, merged.sha.clone()))),
-        "isInMergeQueue" => Out::of(false),
-        "mergeQueueEntry" => Out::of(Value::Null),
+        "isInMergeQueue" => Out::of(repo.queue.iter().any(|one| one.number == pull.number)),
+        "isMergeQueueEnabled" => Out::of(repo.protection.get(&pull.base).is_some_and(|asked| asked.queue)),
+        "mergeQueueEntry" => Out::maybe(queue::entry(repo, pull.number)),
         _ => Ok(None),
     }
 }

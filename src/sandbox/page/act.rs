@@ -5,8 +5,7 @@ use std::time::Duration;
 use super::super::Sandbox;
 use super::super::acts::pulls::{self, Open};
 use super::super::acts::refs::{self, Moved};
-use super::super::acts::reviews;
-use super::super::acts::talk;
+use super::super::acts::{queue, reviews, talk};
 use super::super::auth::{Actor, Level};
 use super::super::cx::Cx;
 use super::super::http::encode;
@@ -85,6 +84,10 @@ fn in_repo(cx: &mut Cx<'_>, visit: &Visit, repo: u64, path: &[&str]) -> Result<S
                 }
                 "merge" => {
                     cx.allow(repo, "contents", Level::Write)?;
+                    if queue::rules(cx.repo(repo)?, number) {
+                        queue::enqueue(cx, repo, number, None, false)?;
+                        return Ok(to);
+                    }
                     let settings = &cx.repo(repo)?.settings;
                     let method = if settings.merge_commit {
                         "merge"

@@ -1,6 +1,6 @@
 //! One pull request or issue: checks, annotations, conversation, changes, buttons.
 
-use super::super::acts::pulls;
+use super::super::acts::{pulls, queue};
 use super::super::cx::Cx;
 use super::super::refusal::Refusal;
 use super::super::world::{Check, Issue, Pull, Repo};
@@ -191,6 +191,7 @@ fn buttons(cx: &Cx<'_>, visit: &Visit, repo: &Repo, issue: &Issue, pull: Option<
         );
         match pulls::obstacle(cx, repo.id, pull.number)? {
             Some(why) => out += &format!("<p class=\"flash\">{}</p>", escape(&why)),
+            None if queue::rules(repo, pull.number) => out += &button("merge", "Merge when ready", "go"),
             None => out += &button("merge", "Merge pull request", "go"),
         }
     }

@@ -72,6 +72,8 @@ fn every_event_wakes_what_it_should() {
         ("check_run", check("check_run", "created", 1)),
         ("check_suite", check("check_suite", "completed", 1)),
         ("check_suite", check("check_suite", "completed", 77)),
+        ("merge_group", json!({ "action": "checks_requested", "merge_group": { "head_sha": SHA } })),
+        ("merge_group", json!({ "action": "destroyed", "reason": "dequeued", "merge_group": { "head_sha": SHA } })),
         ("status", json!({ "sha": SHA, "state": "success" })),
         ("repository", json!({ "action": "renamed" })),
         ("installation", repos("created", "repositories")),
@@ -82,7 +84,7 @@ fn every_event_wakes_what_it_should() {
     ];
     let text: String =
         lines.into_iter().map(|(event, more)| format!("{event}: {}\n", told(event, more).trim())).collect();
-    insta::assert_snapshot!(text, @r#"
+    insta::assert_snapshot!(text, @"
     push: repo/9
     push: repo/9
     push: repo/9 [v1.0 0123456 by ada]
@@ -104,6 +106,8 @@ fn every_event_wakes_what_it_should() {
     check_run: ignored: an action without meaning here
     check_suite: head/9/0123456789abcdef0123456789abcdef01234567 repo/9
     check_suite: ignored: an action without meaning here
+    merge_group: head/9/0123456789abcdef0123456789abcdef01234567
+    merge_group: head/9/0123456789abcdef0123456789abcdef01234567
     status: head/9/0123456789abcdef0123456789abcdef01234567 repo/9
     repository: repo/9
     installation: repo/1 repo/2
@@ -111,7 +115,7 @@ fn every_event_wakes_what_it_should() {
     installation_repositories: repo/1 repo/2
     ping: ignored: an event without meaning here
     star: ignored: an event without meaning here
-    "#);
+    ");
 }
 
 #[test]

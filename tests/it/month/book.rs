@@ -24,6 +24,8 @@ pub(super) struct Book {
     pub(super) odd: BTreeSet<usize>,
     /// Who holds what, as the bot was told.
     pub(super) holds: BTreeMap<(usize, &'static str), BTreeSet<&'static str>>,
+    /// What was frozen: since when it was known, and until when.
+    pub(super) freezes: Vec<(&'static str, Timestamp, Timestamp)>,
     /// Approvals by promotion branch.
     pub(super) approvals: BTreeMap<String, BTreeSet<&'static str>>,
     /// Rollbacks asked for by those who may.
@@ -40,9 +42,19 @@ impl Book {
         self.done.push(format!("{now} {what}"));
     }
 
+    /// The freeze that an environment is under.
+    pub(super) fn frozen(&self, environment: &str, at: Timestamp) -> Option<usize> {
+        self.freezes.iter().position(|(name, since, until)| *name == environment && *since <= at && at < *until)
+    }
+
     fn history(&self, app: usize) -> String {
         let mine = format!("app-{app:02}");
-        self.done.iter().filter(|line| line.contains(&mine)).cloned().collect::<Vec<_>>().join("\n")
+        self.done
+            .iter()
+            .filter(|line| line.contains(&mine) || line.contains("freeze "))
+            .cloned()
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     /// Looks at what entered since the last time, each against the rules.
@@ -61,8 +73,14 @@ impl Book {
         let history = &github.held[&(app, environment)];
         let (now, before) = (&history[at], &history[at + 1]);
         let shown = now.tags.values().next().unwrap();
-        let wrong =
-            |why: &str| panic!("app-{app:02} {environment}: {:?} → {shown}: {why}\n{}", before.tags, self.history(app));
+        let wrong = |why: &str| {
+            panic!(
+                "app-{app:02} {environment} at {}: {:?} → {shown}: {why}\n{}",
+                now.since,
+                before.tags,
+                self.history(app)
+            )
+        };
         let shop = &github.shops[app];
         let Some(place) = now.commit.and_then(|commit| shop.place(commit)) else { return wrong("it is not on trunk") };
         let commit = shop.trunk[place].id;
@@ -74,6 +92,9 @@ impl Book {
         }
         if self.holds.get(&(app, environment)).is_some_and(|holds| !holds.is_empty()) {
             wrong("it was held");
+        }
+        if self.frozen(environment, now.since).is_some() {
+            wrong("it was frozen");
         }
         // What the upstream held before that moment: exactly this commit, or one after it as well.
         let since = |upstream: &'static str, exact: bool| {

@@ -166,7 +166,8 @@ impl GitHub {
                 let checks = on.clone().flat_map(|pull| pull.checks.clone()).collect();
                 only = on.clone().map(|pull| name(pull.app)).next();
                 let open = on.filter(|pull| pull.brief.state == PullState::Open);
-                Subject::Head(HeadSubject { head: *head, checks, pulls: open.map(|pull| self.pull(pull)).collect() })
+                let pulls = open.map(|pull| self.pull(pull)).collect();
+                Subject::Head(HeadSubject { head: *head, checks, pulls, group: None })
             }
             Key::Pull(_, DESK) => Subject::Pull(PullSubject {
                 number: DESK,
@@ -197,7 +198,12 @@ impl GitHub {
                 let environments = self.pipeline.environments.clone();
                 let (mode, policies) = (self.pipeline.mode, self.pipeline.policies.clone());
                 (
-                    Ledger { entries, head: self.ledger.head, ..Ledger::default() },
+                    Ledger {
+                        entries,
+                        head: self.ledger.head,
+                        freezes: self.ledger.freezes.clone(),
+                        ..Ledger::default()
+                    },
                     Pipeline { mode, apps, environments, policies, registries: Vec::new() },
                 )
             }
@@ -424,6 +430,8 @@ impl GitHub {
             }
             Effect::Commit { .. }
             | Effect::UpdateBranch { .. }
+            | Effect::Enqueue { .. }
+            | Effect::Dequeue { .. }
             | Effect::Say { .. }
             | Effect::Deploy(_)
             | Effect::Propose(_)

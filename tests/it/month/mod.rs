@@ -1,5 +1,5 @@
-//! A simulated month: fifty applications on their way through four environments. People push, tag, approve, hold, close, go back
-//! and move tags at random; deliveries are lost and repeated, passes are cut short, reads are stale. `decide` is the real one, the
+//! A simulated month: fifty applications on their way through four environments. People push, tag, approve, hold, freeze, close, go
+//! back and move tags at random; deliveries are lost and repeated, passes are cut short, reads are stale. `decide` is the real one, the
 //! GitHub around it is plain data, and a bookkeeper who knows only what people did says what may be where, and what must.
 //!
 //! The seed is printed when it fails; `TRUNKLINE_MONTH=<seed>` plays one again, `TRUNKLINE_MONTHS=<n>` more of them.
@@ -33,8 +33,13 @@ const MAX_ROUNDS: usize = 12;
 
 const RULES: &str = "
 environments:
-  dev: { path: \"dev/{app}\", takes: trunk, merge: auto }
-  stage: { path: \"stage/{app}\", takes: prereleases, after: [dev], merge: auto, rights: { rollback: [acme/sre] } }
+  dev: { path: \"dev/{app}\", takes: trunk, merge: auto, rights: { freeze: [acme/sre] } }
+  stage:
+    path: \"stage/{app}\"
+    takes: prereleases
+    after: [dev]
+    merge: auto
+    rights: { rollback: [acme/sre], freeze: [acme/sre] }
   prod-eu:
     path: \"prod-eu/{app}\"
     takes: releases
@@ -43,7 +48,7 @@ environments:
     soak: 1h
     approvals: { teams: [acme/sre], min: 1, four-eyes: true }
     merge: auto
-    rights: { rollback: [acme/sre] }
+    rights: { rollback: [acme/sre], freeze: [acme/sre] }
   prod-us:
     path: \"prod-us/{app}\"
     takes: releases
@@ -51,7 +56,7 @@ environments:
     ships: { tested-in: stage, match: commit }
     windows: { timezone: UTC, allow: [{ cron: \"0 8 * * 1-5\", for: 10h }] }
     merge: auto
-    rights: { rollback: [acme/sre] }
+    rights: { rollback: [acme/sre], freeze: [acme/sre] }
 ";
 
 fn pipeline() -> Pipeline {
@@ -191,7 +196,7 @@ impl Month {
 
     fn act(&mut self) {
         let app = self.dice.below(APPS);
-        match self.dice.below(20) {
+        match self.dice.below(21) {
             0..=4 => self.push(app, None),
             5..=7 => self.tag(app, true),
             8..=10 => self.tag(app, false),
@@ -199,6 +204,7 @@ impl Month {
             15 | 16 => self.hold(app),
             17 => self.close_something(),
             18 => self.roll_back(app),
+            19 => self.freeze(),
             _ => self.move_a_tag(app),
         }
     }
@@ -288,6 +294,22 @@ impl Month {
         self.book.holds.entry((app, environment)).or_default().insert(who);
         // Readers may not.
         self.say("rob", &format!("/trunkline hold {environment} --app {}", name((app + 1) % APPS)));
+    }
+
+    fn freeze(&mut self) {
+        let environment = *self.dice.of(&ENVIRONMENTS).unwrap();
+        let who = *self.dice.of(&["sam", "sue", "ben"]).unwrap();
+        let since = self.github.now;
+        if let Some(frozen) = self.book.frozen(environment, since).filter(|_| SRE.contains(&who)) {
+            self.book.freezes[frozen].2 = since;
+            self.say(who, &format!("/unfreeze {environment}"));
+            return self.heard();
+        }
+        self.say(who, &format!("/freeze {environment} for 6h \"load test\""));
+        self.heard();
+        if SRE.contains(&who) {
+            self.book.freezes.push((environment, self.github.now, since + jiff::SignedDuration::from_hours(6)));
+        }
     }
 
     fn roll_back(&mut self, app: usize) {
