@@ -7,6 +7,7 @@ mod check;
 mod fields;
 mod folder;
 mod place;
+mod preview;
 mod render;
 mod sandbox;
 mod serve;
@@ -36,6 +37,7 @@ Examples:
   trunkline sandbox                     Try it here: the bot and a GitHub of its own, on this machine
   trunkline check                       Validate the environments of the repository you are in
   trunkline render environments/prod    Print the objects of one environment
+  trunkline preview acme/environments   See what it would have done there, installing nothing
   trunkline serve --help                See what the bot needs to run
 
 Every command explains itself with --help.";
@@ -44,6 +46,7 @@ Every command explains itself with --help.";
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::CheckArgs),
+    Preview(preview::PreviewArgs),
     Render(render::RenderArgs),
     Sandbox(sandbox::SandboxArgs),
     /// Print the JSON Schema of .github/trunkline.yaml
@@ -106,6 +109,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<Verdict, Failure> {
     match command {
         Command::Check(args) => check::run(&args),
+        Command::Preview(args) => preview::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Schema => print(&format!("{:#}\n", config::schema())).map(|()| Verdict::Clean),
         Command::Sandbox(args) => sandbox::run(&args),

@@ -102,6 +102,26 @@ fn sentence(text: &str) -> String {
     format!("{first}{}{end}", letters.as_str())
 }
 
+/// Whether an application or an environment may have this name.
+pub fn is_name(text: &str) -> bool {
+    shape::matches(&table::NAME, text)
+}
+
+/// Whether this may stand under `images`.
+pub fn is_image(text: &str) -> bool {
+    shape::matches(&table::IMAGE, text)
+}
+
+/// Whether this may stand under `charts`.
+pub fn is_chart(text: &str) -> bool {
+    shape::matches(&table::CHART, text)
+}
+
+/// Whether this may be an environment's `path`.
+pub fn is_folder(text: &str) -> bool {
+    shape::matches(&table::FOLDER, text)
+}
+
 /// The candidate that `word` was probably meant to be: near enough that a typing slip explains the difference.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.chars().take(64).collect::<String>().to_lowercase();

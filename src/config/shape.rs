@@ -28,7 +28,8 @@ struct Walk<'a> {
 /// As many as the table has; nothing from outside gets in.
 static PATTERNS: LazyLock<RwLock<HashMap<&'static str, Option<Regex>>>> = LazyLock::new(RwLock::default);
 
-fn matches(format: &Format, text: &str) -> bool {
+/// Whether a text is of a format.
+pub(super) fn matches(format: &Format, text: &str) -> bool {
     if text.is_empty() || text.chars().count() > format.max {
         return false;
     }

@@ -77,7 +77,7 @@ const TAGS: Format = Format {
     max: 100,
     example: "v*",
 };
-const IMAGE: Format = Format {
+pub(super) const IMAGE: Format = Format {
     what: "an image name without tag or digest",
     pattern: "^[a-z0-9]+([._-]+[a-z0-9]+)*((:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+)?$",
     max: 255,
@@ -95,7 +95,7 @@ const TAG_TEMPLATE: Format = Format {
     max: 128,
     example: "{version}",
 };
-const CHART: Format = Format {
+pub(super) const CHART: Format = Format {
     what: "a chart's name, as `spec.chart.spec.chart` of a HelmRelease has it",
     pattern: "^[A-Za-z0-9][A-Za-z0-9._/-]*$",
     max: 250,
@@ -129,7 +129,7 @@ const BRANCH: Format = Format {
     max: 200,
     example: "release/*",
 };
-const FOLDER: Format = Format {
+pub(super) const FOLDER: Format = Format {
     what: "a folder inside this repository, relative to its root",
     pattern: r"^[^/\\:%{}\u0000-\u001f]([^\\:%{}\u0000-\u001f]|\{app\})*$|^\{app\}([^\\:%{}\u0000-\u001f]|\{app\})*$",
     max: 1000,

@@ -21,6 +21,7 @@ mod images;
 mod merge;
 #[cfg(test)]
 mod merge_tests;
+mod onboarding;
 mod out_of_band;
 mod overrides;
 mod promotions;
@@ -32,6 +33,7 @@ mod wakes;
 mod ways_in;
 mod windows;
 
+use crate::model::id::Oid;
 use crate::model::plan::{Need, Plan};
 use crate::model::snapshot::{Configuration, Snapshot, Subject};
 use crate::model::verdict::Verdict;
@@ -44,7 +46,10 @@ pub fn decide(snapshot: &Snapshot) -> Plan {
         Configuration::Missing | Configuration::Broken(_) => None,
     };
     match &snapshot.subject {
-        Subject::Repo(repo) => wakes::plan(snapshot, repo, &mut plan),
+        Subject::Repo(repo) => {
+            wakes::plan(snapshot, repo, &mut plan);
+            onboarding::plan(snapshot, repo, &mut plan);
+        }
         Subject::Head(head) => check::plan(snapshot, head, &mut plan),
         Subject::Pull(pull) => {
             comment::plan(snapshot, pull, &mut plan);
@@ -67,6 +72,34 @@ pub fn decide(snapshot: &Snapshot) -> Plan {
     plan.needs.sort();
     plan.needs.dedup();
     plan
+}
+
+/// How one environment of an application stands.
+#[derive(Debug, Clone)]
+pub struct Outlook {
+    /// The environment's name.
+    pub environment: String,
+    /// The version that wants in and its commit, if any does.
+    pub version: Option<(String, Oid)>,
+    /// Why it would get in, would wait, or stays out: every gate, with its answer.
+    pub verdict: Verdict,
+}
+
+/// How the environments of the snapshot's application stand, and what must be known first: what a pipeline goes by, without a plan.
+pub fn outlook(snapshot: &Snapshot) -> (Vec<Outlook>, Vec<Need>) {
+    let (Configuration::Valid(pipeline), Subject::Pipeline(subject)) = (&snapshot.common.config, &snapshot.subject)
+    else {
+        return (Vec::new(), Vec::new());
+    };
+    let Some(app) = pipeline.app(&subject.app) else { return (Vec::new(), Vec::new()) };
+    let mut needs = Vec::new();
+    let standings = promotions::standings(snapshot, pipeline, app, &subject.facts, &mut needs);
+    let outlook = standings.into_iter().map(|standing| Outlook {
+        environment: standing.environment.name.clone(),
+        version: standing.candidate.map(|candidate| (candidate.version, candidate.commit)),
+        verdict: standing.verdict,
+    });
+    (outlook.collect(), needs)
 }
 
 /// Asks for a fact unless it was asked for and cannot be had.

@@ -3,7 +3,7 @@
 use crate::model::id::Key;
 use crate::model::pipeline::Pipeline;
 use crate::model::plan::{Effect, Plan};
-use crate::model::snapshot::{Configuration, RepoSubject, Snapshot};
+use crate::model::snapshot::{Configuration, PullState, RepoSubject, Snapshot};
 
 /// Plans the wakes of one repository.
 pub(super) fn plan(snapshot: &Snapshot, subject: &RepoSubject, plan: &mut Plan) {
@@ -16,6 +16,9 @@ pub(super) fn plan(snapshot: &Snapshot, subject: &RepoSubject, plan: &mut Plan) 
         keys.extend(subject.groups.iter().map(|head| Key::Head(repo, *head)));
         keys.extend(subject.recent.iter().map(|number| Key::Pull(repo, *number)));
     }
+    // Where there is no configuration, only the pull request that offers one has something to say.
+    let offers = subject.onboarding.iter().filter(|pull| pull.state == PullState::Open);
+    keys.extend(offers.flat_map(|pull| [Key::Head(repo, pull.head), Key::Pull(repo, pull.number)]));
     if let Configuration::Valid(Pipeline { apps, .. }) = &snapshot.common.config {
         keys.extend(apps.iter().map(|app| Key::Pipeline(repo, app.name.clone())));
     }

@@ -116,11 +116,14 @@ calls! {
     Landed: POST "/graphql" ["landed.graphql"], Observe metadata Read pull_requests Read;
     Labels: POST "/graphql" ["labels.graphql"], Observe metadata Read pull_requests Read;
     Permission: GET "/repos/{owner}/{repo}/collaborators/{username}/permission", Observe metadata Read;
+    Issues: GET "/repos/{owner}/{repo}/issues", Observe issues Read;
 
     CreateCheck: POST "/repos/{owner}/{repo}/check-runs", Work checks Write;
     UpdateCheck: PATCH "/repos/{owner}/{repo}/check-runs/{check_run_id}", Work checks Write;
     CreateComment: POST "/repos/{owner}/{repo}/issues/{issue_number}/comments", Work issues Write;
     UpdateComment: PATCH "/repos/{owner}/{repo}/issues/comments/{comment_id}", Work issues Write;
+    CreateIssue: POST "/repos/{owner}/{repo}/issues", Work issues Write;
+    UpdateIssue: PATCH "/repos/{owner}/{repo}/issues/{issue_number}", Work issues Write;
     React: POST "/repos/{owner}/{repo}/issues/comments/{comment_id}/reactions", Work issues Write;
     CreateRef: POST "/repos/{owner}/{repo}/git/refs", Work contents Write;
     GetRef: GET "/repos/{owner}/{repo}/git/ref/{ref}", Work contents Read;

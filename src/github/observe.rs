@@ -10,6 +10,7 @@ use super::error::{ApiError, Kind, Scope};
 use super::wire::{BriefNode, CommentNode, ContextNode, Nodes, PullNode, RepoNode, SuitesNode};
 use super::{GitHub, RepoAt};
 use crate::model::id::{InstallationId, Oid, RepoId, RepoName};
+use crate::model::onboarding::ONBOARDING_BRANCH;
 use crate::model::snapshot::{
     Bot, Comment, CommitCheck, HeadSubject, OwnCheck, Pull, PullBrief, PullSubject, Repo, RepoSubject,
 };
@@ -50,7 +51,11 @@ pub(super) struct Answer<T> {
 struct RepoPage {
     #[serde(flatten)]
     repo: RepoNode,
+    is_fork: bool,
+    is_archived: bool,
+    has_issues_enabled: bool,
     open: Nodes<BriefNode>,
+    onboarding: Nodes<BriefNode>,
     recent_pulls: Nodes<RecentNode>,
     recent_issues: Nodes<RecentNode>,
 }
@@ -251,7 +256,8 @@ impl GitHub {
     /// When it is gone, or GitHub does not answer well.
     pub async fn repo(&self, at: &RepoAt) -> Result<(Repo, RepoSubject), ApiError> {
         let since = self.client.clock.now() - RECENT;
-        let page: RepoPage = self.ask(Op::Repo, at, json!({ "since": since.to_string() })).await?;
+        let variables = json!({ "since": since.to_string(), "onboarding": ONBOARDING_BRANCH });
+        let page: RepoPage = self.ask(Op::Repo, at, variables).await?;
         same(at, page.repo.id())?;
         let mut next = page.open.page_info.next();
         let mut open: Vec<PullBrief> = page.open.into_vec().into_iter().map(BriefNode::brief).collect();
@@ -267,7 +273,17 @@ impl GitHub {
             recent.filter(|r| r.updated_at >= since && r.comments.total_count > 0).map(|r| r.number).collect();
         recent.sort_unstable();
         recent.dedup();
-        Ok((page.repo.repo(at.installation), RepoSubject { open, recent, ..RepoSubject::default() }))
+        let onboarding = page.onboarding.into_vec().into_iter().map(BriefNode::brief);
+        let subject = RepoSubject {
+            open,
+            recent,
+            onboarding: onboarding.filter(|pull| pull.branch == ONBOARDING_BRANCH && !pull.fork).collect(),
+            fork: page.is_fork,
+            archived: page.is_archived,
+            issues: page.has_issues_enabled,
+            ..RepoSubject::default()
+        };
+        Ok((page.repo.repo(at.installation), subject))
     }
 
     /// A pull request or an issue with all its comments.

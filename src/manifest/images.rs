@@ -60,7 +60,7 @@ fn collect_images(node: &Node, found: &mut impl FnMut(&str)) {
 }
 
 /// An image's name, and its tag, digest, or both as written.
-fn split_image(image: &str) -> (&str, &str) {
+pub fn split_image(image: &str) -> (&str, &str) {
     let name_end = image.find('@').unwrap_or(image.len());
     let path = image[..name_end].rfind('/').map_or(0, |slash| slash + 1);
     match image[path..name_end].find(':') {

@@ -7,7 +7,7 @@ pub mod diff;
 mod digest;
 pub mod edit;
 pub mod emit;
-mod images;
+pub mod images;
 mod keys;
 mod lines;
 mod list;

@@ -7,6 +7,7 @@ pub mod id;
 pub mod image;
 pub mod ledger;
 pub mod merging;
+pub mod onboarding;
 pub mod path;
 pub mod pipeline;
 pub mod plan;

@@ -117,6 +117,12 @@ pub enum Need {
     },
     /// An open pull request.
     Pull(u64),
+    /// What is said on a pull request or issue.
+    Talk(u64),
+    /// The configuration that the folders speak for.
+    Proposal,
+    /// The issue that is the desk.
+    Desk,
     /// How two environments of an application differ on the default branch.
     Between {
         /// The application.
@@ -192,6 +198,15 @@ pub enum Effect {
     },
     /// Open a promotion: branch, signed commit, pull request.
     Promote(Box<Promotion>),
+    /// Propose a file: branch, signed commit, pull request.
+    Propose(Box<ProposedFile>),
+    /// Open the desk, or bring its text up to date.
+    PutDesk {
+        /// The issue to edit; `None` opens one.
+        existing: Option<u64>,
+        /// Its text.
+        body: String,
+    },
     /// Write a version straight to the default branch.
     Commit {
         /// The tip it was decided on.
@@ -278,6 +293,25 @@ pub struct Promotion {
     pub base: Oid,
     /// What to write.
     pub edit: VersionEdit,
+    /// The commit's message.
+    pub message: String,
+    /// The pull request's title.
+    pub title: String,
+    /// The pull request's description.
+    pub body: String,
+}
+
+/// A file to propose in a pull request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProposedFile {
+    /// The branch.
+    pub branch: String,
+    /// The tip of the default branch it starts from.
+    pub base: Oid,
+    /// The file.
+    pub path: RepoPath,
+    /// What it holds.
+    pub text: String,
     /// The commit's message.
     pub message: String,
     /// The pull request's title.
@@ -401,6 +435,8 @@ impl Effect {
             Effect::React { comment, reaction } => format!("react {comment} {reaction:?}"),
             Effect::Record { message, .. } => format!("record {message}"),
             Effect::Promote(promotion) => format!("promote {}", promotion.branch),
+            Effect::Propose(file) => format!("propose {}", file.branch),
+            Effect::PutDesk { .. } => "desk".to_owned(),
             Effect::Commit { edit, .. } => format!("commit {}", edit.folder),
             Effect::Close { number, .. } => format!("close {number}"),
             Effect::UpdateBranch { number, head } => format!("update {number} {head}"),
@@ -421,6 +457,8 @@ impl Effect {
                 | Effect::PutComment { existing: None, .. }
                 | Effect::Reply { .. }
                 | Effect::Promote(_)
+                | Effect::Propose(_)
+                | Effect::PutDesk { existing: None, .. }
                 | Effect::Say { .. }
                 | Effect::Deploy(_)
         )

@@ -12,6 +12,7 @@ use super::id::{InstallationId, Oid, RepoId, RepoName};
 use super::image::{ImageName, ImageRef, ImageState};
 use super::ledger::Ledger;
 use super::merging::{Deployments, InLine, Landed, MergeGroup, Merging};
+use super::onboarding::{Desk, Proposal};
 use super::path::RepoPath;
 use super::pipeline::Pipeline;
 use super::plan::Need;
@@ -132,6 +133,14 @@ pub struct RepoSubject {
     pub recent: Vec<u64>,
     /// Pipelines, in any repository, whose source this repository is.
     pub pipelines: Vec<(RepoId, String)>,
+    /// Pull requests ever opened from the branch that proposes a configuration, newest first.
+    pub onboarding: Vec<PullBrief>,
+    /// Whether it is a copy of another repository.
+    pub fork: bool,
+    /// Whether nobody can write to it any more.
+    pub archived: bool,
+    /// Whether it has issues.
+    pub issues: bool,
     /// The heads of the merge groups that its merge queues have built.
     pub groups: Vec<Oid>,
 }
@@ -448,6 +457,12 @@ pub struct Facts {
     pub images: BTreeMap<(ImageName, ImageRef), ImageState>,
     /// Open pull requests by number.
     pub pulls: BTreeMap<u64, Pull>,
+    /// Comments by pull request or issue, oldest first.
+    pub talks: BTreeMap<u64, Vec<Comment>>,
+    /// The configuration that the folders speak for; `None` inside where they do not.
+    pub proposal: Option<Option<Proposal>>,
+    /// The issue that is the desk.
+    pub desk: Option<Desk>,
     /// How two environments differ, by application, from, to.
     pub between: BTreeMap<(String, String, String), Evaluation>,
     /// The last decisions by (application, environment), newest first.

@@ -16,6 +16,7 @@ mod world;
 
 use crate::manifest::{Node, Object};
 use crate::model::finding::{Finding, Problem};
+use crate::model::onboarding::stage;
 use crate::model::path::RepoPath;
 use crate::model::pipeline::Takes;
 use crate::model::tree::Tree;
@@ -48,23 +49,7 @@ impl Class {
     ///
     /// Stage when nothing does: a fault must not go unseen, and prod's rules would fail what was never meant for it.
     pub fn named(folder: &RepoPath) -> Self {
-        const WORDS: [(&str, Class); 11] = [
-            ("dev", Class::Dev),
-            ("development", Class::Dev),
-            ("stage", Class::Stage),
-            ("staging", Class::Stage),
-            ("test", Class::Stage),
-            ("qa", Class::Stage),
-            ("uat", Class::Stage),
-            ("prod", Class::Prod),
-            ("production", Class::Prod),
-            ("live", Class::Prod),
-            ("prd", Class::Prod),
-        ];
-        let words = folder.parts().rev().flat_map(|part| part.split(['-', '_', '.']));
-        let class =
-            |word: &str| WORDS.iter().find(|(known, _)| word.eq_ignore_ascii_case(known)).map(|(_, class)| *class);
-        words.into_iter().find_map(class).unwrap_or(Class::Stage)
+        stage(folder).map_or(Class::Stage, |(_, stage)| Class::of(stage.takes))
     }
 }
 

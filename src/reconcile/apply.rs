@@ -51,6 +51,8 @@ impl Reconciler {
                 self.record(at, files, message, *expected).await.map(|()| None)
             }
             Effect::Promote(promotion) => Ok(Some(self.promote(snapshot, at, promotion).await?)),
+            Effect::Propose(file) => Ok(Some(self.propose(snapshot, at, file).await?)),
+            Effect::PutDesk { existing: _, body } => self.put_desk(at, body).await,
             Effect::Commit { base, edit, message } => {
                 let files = self.edits(snapshot, at, *base, edit).await?;
                 github.commit(at, (branch, *base), &files, message).await?;
@@ -162,22 +164,31 @@ impl Reconciler {
     async fn promote(&self, snapshot: &Snapshot, at: &RepoAt, promotion: &Promotion) -> Result<u64, Trouble> {
         let (github, base_branch) = (&self.parts.github, snapshot.common.repo.default_branch.as_str());
         let files = self.edits(snapshot, at, promotion.base, &promotion.edit).await?;
-        match github.create_branch(at, &promotion.branch, promotion.base).await {
-            Ok(()) => {}
-            Err(error) if error.kind == Kind::Conflict => {
-                // The branch is left over: from a pass that was killed before it opened the pull request, or from a promotion that
-                // was closed. Unless something open uses it after all, it starts anew at the base this plan was made on.
-                let pulls = github.branch_pulls(at, &promotion.branch).await?;
-                if let Some(open) = pulls.iter().find(|pull| pull.state == PullState::Open) {
-                    return Ok(open.number);
-                }
-                github.delete_branch(at, &promotion.branch).await?;
-                github.create_branch(at, &promotion.branch, promotion.base).await?;
-            }
-            Err(error) => return Err(error.into()),
+        if let Some(open) = self.branch_anew(at, &promotion.branch, promotion.base).await? {
+            return Ok(open);
         }
         github.commit(at, (&promotion.branch, promotion.base), &files, &promotion.message).await?;
         Ok(github.open_pull(at, (&promotion.branch, base_branch), &promotion.title, &promotion.body).await?)
+    }
+
+    /// A branch of ours at this base; the open pull request from it where there is one after all.
+    pub(super) async fn branch_anew(&self, at: &RepoAt, branch: &str, base: Oid) -> Result<Option<u64>, Trouble> {
+        let github = &self.parts.github;
+        match github.create_branch(at, branch, base).await {
+            Ok(()) => Ok(None),
+            Err(error) if error.kind == Kind::Conflict => {
+                // The branch is left over: from a pass that was killed before it opened the pull request, or from one that was
+                // closed. Unless something open uses it after all, it starts anew at the base this plan was made on.
+                let pulls = github.branch_pulls(at, branch).await?;
+                if let Some(open) = pulls.iter().find(|pull| pull.state == PullState::Open) {
+                    return Ok(Some(open.number));
+                }
+                github.delete_branch(at, branch).await?;
+                github.create_branch(at, branch, base).await?;
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The files a version edit changes, computed from the tree the plan was made on.

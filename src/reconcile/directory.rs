@@ -16,6 +16,8 @@ pub(super) struct Directory {
 struct Inner {
     repos: BTreeMap<RepoId, RepoListing>,
     routes: BTreeMap<RepoId, BTreeSet<(InstallationId, RepoId, String)>>,
+    /// Repositories without a configuration that were looked at.
+    met: BTreeSet<RepoId>,
 }
 
 impl Directory {
@@ -43,6 +45,18 @@ impl Directory {
                 && listing.at.name.to_string().eq_ignore_ascii_case(&name.to_string())
         };
         self.lock().repos.values().find(same).cloned()
+    }
+
+    /// The repositories that everybody sees who sees one of this audience: what may be named there.
+    pub(super) fn seen_from(&self, installation: InstallationId, private: bool) -> Vec<RepoName> {
+        let inner = self.lock();
+        let here = inner.repos.values().filter(|listing| listing.at.installation == installation && !listing.archived);
+        here.filter(|listing| private || !listing.private).map(|listing| listing.at.name.clone()).collect()
+    }
+
+    /// Whether a repository without a configuration is looked at for the first time since the start.
+    pub(super) fn is_new(&self, repo: RepoId) -> bool {
+        self.lock().met.insert(repo)
     }
 
     /// Every repository that can be reached and is not archived.

@@ -60,6 +60,7 @@ impl Expectations {
             Effect::PutComment { number, existing: None, body } => {
                 Effect::PutComment { number, existing: written.id, body }
             }
+            Effect::PutDesk { existing: None, body } => Effect::PutDesk { existing: written.id, body },
             other => other,
         })
     }
@@ -85,9 +86,10 @@ fn content(effect: &Effect) -> u64 {
     let mut hasher = DefaultHasher::new();
     match effect {
         Effect::PutCheck { output, .. } => output.hash(&mut hasher),
-        Effect::PutComment { body, .. } | Effect::Reply { body, .. } | Effect::Say { body, .. } => {
-            body.hash(&mut hasher)
-        }
+        Effect::PutDesk { body, .. }
+        | Effect::PutComment { body, .. }
+        | Effect::Reply { body, .. }
+        | Effect::Say { body, .. } => body.hash(&mut hasher),
         Effect::Record { files, .. } => files.hash(&mut hasher),
         // On another base it is another promotion: the one before was closed because it conflicted.
         Effect::Promote(promotion) => (&promotion.edit.tags, &promotion.edit.digests, promotion.base).hash(&mut hasher),
@@ -96,6 +98,7 @@ fn content(effect: &Effect) -> u64 {
         Effect::Enqueue { head, since, .. } => (head, since).hash(&mut hasher),
         Effect::Wake(_)
         | Effect::Deploy(_)
+        | Effect::Propose(_)
         | Effect::Tell { .. }
         | Effect::React { .. }
         | Effect::Close { .. }

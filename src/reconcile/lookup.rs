@@ -125,6 +125,7 @@ impl Reconciler {
                 Ok(state) => drop(snapshot.facts.images.insert((image.clone(), reference.clone()), state)),
                 Err(error) => drop(snapshot.facts.unmet.insert(need.clone(), error.to_string())),
             },
+            Need::Talk(_) | Need::Proposal | Need::Desk => self.answer_onboarding(snapshot, at, need).await?,
             Need::Pull(number) => {
                 let (_, found) = github.pull(at, *number).await?;
                 let why = || "it is no pull request any more".to_owned();

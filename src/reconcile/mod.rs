@@ -10,6 +10,7 @@ mod ledgers;
 mod lookup;
 mod merging;
 mod observe;
+mod onboarding;
 mod people;
 mod reads;
 mod routes;
@@ -38,6 +39,7 @@ use crate::worker::Worker;
 use directory::Directory;
 use expect::{Advice, Expectations};
 pub use trouble::Trouble;
+pub use way::held_at;
 
 /// Rounds of looking things up in one pass: the deepest chain is evaluation, pipeline, changelog, permission, team.
 const MAX_ROUNDS: usize = 8;
@@ -98,6 +100,7 @@ pub struct Reconciler {
     ledgers: ledgers::Turns,
     known: ledgers::Known,
     people: people::People,
+    met: onboarding::Met,
     /// Until when nothing is created: reads may be stale right after a start.
     quiet_until: Mutex<Timestamp>,
 }
@@ -121,6 +124,7 @@ impl Reconciler {
             ledgers: ledgers::Turns::default(),
             known: ledgers::Known::default(),
             people: people::People::default(),
+            met: onboarding::Met::default(),
             quiet_until,
         });
         this.sweep().await?;

@@ -8,9 +8,12 @@ use crate::model::path::RepoPath;
 use crate::model::pipeline::Pipeline;
 use crate::model::snapshot::{Common, Configuration};
 
+/// Repositories without a configuration that one sweep looks at: each costs a query and a fetch, and there may be thousands.
+const MAX_NEW: usize = 50;
+
 impl Reconciler {
     /// Reads the configurations of many repositories in few requests, derives the routes, and says which repositories have to be
-    /// looked at: a repository without a configuration wakes nothing, and one that others draw from is looked at with them.
+    /// looked at: one without a configuration is looked at once, to be offered one, and one that others draw from with them.
     pub(super) async fn read_routes(&self, all: &[RepoAt]) -> Vec<RepoAt> {
         let Ok(path) = config::FILE.parse::<RepoPath>() else { return all.to_vec() };
         let mut to_look_at = Vec::new();
@@ -22,6 +25,7 @@ impl Reconciler {
             let repos: Vec<RepoAt> = repos.into_iter().cloned().collect();
             match self.parts.github.files(installation, &repos, config::FILE).await {
                 Ok(files) => {
+                    let mut without = Vec::new();
                     for (at, file) in repos.into_iter().zip(files) {
                         let pipeline = match &file {
                             File::Text(text) => config::parse(&path, text).pipeline,
@@ -29,8 +33,11 @@ impl Reconciler {
                         };
                         self.route(&at, pipeline.as_ref());
                         // In doubt it is looked at.
-                        to_look_at.extend((file != File::Absent).then_some(at));
+                        if file == File::Absent { &mut without } else { &mut to_look_at }.push(at);
                     }
+                    let new =
+                        |at: &RepoAt| self.directory.pipelines_of(at.id).is_empty() && self.directory.is_new(at.id);
+                    to_look_at.extend(without.into_iter().filter(new).take(MAX_NEW));
                 }
                 Err(error) => {
                     tracing::warn!(installation = installation.0, %error, "its routes cannot be read");

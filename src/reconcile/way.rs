@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::observe::Fetched;
 use super::{Reconciler, Trouble};
 use crate::decide::holdings;
-use crate::git::Scope;
+use crate::git::{GitError, Scope, Store};
 use crate::model::facts::Arrival;
 use crate::model::finding::{Location, Problem};
 use crate::model::id::{Key, Oid};
@@ -152,33 +152,7 @@ impl Reconciler {
     async fn held(&self, common: &Common, here: &Fetched, app: &App, folder: RepoPath) -> Result<Holdings, Trouble> {
         let Some(tip) = common.repo.tip else { return Ok(Holdings { folder, ..Holdings::default() }) };
         let app = app.clone();
-        here.blocking(move |repo| {
-            let mut shelf = Shelf::default();
-            let tree = Tree::new(repo.tree_of(tip)?, repo);
-            let now = shelf.look(&tree, &folder, &app);
-            let mut held = Holdings { folder, ..Holdings::default() };
-            held.problems = now.problems(&tree, &held.folder);
-            held.problems.extend(shelf.rehearse(&tree, &now, &app));
-            held.left = versions::left_alone(&now.fields);
-            held.fields = held_fields(&now.fields);
-            if !now.is_whole() {
-                return Ok(held);
-            }
-            let place = changes_with(&held.folder, &now.fields);
-            let history = repo.first_parent_history(tip, &place, MAX_HISTORY)?;
-            // Where the folder was gone, nothing ran of which the next version would have to know.
-            for step in history.into_iter().filter(|step| step.tree.is_some()) {
-                let tree = Tree::new(repo.tree_of(step.commit)?, repo);
-                let then = shelf.look(&tree, &held.folder, &app);
-                // What once could not be read ends what is looked back on.
-                if !then.is_whole() {
-                    break;
-                }
-                merge_step(&mut held.history, step.commit, step.at, &then.fields);
-            }
-            Ok(held)
-        })
-        .await
+        here.blocking(move |repo| held_at(repo, tip, &app, folder)).await
     }
 
     /// Names what was held in the words of the source.
@@ -257,6 +231,37 @@ impl From<Trouble> for SourceTrouble {
     fn from(trouble: Trouble) -> Self {
         SourceTrouble::Trouble(trouble)
     }
+}
+
+/// What an environment's folder holds of an application at a commit of the default branch, and held before.
+///
+/// # Errors
+/// When a commit or a tree of it cannot be read.
+pub fn held_at(repo: &Store, tip: Oid, app: &App, folder: RepoPath) -> Result<Holdings, GitError> {
+    let mut shelf = Shelf::default();
+    let tree = Tree::new(repo.tree_of(tip)?, repo);
+    let now = shelf.look(&tree, &folder, app);
+    let mut held = Holdings { folder, ..Holdings::default() };
+    held.problems = now.problems(&tree, &held.folder);
+    held.problems.extend(shelf.rehearse(&tree, &now, app));
+    held.left = versions::left_alone(&now.fields);
+    held.fields = held_fields(&now.fields);
+    if !now.is_whole() {
+        return Ok(held);
+    }
+    let place = changes_with(&held.folder, &now.fields);
+    let history = repo.first_parent_history(tip, &place, MAX_HISTORY)?;
+    // Where the folder was gone, nothing ran of which the next version would have to know.
+    for step in history.into_iter().filter(|step| step.tree.is_some()) {
+        let tree = Tree::new(repo.tree_of(step.commit)?, repo);
+        let then = shelf.look(&tree, &held.folder, app);
+        // What once could not be read ends what is looked back on.
+        if !then.is_whole() {
+            break;
+        }
+        merge_step(&mut held.history, step.commit, step.at, &then.fields);
+    }
+    Ok(held)
 }
 
 /// The folder whose changes can change what an environment holds: its own, or what it shares with the base that sets a version.

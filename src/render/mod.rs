@@ -8,6 +8,7 @@ pub mod flux;
 mod kustomize;
 mod memory;
 mod plain;
+pub mod propose;
 pub mod reach;
 mod reading;
 mod source;

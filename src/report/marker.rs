@@ -13,8 +13,10 @@ pub enum Marker {
     Promotion,
     /// What is said about a merge that brought something else than was evaluated.
     Landed,
-    /// The onboarding issue or pull request.
+    /// The issue that is the desk for what belongs to no pull request.
     Desk,
+    /// The pull request that proposes a configuration.
+    Onboarding,
 }
 
 const START: &str = "<!-- trunkline:v1 ";
@@ -28,6 +30,7 @@ impl Marker {
             Marker::Promotion => "promotion".to_owned(),
             Marker::Landed => "landed".to_owned(),
             Marker::Desk => "desk".to_owned(),
+            Marker::Onboarding => "onboarding".to_owned(),
         }
     }
 
@@ -37,6 +40,7 @@ impl Marker {
             "promotion" => Some(Marker::Promotion),
             "landed" => Some(Marker::Landed),
             "desk" => Some(Marker::Desk),
+            "onboarding" => Some(Marker::Onboarding),
             other => other.strip_prefix("reply-")?.parse().ok().map(Marker::Reply),
         }
     }

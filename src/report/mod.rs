@@ -15,6 +15,7 @@ pub mod json;
 pub mod limits;
 pub mod markdown;
 pub mod marker;
+pub mod onboarding;
 pub mod picture;
 pub mod promotion;
 mod redact;

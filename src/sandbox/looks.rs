@@ -1,8 +1,29 @@
-//! What can be seen here, as a Rust interface for tests, the tour and the stand-in for a CI.
+//! What can be seen here, and how a repository is set up, as a Rust interface for tests, the tour and the stand-in for a CI.
 
-use super::Sandbox;
+use super::{Sandbox, git};
 
 impl Sandbox {
+    /// Switches a repository's issues on or off.
+    pub fn set_issues(&self, repo: &str, on: bool) {
+        self.settings(repo, |found| found.settings.issues = on);
+    }
+
+    /// Archives a repository.
+    pub fn archive(&self, repo: &str) {
+        self.settings(repo, |found| found.settings.archived = true);
+    }
+
+    /// A file on a branch, when it is there and text.
+    pub fn read_file(&self, repo: &str, branch: &str, path: &str) -> Option<String> {
+        let state = self.lock();
+        let (owner, name) = repo.split_once('/')?;
+        let found = state.world.repo_named(owner, name)?;
+        let tip = git::oid(found.branch(branch)?).ok()?;
+        let git = git2::Repository::open_bare(self.inner.repo_path(found.id)).ok()?;
+        let entry = git.find_commit(tip).ok()?.tree().ok()?.get_path(std::path::Path::new(path)).ok()?;
+        String::from_utf8(git.find_blob(entry.id()).ok()?.content().to_vec()).ok()
+    }
+
     /// Every repository, by full name.
     pub fn repositories(&self) -> Vec<String> {
         self.lock().world.repos.values().map(|repo| repo.full_name()).collect()

@@ -143,6 +143,8 @@ pub(crate) struct Settings {
     pub(crate) delete_branch_on_merge: bool,
     /// GitHub has not worked out what merges, as for seconds after each push.
     pub(crate) computing: bool,
+    pub(crate) issues: bool,
+    pub(crate) archived: bool,
 }
 
 impl Default for Settings {
@@ -154,6 +156,8 @@ impl Default for Settings {
             auto_merge: false,
             delete_branch_on_merge: false,
             computing: false,
+            issues: true,
+            archived: false,
         }
     }
 }

@@ -39,7 +39,7 @@ fn read(root: &Path, here: &Path, found: &mut Files) {
 }
 
 /// One repository of the corpus, with the scripts that its copy lacks; none where there is no corpus.
-fn corpus(name: &str) -> Option<Files> {
+pub(crate) fn corpus(name: &str) -> Option<Files> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus").join(name);
     if !root.is_dir() {
         eprintln!("skipped: no ../shared/corpus/{name}");

@@ -172,6 +172,15 @@ impl Run<'_, '_> {
         Outcome::Done(None)
     }
 
+    /// Wakes the repository, which looks at its folders anew and reads here that it was asked to.
+    pub(super) fn offer_again(&mut self) -> Outcome {
+        if let Err(outcome) = self.right(Act::Write, None) {
+            return outcome;
+        }
+        self.plan.effects.push(Effect::Wake(Key::Repo(self.snapshot.common.repo.id)));
+        Outcome::Done(None)
+    }
+
     /// Wakes the repository, which wakes its pull requests and their heads, and every pipeline, which reads its source anew.
     pub(super) fn resync(&mut self, pipeline: &Pipeline) -> Outcome {
         if let Err(outcome) = self.right(Act::Write, None) {

@@ -14,7 +14,7 @@ use jiff::SignedDuration;
 
 use super::draft::Draft;
 use super::rights::{self, Right};
-use super::texts;
+use super::{onboarding, texts};
 use crate::command::{self, Command, Parsed, Right as Act};
 use crate::model::id::Key;
 use crate::model::ledger::Entry;
@@ -33,9 +33,13 @@ pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, plan: &mut Plan) 
             continue;
         }
         let parsed = command::parse(&comment.body);
-        // Where there is no configuration nobody is spoken to, but in a pull request that brings one.
+        // Where there is no configuration nobody is spoken to, but in a pull request that brings one or was to bring it.
         let spoken_to = |parsed: &Parsed| match &parsed.outcome {
-            command::Outcome::Run(request) => subject.pull.is_some() && request.command == Command::Validate,
+            command::Outcome::Run(request) => match (&subject.pull, &request.command) {
+                (Some(_), Command::Validate) => true,
+                (Some(pull), Command::Resync) => onboarding::is_offer(snapshot, pull),
+                _ => false,
+            },
             _ => false,
         };
         let silent = snapshot.common.config == Configuration::Missing && !parsed.iter().all(spoken_to);
@@ -143,6 +147,7 @@ impl<'a, 'p> Run<'a, 'p> {
         }
         let pipeline = match &self.snapshot.common.config {
             Configuration::Valid(pipeline) => pipeline,
+            Configuration::Missing if request.command == Command::Resync => return self.offer_again(),
             _ => return Outcome::Refused(texts::no_configuration()),
         };
         if let Some(moved) = self.moved(request.sha.as_deref()) {

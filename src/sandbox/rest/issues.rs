@@ -35,6 +35,9 @@ pub(super) fn route(cx: &mut Cx<'_>, call: &Call, repo: u64, path: &[&str]) -> R
         ("GET", ["issues"]) => list(cx, call, repo),
         ("POST", ["issues"]) => {
             cx.allow(repo, "issues", Write)?;
+            if !cx.repo(repo)?.settings.issues {
+                return Err(Refusal::new(410, "Issues has been disabled in this repository."));
+            }
             let title = call.text("title").ok_or_else(|| Refusal::schema("\"title\" wasn't supplied."))?;
             let number = pulls::open_issue(cx, repo, title, call.text("body"))?;
             label_all(cx, call, repo, number)?;

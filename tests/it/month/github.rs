@@ -334,7 +334,12 @@ impl GitHub {
                 facts.pipelines.insert(app.clone(), self.facts(Self::app_of(app), pushers));
             }
             // Asked for by questions only, and nobody asks any in these months.
-            Need::Pull(_) | Need::Between { .. } | Need::Decisions { .. } => {
+            Need::Pull(_)
+            | Need::Between { .. }
+            | Need::Decisions { .. }
+            | Need::Talk(_)
+            | Need::Proposal
+            | Need::Desk => {
                 facts.unmet.insert(need.clone(), "nobody knows".into());
             }
         }
@@ -429,6 +434,8 @@ impl GitHub {
             | Effect::Dequeue { .. }
             | Effect::Say { .. }
             | Effect::Deploy(_)
+            | Effect::Propose(_)
+            | Effect::PutDesk { .. }
             | Effect::SetDeployment { .. } => return Err("nobody does this here"),
         }
         Ok(Vec::new())
