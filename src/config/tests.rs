@@ -160,6 +160,7 @@ fn the_designs_example_is_right() {
             ],
         },
         url: None,
+        kubernetes: None,
     }
     "#);
 }

@@ -52,7 +52,12 @@ fn the_corpus_is_judged_as_a_maintainer_would() {
         let mut memory = Memory::new(&store);
         for folder in folders(&tree) {
             let rendered = memory.render(root, &folder);
-            let environment = EnvironmentInfo { name: folder.to_string(), class: Class::Prod, folder: folder.clone() };
+            let environment = EnvironmentInfo {
+                name: folder.to_string(),
+                class: Class::Prod,
+                folder: folder.clone(),
+                kubernetes: 33,
+            };
             let kustomizations = evaluate::kustomizations(&mut memory, root, &rendered.reads);
             let input = CheckInput {
                 environment: &environment,

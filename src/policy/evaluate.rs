@@ -75,7 +75,7 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
                 continue;
             }
             progress(&format!("environment `{}`", environment.name));
-            let info = EnvironmentInfo { name: environment.name.clone(), class: Class::of(environment.takes), folder };
+            let info = EnvironmentInfo::of(environment, folder);
             let folder = info.folder.clone();
             let before = evaluation.environments.len();
             for way in &ways {

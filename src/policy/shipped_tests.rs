@@ -57,7 +57,7 @@ spec:
     );
     let (objects, _, _) = example.read();
     let said = |class| {
-        let environment = EnvironmentInfo { name: "e".into(), class, folder: example.folder.clone() };
+        let environment = EnvironmentInfo { name: "e".into(), class, folder: example.folder.clone(), kubernetes: 33 };
         let input = CheckInput {
             environment: &environment,
             objects: &objects,
