@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::files::{self, PolicyFiles};
 use super::rules::{KUST_001, from_problem};
 use super::version_changes::version_changes;
-use super::{CheckInput, Class, CompiledPolicies, EnvironmentInfo, Pack, check, compile, delta};
+use super::{CheckInput, CompiledPolicies, EnvironmentInfo, Pack, check, compile, delta};
 use crate::config;
 use crate::manifest::{self, MaskKey, Node};
 use crate::model::finding::{Delta, EnvironmentEvaluation, Evaluation, Finding, Problem, Severity};

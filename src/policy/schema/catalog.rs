@@ -282,6 +282,9 @@ fn parse(line: &str) -> Schema {
     schema
 }
 
+/// The custom resources that come along.
+pub(super) static CUSTOM: LazyLock<Catalog> = LazyLock::new(|| Catalog::read(include_bytes!("data/crds.txt.gz")));
+
 /// Kubernetes' own kinds.
 pub(super) static KUBERNETES: LazyLock<Catalog> = LazyLock::new(|| {
     let catalog = Catalog::read(include_bytes!("data/kubernetes.txt.gz"));

@@ -11,13 +11,13 @@ use crate::manifest::{Node, Span, Value};
 
 /// Something wrong with one object.
 #[derive(Debug, Clone)]
-pub(crate) struct Fault {
+pub struct Fault {
     /// The id of the rule it breaks.
-    pub(crate) rule: &'static str,
+    pub rule: &'static str,
     /// What is wrong. Names fields, never quotes a value: it may be a secret.
-    pub(crate) message: String,
+    pub message: String,
     /// Where.
-    pub(crate) at: Span,
+    pub at: Span,
 }
 
 /// Faults told of one object: nobody corrects more at once, and a hostile object must not fill the report.
@@ -289,12 +289,8 @@ fn plain(node: &Node, rules: &Rules) -> Option<String> {
         _ => return None,
     };
     match (rules.least, rules.most) {
-        (Some((least, open)), _) if number < least || (open && number == least) => {
-            Some(format!("is less than {least} allows"))
-        }
-        (_, Some((most, open))) if number > most || (open && number == most) => {
-            Some(format!("is more than {most} allows"))
-        }
+        (Some((least, open)), _) if number < least || (open && number == least) => Some(format!("is below {least}")),
+        (_, Some((most, open))) if number > most || (open && number == most) => Some(format!("is above {most}")),
         _ => None,
     }
 }

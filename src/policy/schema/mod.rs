@@ -9,8 +9,8 @@ mod format;
 
 use std::collections::HashSet;
 
-use self::catalog::{Catalog, KUBERNETES};
-pub(crate) use self::check::Fault;
+use self::catalog::{CUSTOM, Catalog, KUBERNETES};
+pub use self::check::Fault;
 use self::check::Walk;
 use crate::config::nearest;
 use crate::manifest::{Node, Object, Span};
@@ -45,14 +45,15 @@ pub(crate) fn faults(objects: &[Object], minor: u32) -> Vec<(&Object, Fault)> {
         if api.contains("${") || kind.contains("${") {
             continue;
         }
-        for (catalog, at) in [(&own, 0), (&*KUBERNETES, minor)] {
-            if let Some(Some(schema)) = catalog.find(api, kind, at) {
-                let mut walk = Walk::new(catalog, kind);
-                walk.value(&object.node, schema, true);
-                all.extend(walk.faults.into_iter().map(|fault| (object, fault)));
-            }
+        let at_hand = [(&own, 0), (&*KUBERNETES, minor), (&*CUSTOM, 0)];
+        let mut found = at_hand.into_iter().filter_map(|(from, at)| Some((from, from.find(api, kind, at)??)));
+        let found = found.next();
+        if let Some((from, schema)) = found {
+            let mut walk = Walk::new(from, kind);
+            walk.value(&object.node, schema, true);
+            all.extend(walk.faults.into_iter().map(|fault| (object, fault)));
         }
-        if own.find(api, kind, 0).is_some() {
+        if found.is_some_and(|(from, _)| !from.is_kubernetes) {
             continue;
         }
         if let Some((rule, message)) = about_api(api, kind, minor)
@@ -120,3 +121,8 @@ fn not_served(api: &str, kind: &str, minor: u32, use_it: String) -> Option<(&'st
     }
     Some((NOT_SERVED, format!("Kubernetes 1.{minor} does not serve `{api}` {kind}{hint}")))
 }
+
+#[cfg(test)]
+mod oracle_tests;
+#[cfg(test)]
+mod tests;

@@ -195,12 +195,8 @@ def lifecycle_rows():
         group = re.search(r'GroupName\s*=\s*"([^"]*)"', register).group(1)
         api = api_version({"group": group, "version": os.path.basename(folder)})
         text = archive.read(path).decode()
-        for what, kind, minor in re.findall(
-            r"func \(in \*(?P<k>\w+)\) APILifecycle(\w+)\(\) \(major, minor int\) \{\s*return 1, (\d+)", text
-        ) and [
-            (m[1], m[0], m[2])
-            for m in re.findall(r"func \(in \*(\w+)\) APILifecycle(\w+)\(\) \(major, minor int\) \{\s*return 1, (\d+)", text)
-        ]:
+        lifecycle = r"func \(in \*(\w+)\) APILifecycle(\w+)\(\) \(major, minor int\) \{\s*return 1, (\d+)"
+        for kind, what, minor in re.findall(lifecycle, text):
             rows.setdefault((api, kind), {})[what] = minor
         for kind, group, version_, to in re.findall(
             r'func \(in \*(\w+)\) APILifecycleReplacement\(\) schema.GroupVersionKind \{\s*return schema.GroupVersionKind\{'
@@ -229,6 +225,96 @@ def kubernetes():
             apis.setdefault(key, []).append((minor, here.get(key)))
     header = [f"k8s.io/kubernetes {version} Apache-2.0" for version in KUBERNETES.values()] + [" ".join(API)]
     write("kubernetes", header, pool, apis, lifecycle_rows())
+
+
+# Custom resources ----------------------------------------------------------------------------------------------------
+
+# What the wider Flux world uses, from the Go modules that carry their CustomResourceDefinitions: module, version, licence, files.
+CRDS = [
+    ("github.com/fluxcd/kustomize-controller", "v1.10.1", "Apache-2.0", r"config/crd/bases/.*\.yaml$"),
+    ("github.com/fluxcd/source-controller", "v1.10.1", "Apache-2.0", r"config/crd/bases/.*\.yaml$"),
+    ("github.com/fluxcd/flagger", "v1.36.1", "Apache-2.0", r"artifacts/flagger/crd\.yaml$"),
+    ("sigs.k8s.io/gateway-api", "v1.7.0", "Apache-2.0", r"config/crd/experimental/.*\.yaml$"),
+    ("istio.io/api", "v1.32.0", "Apache-2.0", r"kubernetes/customresourcedefinitions\.gen\.yaml$"),
+    ("sigs.k8s.io/karpenter", "v1.15.0", "Apache-2.0", r"pkg/apis/crds/.*\.yaml$"),
+    ("github.com/aws/karpenter-provider-aws", "v1.15.2", "Apache-2.0", r"/pkg/apis/crds/karpenter\.k8s\.aws.*\.yaml$"),
+    ("github.com/cert-manager/cert-manager", "v1.21.2", "Apache-2.0", r"deploy/crds/.*\.yaml$"),
+    ("github.com/external-secrets/external-secrets", "v1.3.2", "Apache-2.0", r"config/crds/bases/(external-secrets|generators).*\.yaml$"),
+    ("github.com/prometheus-operator/prometheus-operator", "v0.85.0", "Apache-2.0",
+     r"example/prometheus-operator-crd/.*\.yaml$"),
+    ("github.com/vmware-tanzu/velero", "v1.18.3", "Apache-2.0", r"config/crd/v\d/bases/.*\.yaml$"),
+    ("github.com/argoproj/argo-cd/v3", "v3.6.1", "Apache-2.0", r"manifests/crds/.*-crd\.yaml$"),
+]
+KEPT = ("enum", "pattern", "format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength",
+        "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
+
+
+def custom(pool, schema, place="field"):
+    """The node of a CustomResourceDefinition's schema; `crd.rs` reads those of a repository the same way, and a test holds the two together."""
+    int_or_text = schema.get("x-kubernetes-int-or-string") is True or schema.get("format") == "int-or-string"
+    below = "junctor" if place == "junctor" else "field"
+    kind = "x" if int_or_text else LETTERS.get(schema.get("type"), "*")
+    required = schema.get("required", [])
+    properties = dict(schema.get("properties", {}))
+    edges, other = [], []
+    for name in required:
+        properties.setdefault(name, {})
+    if place == "root":
+        for name, default in (("apiVersion", "string"), ("kind", "string"), ("metadata", "object")):
+            properties.setdefault(name, {"type": default})
+    for name, field in sorted(properties.items()):
+        assert not re.search(r"[\s|]", name) and name[0] not in "+^", name
+        edges.append((name + ("!" if name in required else ":"), custom(pool, field, below)))
+    more = schema.get("additionalProperties")
+    is_open = False
+    if isinstance(more, dict):
+        other.append(("+", custom(pool, more, below)))
+    elif more is False:
+        pass
+    elif more is True or schema.get("x-kubernetes-preserve-unknown-fields") is True or place == "junctor":
+        is_open = True
+    else:
+        is_open = "properties" not in schema
+    if isinstance(schema.get("items"), dict):
+        other.append(("", custom(pool, schema["items"], below)))
+    for mark, word in (("^a", "allOf"), ("^y", "anyOf"), ("^o", "oneOf")):
+        if word != "anyOf" or not int_or_text:
+            other += [(mark, custom(pool, of, "junctor")) for of in schema.get(word, [])]
+    if "not" in schema:
+        other.append(("^n", custom(pool, schema["not"], "junctor")))
+    nullable = schema.get("nullable") is True or schema.get("default") is not None
+    tail = {key: schema[key] for key in KEPT if key in schema and (key, schema[key]) != ("format", "int-or-string")}
+    if str(tail.get("format", "")).startswith(("int", "float", "double")):
+        del tail["format"]
+    text = json.dumps(tail, separators=(",", ":"), sort_keys=True) if tail else ""
+    return pool.add(kind + ("*" if is_open else "") + ("?" if nullable else ""), edges + other, text)
+
+
+def crds():
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    # A plain `=` is text to everybody but this library.
+    loader.add_constructor("tag:yaml.org,2002:value", lambda _, node: node.value)
+    pool, apis, header = Pool(), {}, []
+    for name, version, licence, files in CRDS:
+        archive, count = module(name, version), 0
+        for path in sorted(archive.namelist()):
+            if not re.search(files, path):
+                continue
+            for document in yaml.load_all(archive.read(path), Loader=loader):
+                if not document or document.get("kind") != "CustomResourceDefinition":
+                    continue
+                spec = document["spec"]
+                for served in spec["versions"]:
+                    schema = served.get("schema", {}).get("openAPIV3Schema")
+                    if schema is not None:
+                        key = (f"{spec['group']}/{served['name']}", spec["names"]["kind"])
+                        apis[key] = [(0, custom(pool, schema, "root"))]
+                        count += 1
+        header.append(f"{name} {version} {licence}")
+        print(f"{name} {version}: {count} APIs")
+    write("crds", header, pool, apis, [])
 
 
 # What kubeconform reads: the same swagger as JSON Schema files, one a kind ----------------------------------------------
@@ -290,4 +376,4 @@ if __name__ == "__main__":
             oracle(what[1], number)
     else:
         for step in what:
-            {"kubernetes": kubernetes}[step]()
+            {"kubernetes": kubernetes, "crds": crds}[step]()
