@@ -8,7 +8,7 @@ use super::{Failure, Verdict, colors, fields, note, print};
 use crate::config;
 use crate::model::finding::{EnvironmentEvaluation, Evaluation, Finding, Location, Problem};
 use crate::model::path::RepoPath;
-use crate::model::pipeline::{Pipeline, Policies};
+use crate::model::pipeline::{NEWEST_KUBERNETES, Pipeline, Policies};
 use crate::model::tree::{Tree, TreeError};
 use crate::policy::evaluate::{CONFIG, findings};
 use crate::policy::rules::from_problem;
@@ -128,7 +128,12 @@ impl House {
 
     /// The environments that the folders speak of, under what holds where nothing is configured.
     fn guess(tree: &Tree<'_>, place: &Place, memory: &mut Memory<'_>) -> Result<House, Failure> {
-        let of = |folder: RepoPath| EnvironmentInfo { name: folder.to_string(), class: Class::named(&folder), folder };
+        let of = |folder: RepoPath| EnvironmentInfo {
+            name: folder.to_string(),
+            class: Class::named(&folder),
+            folder,
+            kubernetes: NEWEST_KUBERNETES,
+        };
         let mut found = discover::overlays(tree);
         let mut within = |folder: &RepoPath| {
             closure_touches(&memory.render(tree.root, folder).reads, std::slice::from_ref(&place.path))
@@ -183,8 +188,7 @@ fn configured(tree: &Tree<'_>, pipeline: &Pipeline) -> Vec<EnvironmentInfo> {
         if folders.iter().any(|folder| tree.is_folder(folder)) {
             folders.retain(|folder| tree.is_folder(folder));
         }
-        let class = Class::of(environment.takes);
-        all.extend(folders.into_iter().map(|folder| EnvironmentInfo { name: environment.name.clone(), class, folder }));
+        all.extend(folders.into_iter().map(|folder| EnvironmentInfo::of(environment, folder)));
     }
     all
 }

@@ -85,7 +85,13 @@ fn environment(name: &str, node: &Node) -> Environment {
         checks: node.list_at(&["checks"]).iter().filter_map(check).collect(),
         rights: rights(node.get("rights")),
         url: node.str_at(&["url"]).map(str::to_owned),
+        kubernetes: node.str_at(&["kubernetes"]).and_then(kubernetes),
     }
+}
+
+/// The minor that `1.33` names.
+pub(super) fn kubernetes(text: &str) -> Option<u32> {
+    text.strip_prefix("1.")?.parse().ok()
 }
 
 fn approvals(node: &Node) -> Approvals {

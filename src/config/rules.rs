@@ -8,7 +8,7 @@ use crate::manifest::node::Node;
 use crate::model::finding::Problem;
 use crate::model::id::RepoName;
 use crate::model::path::{RepoPath, is_ref_name};
-use crate::model::pipeline::{Environment, Pipeline};
+use crate::model::pipeline::{Environment, NEWEST_KUBERNETES, OLDEST_KUBERNETES, Pipeline};
 
 /// Folders of all applications in all environments. Each is looked for in every evaluation; 1,000 applications in a dozen
 /// environments are less.
@@ -26,6 +26,7 @@ pub(super) fn check(root: &Node, pipeline: &Pipeline, problems: &mut Vec<Problem
         order(environment, node, pipeline, problems);
         contradictions(environment, node, problems);
         durations(environment, node, problems);
+        kubernetes(environment, node, problems);
         windows(environment, node, problems);
         repeats(&format!("environments.{}.after", environment.name), node.list_at(&["after"]), problems);
     }
@@ -37,6 +38,18 @@ pub(super) fn check(root: &Node, pipeline: &Pipeline, problems: &mut Vec<Problem
             path_text("policies.paths", text, node, problems);
         }
     }
+}
+
+/// A Kubernetes whose schemas are not at hand would be checked against those of another.
+fn kubernetes(environment: &Environment, node: &Node, problems: &mut Vec<Problem>) {
+    let (Some(at), Some(minor)) = (node.get("kubernetes"), environment.kubernetes) else { return };
+    if (OLDEST_KUBERNETES..=NEWEST_KUBERNETES).contains(&minor) {
+        return;
+    }
+    let message = format!("`environments.{}.kubernetes` is 1.{minor}, whose schemas are not at hand", environment.name);
+    let help =
+        format!("choose one from 1.{OLDEST_KUBERNETES} to 1.{NEWEST_KUBERNETES}, the nearest to what runs there");
+    problems.push(problem(at.span.location(), message, help));
 }
 
 /// Each environment with what was written for it.

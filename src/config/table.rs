@@ -191,6 +191,9 @@ const WEB: Format = Format {
     example: "https://shop.example.com",
 };
 
+const KUBERNETES: Format =
+    Format { what: "a minor version of Kubernetes in quotes", pattern: r"^1\.[0-9]{1,3}$", max: 5, example: "1.33" };
+
 const fn key(name: &'static str, kind: Kind, about: &'static str) -> Key {
     Key { name, required: false, kind, about }
 }
@@ -344,6 +347,11 @@ const ENVIRONMENT: &[Key] = &[
     key("health", Kind::Record(HEALTH), "What the health of the environments before this one means."),
     key("checks", Kind::List { of: &Kind::Record(CHECK_KEYS), max: 50 }, "Named checks that must be green."),
     key("rights", Kind::Record(RIGHTS), "Which teams may do what here."),
+    key(
+        "kubernetes",
+        Kind::Text(&KUBERNETES),
+        "The minor version of its Kubernetes, 1.30 or newer: objects are held to its schemas. Default: the newest known.",
+    ),
     key("url", Kind::Text(&WEB), "Where people see it; may hold `{app}`. GitHub links it from its deployments."),
 ];
 

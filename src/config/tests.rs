@@ -160,6 +160,7 @@ fn the_designs_example_is_right() {
             ],
         },
         url: None,
+        kubernetes: None,
     }
     "#);
 }
@@ -579,4 +580,25 @@ proptest! {
             prop_assert!(schema.is_valid(&as_json(&text)), "{}", text);
         }
     }
+}
+
+#[test]
+fn an_unknown_kubernetes_is_a_problem() {
+    let of = |written: &str| {
+        let parsed = parsed(&format!(
+            "version: 1\nenvironments: {{ dev: {{ path: dev, takes: trunk, kubernetes: {written} }} }}\n"
+        ));
+        let minor = parsed.pipeline.map(|pipeline| pipeline.environments[0].kubernetes);
+        (
+            minor,
+            parsed
+                .problems
+                .into_iter()
+                .map(|problem| format!("{} ({})", problem.message, problem.help.unwrap_or_default()))
+                .collect::<Vec<_>>(),
+        )
+    };
+    assert_eq!(of("\"1.33\""), (Some(Some(33)), Vec::new()));
+    insta::assert_snapshot!(of("\"1.29\"").1.join("\n"), @"`environments.dev.kubernetes` is 1.29, whose schemas are not at hand (Choose one from 1.30 to 1.37, the nearest to what runs there.)");
+    insta::assert_snapshot!(of("1.30").1.join("\n"), @"`environments.dev.kubernetes` should be a minor version of Kubernetes in quotes, but is the number 1.3 (For example `1.33`; put it in quotes if you mean text.)");
 }

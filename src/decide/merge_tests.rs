@@ -91,6 +91,7 @@ fn app(n: u8) -> App {
 
 fn pipeline() -> Pipeline {
     let stage = Environment {
+        kubernetes: None,
         name: "stage".to_owned(),
         path: "stage/{app}".to_owned(),
         takes: Takes::Releases,

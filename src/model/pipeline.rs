@@ -249,6 +249,11 @@ pub enum OnNewer {
     Queue,
 }
 
+/// The oldest Kubernetes minor whose schemas are at hand.
+pub const OLDEST_KUBERNETES: u32 = 30;
+/// The newest, and what holds where an environment names none.
+pub const NEWEST_KUBERNETES: u32 = 37;
+
 /// One environment and the gates in front of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Environment {
@@ -282,6 +287,9 @@ pub struct Environment {
     pub rights: Rights,
     /// Where people see it; may hold `{app}`.
     pub url: Option<String>,
+    /// The minor of its Kubernetes: 33 is 1.33; `None`: the newest.
+    #[serde(default)]
+    pub kubernetes: Option<u32>,
 }
 
 impl Environment {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::files::{self, PolicyFiles};
 use super::rules::{KUST_001, from_problem};
 use super::version_changes::version_changes;
-use super::{CheckInput, Class, CompiledPolicies, EnvironmentInfo, Pack, check, compile, delta};
+use super::{CheckInput, CompiledPolicies, EnvironmentInfo, Pack, check, compile, delta};
 use crate::config;
 use crate::manifest::{self, MaskKey, Node};
 use crate::model::finding::{Delta, EnvironmentEvaluation, Evaluation, Finding, Problem, Severity};
@@ -75,7 +75,7 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
                 continue;
             }
             progress(&format!("environment `{}`", environment.name));
-            let info = EnvironmentInfo { name: environment.name.clone(), class: Class::of(environment.takes), folder };
+            let info = EnvironmentInfo::of(environment, folder);
             let folder = info.folder.clone();
             let before = evaluation.environments.len();
             for way in &ways {

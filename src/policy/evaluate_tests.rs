@@ -22,6 +22,7 @@ fn pipeline() -> Pipeline {
         checks: Vec::new(),
         rights: Rights::default(),
         url: None,
+        kubernetes: None,
     };
     Pipeline {
         mode: Mode::Enforce,

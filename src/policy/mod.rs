@@ -10,6 +10,7 @@ pub mod files;
 mod fixture;
 pub mod rego;
 pub mod rules;
+pub mod schema;
 mod scrub;
 pub mod version_changes;
 mod world;
@@ -18,7 +19,7 @@ use crate::manifest::{Node, Object};
 use crate::model::finding::{Finding, Problem};
 use crate::model::onboarding::stage;
 use crate::model::path::RepoPath;
-use crate::model::pipeline::Takes;
+use crate::model::pipeline::{Environment, NEWEST_KUBERNETES, Takes};
 use crate::model::tree::Tree;
 
 pub use rego::{CompiledPolicies, compile};
@@ -62,6 +63,20 @@ pub struct EnvironmentInfo {
     pub class: Class,
     /// Its folder.
     pub folder: RepoPath,
+    /// The minor of its Kubernetes: 33 is 1.33.
+    pub kubernetes: u32,
+}
+
+impl EnvironmentInfo {
+    /// A configured environment in one of its folders.
+    pub fn of(environment: &Environment, folder: RepoPath) -> Self {
+        Self {
+            name: environment.name.clone(),
+            class: Class::of(environment.takes),
+            folder,
+            kubernetes: environment.kubernetes.unwrap_or(NEWEST_KUBERNETES),
+        }
+    }
 }
 
 /// What is checked, and by what.
@@ -90,6 +105,7 @@ pub fn check(input: &CheckInput) -> Vec<Finding> {
     let mut world = world::World::new(class, &input.environment.folder, input.objects, input.tree);
     world.kustomizations = input.kustomizations;
     world.notes = input.notes;
+    world.kubernetes = input.environment.kubernetes;
     let secrets = scrub::Secrets::of(input.objects);
     let told = input.problems.iter().map(rules::from_render_problem);
     let told = told.chain(rego::evaluate(input.policies, input.environment, input.objects));

@@ -57,7 +57,7 @@ spec:
     );
     let (objects, _, _) = example.read();
     let said = |class| {
-        let environment = EnvironmentInfo { name: "e".into(), class, folder: example.folder.clone() };
+        let environment = EnvironmentInfo { name: "e".into(), class, folder: example.folder.clone(), kubernetes: 33 };
         let input = CheckInput {
             environment: &environment,
             objects: &objects,
@@ -138,6 +138,8 @@ Put `.rego` files into a folder that `.github/trunkline.yaml` names under `polic
 ## The rules
 
 Packs choose among them: `minimal` holds what is an error everywhere, `recommended` is this table, `strict` treats stage as prod.
+The SCH rules hold objects to the schemas of their kinds, those of the Kubernetes that the environment names (`kubernetes: \"1.33\"`; default: the
+newest known). CustomResourceDefinitions in the environment come before those that come along; what is encrypted or filled in later is not judged.
 An environment that takes trunk counts as dev, one that takes pre-releases as stage, one that takes releases as prod.
 
 | rule | what it asks | dev | stage | prod |

@@ -1,13 +1,16 @@
 //! What a rule sees: every object of one environment at once, and the few questions all rules ask of them.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
 use crate::manifest::{Node, Object, Value};
 use crate::model::finding::{ObjectName, Problem};
 use crate::model::path::RepoPath;
+use crate::model::pipeline::NEWEST_KUBERNETES;
 use crate::model::tree::Tree;
 
 use super::Class;
+use super::schema::{Fault, faults};
 
 /// One environment as rules see it.
 pub struct World<'a> {
@@ -25,6 +28,9 @@ pub struct World<'a> {
     pub workloads: Vec<Workload<'a>>,
     /// The environment's folder.
     pub folder: &'a RepoPath,
+    /// The minor of its Kubernetes.
+    pub kubernetes: u32,
+    faults: OnceCell<Vec<(&'a Object, Fault)>>,
     index: Index<'a>,
 }
 
@@ -68,7 +74,23 @@ impl<'a> World<'a> {
     pub fn new(class: Class, folder: &'a RepoPath, objects: &'a [Object], tree: Tree<'a>) -> Self {
         let workloads: Vec<Workload> = objects.iter().filter_map(workload).collect();
         let index = Index::new(objects, &workloads);
-        Self { class, objects, kustomizations: &[], notes: &[], tree, workloads, folder, index }
+        Self {
+            class,
+            objects,
+            kustomizations: &[],
+            notes: &[],
+            tree,
+            workloads,
+            folder,
+            kubernetes: NEWEST_KUBERNETES,
+            faults: OnceCell::new(),
+            index,
+        }
+    }
+
+    /// What the schemas say, found once for all the rules that tell of it.
+    pub fn faults(&self) -> &[(&'a Object, Fault)] {
+        self.faults.get_or_init(|| faults(self.objects, self.kubernetes))
     }
 
     /// The objects of one kind in one API group.

@@ -26,7 +26,8 @@ fn ask(policies: &[(&str, &str)], yaml: &str) -> Vec<String> {
     let loaded = load(&"env/a.yaml".parse().unwrap(), yaml.as_bytes());
     let (objects, problems) = objects(&loaded);
     assert_eq!(problems, []);
-    let environment = EnvironmentInfo { name: "prod".into(), class: Class::Prod, folder: "env".parse().unwrap() };
+    let environment =
+        EnvironmentInfo { name: "prod".into(), class: Class::Prod, folder: "env".parse().unwrap(), kubernetes: 37 };
     compiled.problems.iter().chain(&evaluate(&compiled, &environment, &objects)).map(shown).collect()
 }
 

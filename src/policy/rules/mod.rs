@@ -21,6 +21,13 @@ mod kust_004;
 mod kust_005;
 mod np_002;
 mod ref_001;
+mod sch_001;
+mod sch_002;
+mod sch_003;
+mod sch_004;
+mod sch_005;
+mod sch_006;
+mod sch_007;
 mod sec_001;
 mod sec_002;
 mod wl_001;
@@ -101,6 +108,13 @@ pub const RULES: &[&Rule] = &[
     &hpa_002::RULE,
     &np_002::RULE,
     &ing_002::RULE,
+    &sch_001::RULE,
+    &sch_002::RULE,
+    &sch_003::RULE,
+    &sch_004::RULE,
+    &sch_005::RULE,
+    &sch_006::RULE,
+    &sch_007::RULE,
     &sec_001::RULE,
     &sec_002::RULE,
 ];
@@ -172,6 +186,17 @@ pub fn from_problem(rule: &str, problem: &Problem) -> Finding {
         delta: Delta::New,
         accepted: None,
     }
+}
+
+/// What the schemas say under one rule.
+fn told_by_schemas(world: &World, rule: &str) -> Vec<Hit> {
+    let told = world.faults().iter().filter(|(_, fault)| fault.rule == rule);
+    told.map(|(object, fault)| Hit {
+        object: Some(object.name()),
+        message: fault.message.clone(),
+        at: fault.at.location(),
+    })
+    .collect()
 }
 
 /// A few names in a sentence: `a, b and c`.

@@ -62,6 +62,16 @@ fn bad_examples_say_what_is_wrong() {
     HPA-002 4: Deployment shop: `spec.replicas` is set, while HorizontalPodAutoscaler `shop` decides the number
     NP-002 7: NetworkPolicy shop: restricts egress and does not allow DNS over UDP and TCP port 53
     ING-002 9: Ingress shop: sends requests to port 8080 of Service `shop`, which has no such port
+    SCH-001 5: Deployment shop: `spec.replica` is no field of Deployment; did you mean `replicas`?
+    SCH-001 9: Deployment shop: `spec.template.spec.containers[shop].enviroment` is no field of Deployment
+    SCH-002 5: Service shop: `spec.ports[0].port` is text, and a whole number is needed: take the quotes off
+    SCH-002 5: Service shop: `spec.ports[0].targetPort` is a boolean, and a whole number or text is needed
+    SCH-003 5: Ingress shop: `spec.rules[0].http.paths[0].pathType` is missing
+    SCH-004 21: Tea green: `spec.size` is none of `small`, `large`
+    SCH-005 9: Deployment shop: Kubernetes 1.37 does not serve `v1` Deployment; Deployment is in `apps/v1`
+    SCH-005 1: CronJob report: Kubernetes 1.37 does not serve `batch/v1beta1` CronJob; use `batch/v1`
+    SCH-006 1: DeviceClass gpu: `resource.k8s.io/v1beta1` DeviceClass is no longer served in Kubernetes 1.38
+    SCH-007 6: Tea black: no schema is known for `acme.dev/v1` Tea, so its fields are not checked
     SEC-001 4: Secret database: holds `password` readable in git
     SEC-002 8: Pod shop: `DATABASE_URL` of container `shop` holds what looks like a URL with a password
     ");

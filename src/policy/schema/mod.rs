@@ -1,0 +1,128 @@
+//! Objects against the schemas of their kinds: Kubernetes' own by minor, then those the repository brings, then those that come along.
+//!
+//! Strict as `kubeconform -strict`: a field that no schema knows is a fault, because the API server drops it in silence or refuses it.
+
+mod catalog;
+mod check;
+mod crd;
+mod format;
+
+use std::collections::HashSet;
+
+use self::catalog::{CUSTOM, Catalog, KUBERNETES};
+pub use self::check::Fault;
+use self::check::Walk;
+use crate::config::nearest;
+use crate::manifest::{Node, Object, Span};
+
+/// The rule about fields no schema knows.
+pub(crate) const UNKNOWN: &str = "SCH-001";
+/// The rule about values of another type.
+pub(crate) const WRONG_TYPE: &str = "SCH-002";
+/// The rule about required fields.
+pub(crate) const MISSING: &str = "SCH-003";
+/// The rule about values outside what is allowed.
+pub(crate) const NOT_ALLOWED: &str = "SCH-004";
+/// The rule about APIs that are not served.
+pub(crate) const NOT_SERVED: &str = "SCH-005";
+/// The rule about APIs that go.
+pub(crate) const GOES: &str = "SCH-006";
+/// The rule about kinds without a schema.
+pub(crate) const NO_SCHEMA: &str = "SCH-007";
+
+/// Everything wrong with an environment's objects in Kubernetes 1.`minor`, each with the object it is about.
+pub(crate) fn faults(objects: &[Object], minor: u32) -> Vec<(&Object, Fault)> {
+    let mut own = Catalog::default();
+    for object in objects {
+        if object.kind() == "CustomResourceDefinition" {
+            crd::add(&mut own, object);
+        }
+    }
+    let mut silent = HashSet::new();
+    let mut all = Vec::new();
+    for object in objects {
+        let (api, kind) = (object.api_version(), object.kind());
+        if api.contains("${") || kind.contains("${") {
+            continue;
+        }
+        let at_hand = [(&own, 0), (&*KUBERNETES, minor), (&*CUSTOM, 0)];
+        let mut found = at_hand.into_iter().filter_map(|(from, at)| Some((from, from.find(api, kind, at)??)));
+        let found = found.next();
+        if let Some((from, schema)) = found {
+            let mut walk = Walk::new(from, kind);
+            walk.value(&object.node, schema, true);
+            all.extend(walk.faults.into_iter().map(|fault| (object, fault)));
+        }
+        if found.is_some_and(|(from, _)| !from.is_kubernetes) {
+            continue;
+        }
+        if let Some((rule, message)) = about_api(api, kind, minor)
+            && (rule != NO_SCHEMA || silent.insert((api, kind)))
+        {
+            all.push((object, Fault { rule, message, at: place(&object.node, rule) }));
+        }
+    }
+    all
+}
+
+/// The line that says which API an object is of.
+fn place(node: &Node, rule: &str) -> Span {
+    let key = if rule == NO_SCHEMA { "kind" } else { "apiVersion" };
+    node.get(key).map_or_else(|| node.span.clone(), |node| node.span.clone())
+}
+
+/// What is to be said of an API itself, whatever the object holds.
+fn about_api(api: &str, kind: &str, minor: u32) -> Option<(&'static str, String)> {
+    let end = KUBERNETES.end(api, kind);
+    let instead = end.and_then(|end| end.instead.as_deref()).filter(|instead| *instead != api);
+    let use_it = || instead.map_or(String::new(), |instead| format!("; use `{instead}`"));
+    match KUBERNETES.find(api, kind, minor) {
+        Some(Some(_)) => {
+            let next = KUBERNETES.find(api, kind, minor + 1).flatten().is_none();
+            let removed = end.and_then(|end| end.removed);
+            if next || removed == Some(minor + 1) {
+                return Some((
+                    GOES,
+                    format!("`{api}` {kind} is no longer served in Kubernetes 1.{}{}", minor + 1, use_it()),
+                ));
+            }
+            let end = end.filter(|end| end.deprecated <= minor)?;
+            let until = end.removed.map_or(String::new(), |removed| format!(" and is to go in 1.{removed}"));
+            Some((
+                GOES,
+                format!("`{api}` {kind} is deprecated since Kubernetes 1.{}{until}{}", end.deprecated, use_it()),
+            ))
+        }
+        Some(None) if KUBERNETES.first(api, kind).is_some_and(|first| first > minor) => {
+            let first = KUBERNETES.first(api, kind).unwrap_or(minor);
+            Some((
+                NOT_SERVED,
+                format!("Kubernetes 1.{minor} does not serve `{api}` {kind} yet; 1.{first} is the first to"),
+            ))
+        }
+        _ => not_served(api, kind, minor, use_it()),
+    }
+}
+
+fn not_served(api: &str, kind: &str, minor: u32, use_it: String) -> Option<(&'static str, String)> {
+    let group = api.split_once('/').map_or("", |(group, _)| group);
+    if !KUBERNETES.has_group(group) {
+        return Some((NO_SCHEMA, format!("no schema is known for `{api}` {kind}, so its fields are not checked")));
+    }
+    let mut hint = use_it;
+    if hint.is_empty() {
+        let versions = KUBERNETES.versions_of(kind, minor);
+        let kinds = || KUBERNETES.kinds_of(api, minor).into_iter();
+        hint = match (versions.first(), nearest(kind, kinds())) {
+            (Some(version), _) => format!("; {kind} is in `{version}`"),
+            (None, Some(near)) => format!("; did you mean {near}?"),
+            (None, None) => String::new(),
+        };
+    }
+    Some((NOT_SERVED, format!("Kubernetes 1.{minor} does not serve `{api}` {kind}{hint}")))
+}
+
+#[cfg(test)]
+mod oracle_tests;
+#[cfg(test)]
+mod tests;
