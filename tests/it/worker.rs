@@ -30,6 +30,7 @@ fn environment(name: &str, takes: Takes) -> Environment {
         checks: Vec::new(),
         rights: Rights::default(),
         url: None,
+        kubernetes: None,
     }
 }
 
