@@ -164,7 +164,10 @@ fn one(cx: &Cx<'_>, repo: &Repo, names: &Names, out: &mut String) {
     }
     let mut checks: Vec<String> = Vec::new();
     let mut latest = BTreeMap::new();
-    for check in repo.checks.values() {
+    // What a merge queue built and threw away nobody sees any more, nor what was said of it.
+    let queued = repo.pulls.values().any(|pull| !pull.queueings.is_empty());
+    let seen = |sha: &String| !queued || names.contains_key(sha);
+    for check in repo.checks.values().filter(|check| seen(&check.head_sha)) {
         let slot = latest.entry((&check.head_sha, &check.app, &check.name)).or_insert((check, 0));
         *slot = (check, slot.1 + 1);
     }
