@@ -139,7 +139,8 @@ impl Reconciler {
         let here = self.fetch(at, &[]).await?;
         let Some(tip) = here.refs.heads.get(LEDGER_BRANCH).copied() else {
             let made = self.parts.github.create_ledger(at, &bytes, message).await?;
-            return Ok(self.known.made(made));
+            self.known.made(made);
+            return Ok(());
         };
         if expected != Some(tip) {
             let paths: Vec<RepoPath> = files.iter().map(|(path, _)| path.clone()).collect();
@@ -157,7 +158,8 @@ impl Reconciler {
             }
         }
         let made = self.parts.github.commit(at, (LEDGER_BRANCH, tip), &bytes, message).await?;
-        Ok(self.known.made(made))
+        self.known.made(made);
+        Ok(())
     }
 
     /// Branch, signed commit, pull request: each step finds what a killed pass before it left.
