@@ -22,12 +22,15 @@ const CAPACITY: usize = 1_000;
 /// The desk's title.
 const TITLE: &str = "Environments";
 
+/// What a repository's folders said at a commit.
+type Looked = ((RepoId, Oid), Option<Proposal>);
+
 /// What was seen a while ago.
 #[derive(Debug, Default)]
 pub(super) struct Met {
     desks: Mutex<Vec<(RepoId, Timestamp, Desk)>>,
     /// By the repository and the tip whose folders were looked at.
-    proposals: Mutex<Vec<((RepoId, Oid), Option<Proposal>)>>,
+    proposals: Mutex<Vec<Looked>>,
 }
 
 impl Met {

@@ -575,14 +575,14 @@ async fn an_override_accepts_a_rule_and_the_gates_on_one_head_and_ends_with_a_ne
 
     #### New findings
 
-    - **error** `IMG-001` · `Deployment shop-prod/frontend` · `prod` · [`environments/prod/kustomization.yaml:10`](http://github.test/acme/environments/blob/c40ec1bcb0a4c2954229aa51d8cf1a04cd16a595/environments/prod/kustomization.yaml#L10)<br>image `ghcr.io/acme/shop-frontend:latest` of container `frontend` is tagged `latest`<br>**Overridden by sam: the vendor has no other tag**<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
-    - **error** `IMG-001` · `Deployment shop-prod/backend` · `prod` · [`environments/prod/kustomization.yaml:12`](http://github.test/acme/environments/blob/c40ec1bcb0a4c2954229aa51d8cf1a04cd16a595/environments/prod/kustomization.yaml#L12)<br>image `ghcr.io/acme/shop-backend:latest` of container `backend` is tagged `latest`<br>**Overridden by sam: the vendor has no other tag**<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
+    - **error** `IMG-001` · `Deployment shop-prod/frontend` · `prod` · [`environments/prod/kustomization.yaml:10`](http://github.test/acme/environments/blob/2ecd0d68b4de54dc972f2eb33c70dbe065b78b38/environments/prod/kustomization.yaml#L10)<br>image `ghcr.io/acme/shop-frontend:latest` of container `frontend` is tagged `latest`<br>**Overridden by sam: the vendor has no other tag**<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
+    - **error** `IMG-001` · `Deployment shop-prod/backend` · `prod` · [`environments/prod/kustomization.yaml:12`](http://github.test/acme/environments/blob/2ecd0d68b4de54dc972f2eb33c70dbe065b78b38/environments/prod/kustomization.yaml#L12)<br>image `ghcr.io/acme/shop-backend:latest` of container `backend` is tagged `latest`<br>**Overridden by sam: the vendor has no other tag**<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
 
     <details><summary><code>prod</code>: 2 changed objects</summary>
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/c40ec1bcb0a4c2954229aa51d8cf1a04cd16a595/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/2ecd0d68b4de54dc972f2eb33c70dbe065b78b38/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -600,7 +600,7 @@ async fn an_override_accepts_a_rule_and_the_gates_on_one_head_and_ends_with_a_ne
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/c40ec1bcb0a4c2954229aa51d8cf1a04cd16a595/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/2ecd0d68b4de54dc972f2eb33c70dbe065b78b38/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -618,7 +618,7 @@ async fn an_override_accepts_a_rule_and_the_gates_on_one_head_and_ends_with_a_ne
 
     </details>
 
-    <sub>Checked at [`c40ec1b`](http://github.test/acme/environments/commit/c40ec1bcb0a4c2954229aa51d8cf1a04cd16a595); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`2ecd0d6`](http://github.test/acme/environments/commit/2ecd0d68b4de54dc972f2eb33c70dbe065b78b38); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
 
     comment by sue confused:trunkline[bot] eyes:trunkline[bot]
     /trunkline override IMG-001 "the vendor has no other tag"
@@ -639,7 +639,7 @@ async fn an_override_accepts_a_rule_and_the_gates_on_one_head_and_ends_with_a_ne
     insta::assert_snapshot!(ledger(&world, "overrides.yaml"), @"
     overrides:
     - pull: 1
-      head: c40ec1bcb0a4c2954229aa51d8cf1a04cd16a595
+      head: 2ecd0d68b4de54dc972f2eb33c70dbe065b78b38
       rule: IMG-001
       environments:
       - prod
@@ -648,7 +648,7 @@ async fn an_override_accepts_a_rule_and_the_gates_on_one_head_and_ends_with_a_ne
       reason: the vendor has no other tag
       link: http://github.test/acme/environments/pull/1#issuecomment-44
     - pull: 1
-      head: c40ec1bcb0a4c2954229aa51d8cf1a04cd16a595
+      head: 2ecd0d68b4de54dc972f2eb33c70dbe065b78b38
       rule: gates
       environments:
       - prod
@@ -686,10 +686,10 @@ async fn an_override_is_taken_back_and_never_covers_a_freeze() {
     insta::assert_snapshot!(world.check(number), @"failure: 2 new errors in prod (2 annotations)");
     say(&mut world, "sam", number, "/trunkline override cancel IMG-001").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-79 5eb3070d1fa53630 -->
+    <!-- trunkline:v1 reply-79 b492a79d3763ea8e -->
     > `/trunkline override cancel IMG-001`
 
-    - ⛔ nobody overrides IMG-001 at c40ec1b (`not-overridden`). **Next:** look at the comment, which names what is overridden and by whom
+    - ⛔ nobody overrides IMG-001 at 2ecd0d6 (`not-overridden`). **Next:** look at the comment, which names what is overridden and by whom
     ");
 }
 
@@ -705,10 +705,10 @@ async fn t20_e61_an_override_is_about_the_commit_its_author_saw() {
     world.settle().await;
     let short = &head[..7];
     insta::assert_snapshot!(world.said(number).replace(&head[..12], "<twelve>").replace(short, "<seven>"), @r#"
-    <!-- trunkline:v1 reply-31 3d01a1c88c7d9801 -->
+    <!-- trunkline:v1 reply-31 ac1d64e1b8dae2de -->
     > `/trunkline override IMG-001 "once"`
 
-    - ⛔ nobody can tell whether you saw c40ec1b, which is as new as your comment (`which-commit`). **Next:** look at it, then repeat the command: `/trunkline override IMG-001 "reason" --sha c40ec1bcb0a4`
+    - ⛔ nobody can tell whether you saw 2ecd0d6, which is as new as your comment (`which-commit`). **Next:** look at it, then repeat the command: `/trunkline override IMG-001 "reason" --sha 2ecd0d68b4de`
     "#);
     world.github.comment(
         ENVIRONMENTS,
@@ -787,7 +787,7 @@ async fn e35_an_approval_is_carried_over_when_the_branch_is_only_brought_up_to_d
     - ✅ stage has held this commit since 2026-11-02 09:00 UTC
     - ✅ commit 1123e8d was tested in stage
     - ✅ soaked for 1h
-    - ✅ approved by sue (on 0b209e8, which renders the same)
+    - ✅ approved by sue (on 8c7d7cc, which renders the same)
     ");
     insta::assert_snapshot!(world.check(number), @"success: No new findings in prod (0 annotations)");
     // What comes with the base is not the pull request's: it is approved where it came in.
@@ -817,7 +817,7 @@ async fn t22_an_approval_ends_with_a_push_that_renders_something_else() {
     - ✅ stage has held this commit since 2026-11-02 09:00 UTC
     - ✅ commit 1123e8d was tested in stage
     - ✅ soaked for 1h
-    - ✅ approved by sue (on 0b209e8, which renders the same)
+    - ✅ approved by sue (on 8c7d7cc, which renders the same)
     ");
     let other = [same, b"commonAnnotations: {a: b}\n".to_vec()].concat();
     world.github.push_files(ENVIRONMENTS, "topic", "ben", "Annotate", &[(path, Some(other))]);

@@ -24,14 +24,14 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
 
     #### New findings
 
-    - **warning** `IMG-001` · `Deployment shop-dev/frontend` · `dev` · [`environments/dev/kustomization.yaml:9`](http://github.test/acme/environments/blob/920b68b25049d4b7f53331fed39314ce12b9cc9b/environments/dev/kustomization.yaml#L9)<br>image `ghcr.io/acme/shop-frontend:latest` of container `frontend` is tagged `latest`<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
-    - **warning** `IMG-001` · `Deployment shop-dev/backend` · `dev` · [`environments/dev/kustomization.yaml:11`](http://github.test/acme/environments/blob/920b68b25049d4b7f53331fed39314ce12b9cc9b/environments/dev/kustomization.yaml#L11)<br>image `ghcr.io/acme/shop-backend:latest` of container `backend` is tagged `latest`<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
+    - **warning** `IMG-001` · `Deployment shop-dev/frontend` · `dev` · [`environments/dev/kustomization.yaml:9`](http://github.test/acme/environments/blob/e84edd6e38d3180a191b8afddb2d0acd4b0e78f8/environments/dev/kustomization.yaml#L9)<br>image `ghcr.io/acme/shop-frontend:latest` of container `frontend` is tagged `latest`<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
+    - **warning** `IMG-001` · `Deployment shop-dev/backend` · `dev` · [`environments/dev/kustomization.yaml:11`](http://github.test/acme/environments/blob/e84edd6e38d3180a191b8afddb2d0acd4b0e78f8/environments/dev/kustomization.yaml#L11)<br>image `ghcr.io/acme/shop-backend:latest` of container `backend` is tagged `latest`<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
 
     <details><summary><code>dev</code>: 2 changed objects</summary>
 
     <details><summary><code>Deployment shop-dev/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/920b68b25049d4b7f53331fed39314ce12b9cc9b/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/e84edd6e38d3180a191b8afddb2d0acd4b0e78f8/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -49,7 +49,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
 
     <details><summary><code>Deployment shop-dev/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/920b68b25049d4b7f53331fed39314ce12b9cc9b/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/e84edd6e38d3180a191b8afddb2d0acd4b0e78f8/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -67,7 +67,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
 
     </details>
 
-    <sub>Checked at [`920b68b`](http://github.test/acme/environments/commit/920b68b25049d4b7f53331fed39314ce12b9cc9b); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`e84edd6`](http://github.test/acme/environments/commit/e84edd6e38d3180a191b8afddb2d0acd4b0e78f8); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
     world.github.push_files(
         ENVIRONMENTS,
@@ -93,7 +93,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
 
     <details><summary><code>Deployment shop-dev/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/94d10638d685734d8c2d4bffb8db2c04fe4fae07/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/8b5e2f7371131ae8d8ee6e7c41a1c24f37931c68/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -111,7 +111,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
 
     <details><summary><code>Deployment shop-dev/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/94d10638d685734d8c2d4bffb8db2c04fe4fae07/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/8b5e2f7371131ae8d8ee6e7c41a1c24f37931c68/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -129,7 +129,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
 
     </details>
 
-    <sub>Checked at [`94d1063`](http://github.test/acme/environments/commit/94d10638d685734d8c2d4bffb8db2c04fe4fae07); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`8b5e2f7`](http://github.test/acme/environments/commit/8b5e2f7371131ae8d8ee6e7c41a1c24f37931c68); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
 }
 
@@ -154,7 +154,7 @@ async fn a_shared_base_shows_every_environment_it_reaches() {
 
     <details><summary><code>Deployment shop-dev/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/af39fd8c19f1f5d7cb9a584aa0173486d905d996/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/e1a48cc969ea989fba2e6bf279a5998d87062c76/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend].resources.limits @@
@@ -176,7 +176,7 @@ async fn a_shared_base_shows_every_environment_it_reaches() {
 
     <details><summary><code>Deployment shop-stage/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/af39fd8c19f1f5d7cb9a584aa0173486d905d996/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/e1a48cc969ea989fba2e6bf279a5998d87062c76/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend].resources.limits @@
@@ -198,7 +198,7 @@ async fn a_shared_base_shows_every_environment_it_reaches() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/af39fd8c19f1f5d7cb9a584aa0173486d905d996/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/e1a48cc969ea989fba2e6bf279a5998d87062c76/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend].resources.limits @@
@@ -216,7 +216,7 @@ async fn a_shared_base_shows_every_environment_it_reaches() {
 
     </details>
 
-    <sub>Checked at [`af39fd8`](http://github.test/acme/environments/commit/af39fd8c19f1f5d7cb9a584aa0173486d905d996); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`e1a48cc`](http://github.test/acme/environments/commit/e1a48cc969ea989fba2e6bf279a5998d87062c76); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
 }
 
@@ -245,9 +245,9 @@ async fn what_does_not_build_is_named_at_its_line() {
 
     #### New findings
 
-    - **error** `KUST-001` · `dev` · [`environments/dev/kustomization.yaml:6`](http://github.test/acme/environments/blob/01183e7d949ff43195fd7dd0fb4a5f9b75448251/environments/dev/kustomization.yaml#L6)<br>`../bsae` does not exist; paths are relative to `environments/dev`<br>*Why:* Flux stops at the first thing it cannot build, and nothing of this environment is applied any more.<br>*Fix:* Did you mean `environments/base`?
+    - **error** `KUST-001` · `dev` · [`environments/dev/kustomization.yaml:6`](http://github.test/acme/environments/blob/56d09aa7d028dc110b74e0ad824705b190574ece/environments/dev/kustomization.yaml#L6)<br>`../bsae` does not exist; paths are relative to `environments/dev`<br>*Why:* Flux stops at the first thing it cannot build, and nothing of this environment is applied any more.<br>*Fix:* Did you mean `environments/base`?
 
-    <sub>Checked at [`01183e7`](http://github.test/acme/environments/commit/01183e7d949ff43195fd7dd0fb4a5f9b75448251); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`56d09aa`](http://github.test/acme/environments/commit/56d09aa7d028dc110b74e0ad824705b190574ece); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
     let broken = text("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop-dev\n  labels: {a: b\n");
     world.github.push_files(
@@ -270,9 +270,9 @@ async fn what_does_not_build_is_named_at_its_line() {
 
     #### New findings
 
-    - **error** `KUST-001` · `dev` · [`environments/dev/namespace.yaml:5`](http://github.test/acme/environments/blob/9a50e1c3ad6c2d17e00d65ff14ad0539c87c16c4/environments/dev/namespace.yaml#L5)<br>not valid YAML: unclosed bracket '\{'<br>*Why:* Flux stops at the first thing it cannot build, and nothing of this environment is applied any more.<br>*Fix:* Look at this line and the one before it: indentation, an open quote or bracket, or a missing `:`.
+    - **error** `KUST-001` · `dev` · [`environments/dev/namespace.yaml:5`](http://github.test/acme/environments/blob/2a304120762bce01dd0dafe937904c7d9969f826/environments/dev/namespace.yaml#L5)<br>not valid YAML: unclosed bracket '\{'<br>*Why:* Flux stops at the first thing it cannot build, and nothing of this environment is applied any more.<br>*Fix:* Look at this line and the one before it: indentation, an open quote or bracket, or a missing `:`.
 
-    <sub>Checked at [`9a50e1c`](http://github.test/acme/environments/commit/9a50e1c3ad6c2d17e00d65ff14ad0539c87c16c4); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`2a30412`](http://github.test/acme/environments/commit/2a304120762bce01dd0dafe937904c7d9969f826); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
 }
 
@@ -297,7 +297,7 @@ async fn t35_secret_values_never_show_but_their_change_does() {
     let number = world.github.open_pull(ENVIRONMENTS, "ben", "other", "main", "Change it", "");
     world.settle().await;
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 7c3e8470e82d992b -->
+    <!-- trunkline:v1 sticky 91c498f738c4fe1f -->
     ### No new findings in dev
 
     This change alters 1 object in `dev`.
@@ -308,7 +308,7 @@ async fn t35_secret_values_never_show_but_their_change_does() {
 
     <details><summary>1 finding that the base already has</summary>
 
-    - **warning** `SEC-001` · `Secret shop-dev/token` · `dev` · [`environments/dev/secret.yaml:6`](http://github.test/acme/environments/blob/86fb7fa5a2aae0cbc64ec713088234d36347c812/environments/dev/secret.yaml#L6)<br>holds `token` readable in git<br>*Why:* Base64 hides nothing: everybody who can read the repository, now or ever, has the secret.<br>*Fix:* Use an ExternalSecret or encrypt it (SOPS, SealedSecret), and change the secret itself: git remembers.
+    - **warning** `SEC-001` · `Secret shop-dev/token` · `dev` · [`environments/dev/secret.yaml:6`](http://github.test/acme/environments/blob/2c9015bf1f7eeed5e1039c5bce2b5278e98be5d5/environments/dev/secret.yaml#L6)<br>holds `token` readable in git<br>*Why:* Base64 hides nothing: everybody who can read the repository, now or ever, has the secret.<br>*Fix:* Use an ExternalSecret or encrypt it (SOPS, SealedSecret), and change the secret itself: git remembers.
 
     </details>
 
@@ -316,22 +316,22 @@ async fn t35_secret_values_never_show_but_their_change_does() {
 
     <details><summary><code>Secret shop-dev/token</code> changed (+1 −1)</summary>
 
-    from [`environments/dev/secret.yaml:1`](http://github.test/acme/environments/blob/86fb7fa5a2aae0cbc64ec713088234d36347c812/environments/dev/secret.yaml#L1)
+    from [`environments/dev/secret.yaml:1`](http://github.test/acme/environments/blob/2c9015bf1f7eeed5e1039c5bce2b5278e98be5d5/environments/dev/secret.yaml#L1)
 
     ```diff
     @@ stringData @@
        name: token
        namespace: shop-dev
      stringData:
-    -  token: «masked, fingerprint efc76fcd8a6a»
-    +  token: «masked, fingerprint 10c697b41773»
+    -  token: «masked, fingerprint 4ddc7388c189»
+    +  token: «masked, fingerprint af240cf16652»
     ```
 
     </details>
 
     </details>
 
-    <sub>Checked at [`86fb7fa`](http://github.test/acme/environments/commit/86fb7fa5a2aae0cbc64ec713088234d36347c812); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`2c9015b`](http://github.test/acme/environments/commit/2c9015bf1f7eeed5e1039c5bce2b5278e98be5d5); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
     for canary in ["hunter2-canary", "swordfish-canary"] {
         assert!(!world.sees().contains(canary));
@@ -362,16 +362,16 @@ async fn t23_a_pull_request_never_changes_the_rules_it_is_judged_by() {
 
     #### New findings
 
-    - **error** `CONFIG` · [`.github/trunkline.yaml:4`](http://github.test/acme/environments/blob/96683ba2f452ad52d2258f10ff281549af44b680/.github/trunkline.yaml#L4)<br>`mode` should be `enforce` or `observe`, but is `observed`<br>*Fix:* Did you mean `observe`?
-    - **error** `POLICY` · [`policies/images.rego:4`](http://github.test/acme/environments/blob/96683ba2f452ad52d2258f10ff281549af44b680/policies/images.rego#L4)<br>the policy does not parse: expecting expression<br>*Why:* A policy that does not run lets everything pass.<br>*Fix:* Correct the line; `opa check` or `conftest verify` may tell more.
-    - **warning** `IMG-001` · `Deployment shop-dev/frontend` · `dev` · [`environments/dev/kustomization.yaml:9`](http://github.test/acme/environments/blob/96683ba2f452ad52d2258f10ff281549af44b680/environments/dev/kustomization.yaml#L9)<br>image `ghcr.io/acme/shop-frontend:latest` of container `frontend` is tagged `latest`<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
-    - **warning** `IMG-001` · `Deployment shop-dev/backend` · `dev` · [`environments/dev/kustomization.yaml:11`](http://github.test/acme/environments/blob/96683ba2f452ad52d2258f10ff281549af44b680/environments/dev/kustomization.yaml#L11)<br>image `ghcr.io/acme/shop-backend:latest` of container `backend` is tagged `latest`<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
+    - **error** `CONFIG` · [`.github/trunkline.yaml:4`](http://github.test/acme/environments/blob/d39a21313cdcd721fad52464b6a9b0e406146fb4/.github/trunkline.yaml#L4)<br>`mode` should be `enforce` or `observe`, but is `observed`<br>*Fix:* Did you mean `observe`?
+    - **error** `POLICY` · [`policies/images.rego:4`](http://github.test/acme/environments/blob/d39a21313cdcd721fad52464b6a9b0e406146fb4/policies/images.rego#L4)<br>the policy does not parse: expecting expression<br>*Why:* A policy that does not run lets everything pass.<br>*Fix:* Correct the line; `opa check` or `conftest verify` may tell more.
+    - **warning** `IMG-001` · `Deployment shop-dev/frontend` · `dev` · [`environments/dev/kustomization.yaml:9`](http://github.test/acme/environments/blob/d39a21313cdcd721fad52464b6a9b0e406146fb4/environments/dev/kustomization.yaml#L9)<br>image `ghcr.io/acme/shop-frontend:latest` of container `frontend` is tagged `latest`<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
+    - **warning** `IMG-001` · `Deployment shop-dev/backend` · `dev` · [`environments/dev/kustomization.yaml:11`](http://github.test/acme/environments/blob/d39a21313cdcd721fad52464b6a9b0e406146fb4/environments/dev/kustomization.yaml#L11)<br>image `ghcr.io/acme/shop-backend:latest` of container `backend` is tagged `latest`<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
 
     <details><summary><code>dev</code>: 2 changed objects</summary>
 
     <details><summary><code>Deployment shop-dev/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/96683ba2f452ad52d2258f10ff281549af44b680/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/d39a21313cdcd721fad52464b6a9b0e406146fb4/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -389,7 +389,7 @@ async fn t23_a_pull_request_never_changes_the_rules_it_is_judged_by() {
 
     <details><summary><code>Deployment shop-dev/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/96683ba2f452ad52d2258f10ff281549af44b680/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/d39a21313cdcd721fad52464b6a9b0e406146fb4/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -407,7 +407,7 @@ async fn t23_a_pull_request_never_changes_the_rules_it_is_judged_by() {
 
     </details>
 
-    <sub>Checked at [`96683ba`](http://github.test/acme/environments/commit/96683ba2f452ad52d2258f10ff281549af44b680); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`d39a213`](http://github.test/acme/environments/commit/d39a21313cdcd721fad52464b6a9b0e406146fb4); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
 }
 

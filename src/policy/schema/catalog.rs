@@ -111,11 +111,14 @@ fn pattern(text: &str) -> Option<Regex> {
     regex::RegexBuilder::new(text).size_limit(MAX_PATTERN_BYTES).build().ok()
 }
 
+/// From which minor on an API has which schema; none where it is gone.
+type Spans = Vec<(u32, Option<u32>)>;
+
 /// Schemas and the APIs they belong to.
 #[derive(Debug, Default)]
 pub(super) struct Catalog {
     /// From which minor on an API has which schema; none: it is not served any more.
-    apis: HashMap<(SmolStr, SmolStr), Vec<(u32, Option<u32>)>>,
+    apis: HashMap<(SmolStr, SmolStr), Spans>,
     /// When an API goes.
     ends: HashMap<(SmolStr, SmolStr), End>,
     lines: Vec<&'static str>,

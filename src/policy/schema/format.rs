@@ -1,6 +1,6 @@
 //! The formats of text that the API server insists on in custom resources.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 /// Whether text has a format; one that is not known asks nothing.
 pub(super) fn fits(format: &str, text: &str) -> bool {

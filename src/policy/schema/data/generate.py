@@ -250,7 +250,7 @@ KEPT = ("enum", "pattern", "format", "minimum", "maximum", "exclusiveMinimum", "
 
 
 def custom(pool, schema, place="field"):
-    """The node of a CustomResourceDefinition's schema; `crd.rs` reads those of a repository the same way, and a test holds the two together."""
+    """The node of a CustomResourceDefinition's schema; `crd.rs` reads those of a repository the same way: change both together."""
     int_or_text = schema.get("x-kubernetes-int-or-string") is True or schema.get("format") == "int-or-string"
     below = "junctor" if place == "junctor" else "field"
     kind = "x" if int_or_text else LETTERS.get(schema.get("type"), "*")
