@@ -93,12 +93,8 @@ fn the_corpus_is_judged_as_a_maintainer_would() {
         }
     }
     insta::assert_snapshot!(shown, @"
-    flux2-kustomize-helm-example/apps/base/podinfo: SCH-007×1
-    flux2-kustomize-helm-example/apps/production: SCH-007×1
-    flux2-kustomize-helm-example/apps/staging: SCH-007×1
     flux2-kustomize-helm-example/clusters/production: FLUX-003×1 SCH-007×1
     flux2-kustomize-helm-example/clusters/staging: FLUX-003×1 SCH-007×1
-    flux2-kustomize-helm-example/infrastructure/controllers: SCH-007×1
     microservices-demo/kubernetes-manifests: IMG-001×10
     microservices-demo/kustomize/tests/memorystore-with-all-components: NP-002×1 WL-001×1 WL-002×1
     microservices-demo/kustomize/tests/service-mesh-istio-with-all-components: NP-002×1 WL-001×1 WL-002×1

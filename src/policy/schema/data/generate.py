@@ -10,7 +10,10 @@ import io
 import json
 import os
 import re
+import shutil
+import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 import zipfile
@@ -245,6 +248,15 @@ CRDS = [
     ("github.com/vmware-tanzu/velero", "v1.18.3", "Apache-2.0", r"config/crd/v\d/bases/.*\.yaml$"),
     ("github.com/argoproj/argo-cd/v3", "v3.6.1", "Apache-2.0", r"manifests/crds/.*-crd\.yaml$"),
 ]
+# Flux's other controllers, whose own modules the proxy does not carry: made from the Go types of their API modules, as they make
+# theirs, with controller-gen. Needs Go 1.27. Apache-2.0, all of them.
+CONTROLLER_GEN = "sigs.k8s.io/controller-tools/cmd/controller-gen@v0.23.0"
+TYPES = [
+    ("github.com/fluxcd/helm-controller/api", "v1.7.1"),
+    ("github.com/fluxcd/notification-controller/api", "v1.10.0"),
+    ("github.com/fluxcd/image-reflector-controller/api", "v1.3.0"),
+    ("github.com/fluxcd/image-automation-controller/api", "v1.3.0"),
+]
 KEPT = ("enum", "pattern", "format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength",
         "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
 
@@ -290,6 +302,21 @@ def custom(pool, schema, place="field"):
     return pool.add(kind + ("*" if is_open else "") + ("?" if nullable else ""), edges + other, text)
 
 
+def generated(name, version):
+    """The texts of the CustomResourceDefinitions that controller-gen makes of a module's types."""
+    env = {**os.environ, "GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "go1.27.0"}
+    with tempfile.TemporaryDirectory() as folder:
+        run = lambda *args, at=folder: subprocess.run(args, cwd=at, env=env, check=True, stdout=subprocess.PIPE, text=True).stdout
+        run("go", "mod", "init", "local/schemas")
+        run("go", "get", f"{name}@{version}")
+        types = os.path.join(folder, "types")
+        shutil.copytree(run("go", "list", "-m", "-f", "{{.Dir}}", name).strip(), types)
+        run("chmod", "-R", "u+w", types)
+        made = os.path.join(folder, "made")
+        run("go", "run", CONTROLLER_GEN, "crd", "paths=./...", f"output:crd:dir={made}", at=types)
+        return [open(os.path.join(made, file), encoding="utf-8").read() for file in sorted(os.listdir(made))]
+
+
 def crds():
     import yaml
 
@@ -297,21 +324,24 @@ def crds():
     # A plain `=` is text to everybody but this library.
     loader.add_constructor("tag:yaml.org,2002:value", lambda _, node: node.value)
     pool, apis, header = Pool(), {}, []
+    sources = []
     for name, version, licence, files in CRDS:
-        archive, count = module(name, version), 0
-        for path in sorted(archive.namelist()):
-            if not re.search(files, path):
+        archive = module(name, version)
+        texts = [archive.read(path) for path in sorted(archive.namelist()) if re.search(files, path)]
+        sources.append((name, version, licence, texts))
+    sources += [(name, version, "Apache-2.0", generated(name, version)) for name, version in TYPES]
+    for name, version, licence, texts in sources:
+        count = 0
+        for document in (document for text in texts for document in yaml.load_all(text, Loader=loader)):
+            if not document or document.get("kind") != "CustomResourceDefinition":
                 continue
-            for document in yaml.load_all(archive.read(path), Loader=loader):
-                if not document or document.get("kind") != "CustomResourceDefinition":
-                    continue
-                spec = document["spec"]
-                for served in spec["versions"]:
-                    schema = served.get("schema", {}).get("openAPIV3Schema")
-                    if schema is not None:
-                        key = (f"{spec['group']}/{served['name']}", spec["names"]["kind"])
-                        apis[key] = [(0, custom(pool, schema, "root"))]
-                        count += 1
+            spec = document["spec"]
+            for served in spec["versions"]:
+                schema = served.get("schema", {}).get("openAPIV3Schema")
+                if schema is not None:
+                    key = (f"{spec['group']}/{served['name']}", spec["names"]["kind"])
+                    apis[key] = [(0, custom(pool, schema, "root"))]
+                    count += 1
         header.append(f"{name} {version} {licence}")
         print(f"{name} {version}: {count} APIs")
     write("crds", header, pool, apis, [])
