@@ -24,7 +24,7 @@ use github::{Change, DESK, ENVIRONMENTS, GitHub, REPO, name};
 const APPS: usize = 50;
 /// What people do in a month.
 const ACTS: usize = 200;
-/// Months played by default, two seconds each; CI plays 200.
+/// Months played by default, a few seconds each; CI plays 200.
 const MONTHS: u64 = 12;
 /// Passes between two acts: a sweep looks at every application and promotion a few times.
 const MAX_PASSES: usize = 5_000;
