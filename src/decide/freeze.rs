@@ -5,6 +5,7 @@
 
 use super::gates::date;
 use super::rights::{self, Right};
+use super::texts;
 use crate::command::Right as Act;
 use crate::model::pipeline::Environment;
 use crate::model::plan::Need;
@@ -20,9 +21,9 @@ pub(super) fn gates(
     needs: &mut Vec<Need>,
 ) -> Vec<Verdict> {
     let ledger = &snapshot.common.ledger;
-    if let Some(problem) = ledger.unreadable.get(FREEZES) {
+    if let Some(problem) = ledger.wide_trouble(FREEZES) {
         let text = format!("nobody knows what is frozen: {problem}");
-        return vec![Verdict::wait("frozen", text).next("revert the last change to that file on the ledger branch")];
+        return vec![Verdict::wait("frozen", text).next(texts::MEND_LEDGER)];
     }
     let standing = ledger.freezes.on(&environment.name, snapshot.common.now);
     standing.map(|freeze| gate(snapshot, environment, (freeze, pull), needs)).collect()

@@ -89,7 +89,7 @@ fn desk(snapshot: &Snapshot, subject: &RepoSubject, pipeline: &Pipeline, plan: &
     }
     let Some(found) = &snapshot.facts.desk else { return ask(snapshot, plan, Need::Desk) };
     let existing = match found {
-        Desk::Unwanted | Desk::Closed => return,
+        Desk::Closed => return,
         Desk::Missing => None,
         Desk::Open { number, .. } => Some(*number),
     };

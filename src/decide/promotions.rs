@@ -144,11 +144,8 @@ impl Pass<'_> {
 
     /// What keeps this environment from being looked at all.
     fn obstacle(&self) -> Option<Verdict> {
-        let key = (self.app.name.clone(), self.environment.name.clone());
-        if let Some(problem) = self.snapshot.common.ledger.problems.get(&key) {
-            return Some(
-                Verdict::no("ledger-broken", problem).next("revert the last change to that file on the ledger branch"),
-            );
+        if let Some(problem) = self.snapshot.common.ledger.trouble(&self.app.name, &self.environment.name) {
+            return Some(texts::unreadable_ledger(problem));
         }
         let Some(holdings) = self.facts.environments.get(&self.environment.name) else {
             let text = format!("{} has no place in {}", self.app.name, self.environment.name);

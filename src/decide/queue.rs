@@ -177,7 +177,7 @@ pub(super) fn enter(
         return Some(Verdict::wait("merge-queue", text).next("somebody who may write here presses “Merge when ready”"));
     }
     if let Some(out) = stays_out(snapshot, subject, merging, &mut plan.needs) {
-        return Some(thrown_out(out, auto));
+        return Some(thrown_out(out, true));
     }
     let since = merging.taken_out.as_ref().map(|out| out.at);
     let (number, node, head) = (pull.brief.number, merging.node.clone(), pull.brief.head);

@@ -265,10 +265,12 @@ pub(super) fn which_promotion(pipeline: &Pipeline) -> Verdict {
         .next(format!("name the environment: `/trunkline cancel <env>`, one of {}", names.join(", ")))
 }
 
+/// What lets the ledger be read again.
+pub(super) const MEND_LEDGER: &str = "take back the last change to the ledger branch that Trunkline did not make";
+
 /// A file of the ledger that cannot be read.
 pub(super) fn unreadable_ledger(problem: &str) -> Verdict {
-    Verdict::no("ledger-broken", format!("the ledger cannot be read: {problem}"))
-        .next("revert the last change to that file on the ledger branch")
+    Verdict::no("ledger-broken", format!("the ledger cannot be read: {problem}")).next(MEND_LEDGER)
 }
 
 /// Somebody else may do this.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::branch_rules;
 use super::gates::{self, Entering};
 use super::versions::{self, Candidate, Looking};
-use super::{freeze, overrides};
+use super::{freeze, overrides, texts};
 use crate::model::finding::{Evaluation, VersionChange};
 use crate::model::pipeline::{App, Environment, Pipeline, Takes};
 use crate::model::plan::Need;
@@ -105,6 +105,11 @@ fn judge(
     facts: &PipelineFacts,
     needs: &mut Vec<Need>,
 ) -> Verdict {
+    // Nobody knows who holds it, so that nothing that follows could be relied on.
+    if let Some(problem) = snapshot.common.ledger.trouble(&app.name, &environment.name) {
+        let headline = format!("{} into {}", app.name, environment.name);
+        return Verdict::all("entering", headline, vec![texts::unreadable_ledger(problem)]);
+    }
     let Some(source) = &facts.source else {
         return Verdict::wait("source-unreachable", format!("the source of {} cannot be read", app.name))
             .next("install the App on the source repository, or correct `source`");

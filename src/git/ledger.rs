@@ -85,7 +85,8 @@ impl Store {
                     let held = (delta.status() != git2::Delta::Deleted).then(|| ours(delta.new_file().id()));
                     Some((path, held))
                 };
-                let files = diff.deltas().take(MAX_LEDGER_FILES).filter_map(file).collect();
+                // None is left out, as it would count as ours; what a fetch may bring bounds them.
+                let files = diff.deltas().filter_map(file).collect();
                 steps.push(Step { commit: ours(here.id()), files });
                 next = parent;
             }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::calls::Op;
 use super::client::Ask;
-use super::error::ApiError;
+use super::error::{ApiError, Kind};
 use super::{GitHub, RepoAt};
 use crate::model::authorship::Writer;
 use crate::model::id::Oid;
@@ -85,29 +85,83 @@ impl GitHub {
         (tip, count): (Oid, usize),
         bot: &Bot,
     ) -> Result<BTreeMap<Oid, Writer>, ApiError> {
-        let host = self.web_url.split_once("://").map_or(self.web_url.as_str(), |(_, rest)| rest);
-        let login = format!("{}[bot]", bot.slug);
         let mut rows: Vec<Row> = Vec::new();
         for page in 1..=count.div_ceil(PAGE) {
             let ask = Ask::new(Op::Commits, at, &[&at.name.owner, &at.name.name])
                 .query("sha", &tip.to_string())
                 .query("per_page", &PAGE.to_string())
                 .query("page", &page.to_string());
-            let more: Vec<Row> = self.client.send(ask).await?.json()?;
+            let more: Vec<Row> = self.client.send(ask).await.map_err(lagging)?.json()?;
             let last = more.len() < PAGE;
             rows.extend(more);
             if last {
                 break;
             }
         }
-        let signs = host == "github.com"
-            || host.ends_with(".ghe.com")
-            || rows.iter().any(|row| row.names(&login) && row.is_signed(host));
-        let writer = |row: &Row| match (row.names(&login), row.is_signed(host) || !signs) {
-            (true, true) => Writer::Us,
-            (true, false) => Writer::Other(format!("somebody in the name of {login}, without GitHub's signature,")),
-            (false, _) => Writer::Other(row.who()),
+        let host = self.web_url.split_once("://").map_or(self.web_url.as_str(), |(_, rest)| rest);
+        Ok(judge(&rows, &format!("{}[bot]", bot.slug), host))
+    }
+}
+
+/// Who made which commit, given what we are called and where.
+fn judge(rows: &[Row], login: &str, host: &str) -> BTreeMap<Oid, Writer> {
+    let signs = host == "github.com"
+        || host.ends_with(".ghe.com")
+        || rows.iter().any(|row| row.names(login) && row.is_signed(host));
+    let writer = |row: &Row| match (row.names(login), row.is_signed(host) || !signs) {
+        (true, true) => Writer::Us,
+        (true, false) => Writer::Other(format!("somebody in the name of {login}, without GitHub's signature,")),
+        (false, _) => Writer::Other(row.who()),
+    };
+    rows.iter().map(|row| (row.sha, writer(row))).collect()
+}
+
+/// Git may have seen a commit before the API knows it.
+fn lagging(error: ApiError) -> ApiError {
+    match error.kind {
+        Kind::Gone | Kind::Invalid => ApiError { kind: Kind::Transient, ..error },
+        _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOT: &str = "7+trunkline[bot]@users.noreply.github.com";
+
+    /// Who made a commit, as GitHub shows its account, the two addresses and the signature.
+    fn told(host: &str, login: &str, author: &str, committer: &str, verified: bool) -> Writer {
+        let row = |n: u8, login: &str, author: &str, committer: &str, verified: bool| {
+            let person = |email: &str| serde_json::json!({ "name": "A name", "email": email });
+            let commit = serde_json::json!({
+                "author": person(author), "committer": person(committer), "verification": { "verified": verified },
+            });
+            let sha = Oid([n; 20]).to_string();
+            serde_json::json!({ "sha": sha, "author": { "login": login }, "commit": commit })
         };
-        Ok(rows.iter().map(|row| (row.sha, writer(row))).collect())
+        let own = row(1, "trunkline[bot]", BOT, &format!("noreply@{host}"), host != "git.acme.test");
+        let rows = serde_json::json!([own, row(2, login, author, committer, verified)]);
+        let rows: Vec<Row> = serde_json::from_value(rows).unwrap();
+        judge(&rows, "trunkline[bot]", host).remove(&Oid([2; 20])).unwrap()
+    }
+
+    #[test]
+    fn t51_only_what_github_signed_for_us_is_ours() {
+        let ours = |writer: Writer| writer == Writer::Us;
+        for host in ["github.com", "signs.acme.test"] {
+            assert!(ours(told(host, "trunkline[bot]", BOT, &format!("noreply@{host}"), true)));
+            assert!(ours(told(host, "trunkline[bot]", BOT, BOT, true)));
+            // Our name as author, on a commit nobody signed, or signed with a key of one's own.
+            assert!(!ours(told(host, "trunkline[bot]", BOT, BOT, false)));
+            assert!(!ours(told(host, "trunkline[bot]", BOT, "ben@acme.test", true)));
+            assert!(!ours(told(host, "trunkline[bot]", BOT, "noreply@elsewhere.test", true)));
+            // Written on GitHub's own page by a person.
+            assert_eq!(told(host, "ben", "ben@acme.test", SIGNER, true), Writer::Other("ben".into()));
+        }
+        // Where nothing of ours is signed, a name is all there is.
+        assert!(ours(told("git.acme.test", "trunkline[bot]", BOT, BOT, false)));
+        assert!(!ours(told("git.acme.test", "ben", "ben@acme.test", "ben@acme.test", false)));
+        assert!(!ours(told("github.com", "trunkline[bot]", BOT, BOT, false)));
     }
 }

@@ -35,6 +35,8 @@ pub struct Ledger {
     pub overrides: Overrides,
     /// Files at the root that could not be read, and why: no environment takes anything, no override counts.
     pub unreadable: BTreeMap<String, String>,
+    /// Why decisions that were there are there no more: nothing enters anywhere, and nothing is decided on top of what is left.
+    pub lost: Option<String>,
 }
 
 /// What people decided about one application in one environment.
@@ -176,6 +178,17 @@ impl Ledger {
     /// The entry of an (app, environment), empty when none was written.
     pub fn entry(&self, app: &str, environment: &str) -> Entry {
         self.entries.get(&(app.to_owned(), environment.to_owned())).cloned().unwrap_or_default()
+    }
+
+    /// Why nobody knows what was decided about an (app, environment).
+    pub fn trouble(&self, app: &str, environment: &str) -> Option<&str> {
+        let own = self.problems.get(&(app.to_owned(), environment.to_owned()));
+        self.lost.as_ref().or(own).map(String::as_str)
+    }
+
+    /// Why nobody knows what a file at the root says.
+    pub fn wide_trouble(&self, file: &str) -> Option<&str> {
+        self.lost.as_ref().or_else(|| self.unreadable.get(file)).map(String::as_str)
     }
 
     /// Adds the file at `path` to what was read.

@@ -27,9 +27,7 @@ pub struct Proposal {
 /// The issue that is the desk for commands that belong to no pull request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Desk {
-    /// None is wanted: the configuration was written by hand.
-    Unwanted,
-    /// The repository was onboarded, and there is none yet.
+    /// There is none yet.
     Missing,
     /// It is open.
     Open {

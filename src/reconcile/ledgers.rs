@@ -4,7 +4,7 @@
 //! where somebody else wrote; our own are known.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex as Lock, PoisonError};
+use std::sync::{Arc, Mutex as Lock, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -15,7 +15,6 @@ use super::{Reconciler, Trouble};
 use crate::model::authorship::{Authorship, Step, Writer};
 use crate::model::id::{Oid, RepoId};
 use crate::model::ledger::{LEDGER_BRANCH, Ledger};
-use crate::model::wide::FREEZES;
 
 /// Locks for all repositories: two that share one wait for each other for the length of a request.
 const LOCKS: usize = 64;
@@ -49,7 +48,7 @@ const LAG: SignedDuration = SignedDuration::from_secs(120);
 /// What is known of each ledger.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    seen: Lock<HashMap<RepoId, Seen>>,
+    seen: Lock<HashMap<RepoId, Arc<Seen>>>,
     /// Since when a tip lacks what was known.
     lost: Lock<HashMap<RepoId, Timestamp>>,
     /// Commits we made since we started.
@@ -65,16 +64,21 @@ struct Seen {
 }
 
 impl Known {
-    fn get(&self, repo: RepoId) -> Option<Seen> {
+    fn get(&self, repo: RepoId) -> Option<Arc<Seen>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(&repo).cloned()
     }
 
-    fn keep(&self, repo: RepoId, new: Seen) {
+    fn keep(&self, repo: RepoId, new: Arc<Seen>) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() >= CAPACITY && !seen.contains_key(&repo) {
             seen.clear();
         }
         seen.insert(repo, new);
+        self.found_again(repo);
+    }
+
+    /// Nothing is missing any more, if anything was.
+    fn found_again(&self, repo: RepoId) {
         self.lost.lock().unwrap_or_else(PoisonError::into_inner).remove(&repo);
     }
 
@@ -98,46 +102,50 @@ impl Known {
 }
 
 impl Reconciler {
-    /// The ledger as we wrote it; what others made of its files is told and does not count.
-    pub(super) async fn ledger(&self, here: &Fetched, tip: Oid) -> Result<Ledger, Trouble> {
+    /// The ledger as we wrote it; what others made of its files is told and does not count, and what they took away is missed.
+    pub(super) async fn ledger(&self, here: &Fetched, tip: Option<Oid>) -> Result<Ledger, Trouble> {
+        let known = self.known.get(here.at.id).unwrap_or_default();
+        let Some(tip) = tip else {
+            return if known.newest_ours.is_none() { Ok(Ledger::default()) } else { self.lost(here, None) };
+        };
         let mut ledger = here.blocking(move |repo| repo.read_ledger(tip)).await?;
-        match self.authorship(here, tip).await? {
-            Some(authorship) => authorship.strip(&mut ledger),
-            None => {
-                let text =
-                    format!("the branch `{LEDGER_BRANCH}` was set back and lost decisions; push back what it held");
-                ledger.unreadable.insert(FREEZES.to_owned(), text);
-            }
+        match self.authorship(here, known, tip).await? {
+            Some(seen) => seen.authorship.strip(&mut ledger),
+            None => return self.lost(here, Some(tip)),
         }
         Ok(ledger)
     }
 
-    /// What of the ledger is ours at a commit; `None` when it lacks commits of ours that it had.
-    async fn authorship(&self, here: &Fetched, tip: Oid) -> Result<Option<Authorship>, Trouble> {
-        let repo = here.at.id;
-        let known = self.known.get(repo).unwrap_or_default();
-        if known.tip == Some(tip) {
-            return Ok(Some(known.authorship));
+    /// A ledger that lacks decisions of ours: perhaps only an old read of it, which a later one mends.
+    fn lost(&self, here: &Fetched, head: Option<Oid>) -> Result<Ledger, Trouble> {
+        let now = self.parts.clock.now();
+        if now.duration_since(self.known.lost_since(here.at.id, now)) < LAG {
+            let soon = now + Duration::from_secs(10);
+            return Err(Trouble::later(soon, "the ledger that was read lacks decisions that it had"));
         }
-        let before = known.clone();
+        let lost = format!("the branch `{LEDGER_BRANCH}` was set back or deleted, and lost decisions");
+        Ok(Ledger { head, lost: Some(lost), ..Ledger::default() })
+    }
+
+    /// What of the ledger is ours at a commit; `None` when it lacks commits of ours that it had.
+    async fn authorship(&self, here: &Fetched, known: Arc<Seen>, tip: Oid) -> Result<Option<Arc<Seen>>, Trouble> {
+        let repo = here.at.id;
+        if known.tip == Some(tip) {
+            self.known.found_again(repo);
+            return Ok(Some(known));
+        }
+        let before = Arc::clone(&known);
         let found = here.blocking(move |store| {
             let newer = store.ledger_steps(tip, before.tip)?;
             if newer.whole {
-                return Ok(Some((before.authorship, newer.steps)));
+                return Ok(Some((before.authorship.clone(), newer.steps)));
             }
             // Set back or rewritten: what others wrote may go, what we wrote may not.
             let kept =
                 before.newest_ours.is_none_or(|ours| store.ledger_steps(tip, Some(ours)).is_ok_and(|all| all.whole));
             Ok(if kept { Some((Authorship::default(), store.ledger_steps(tip, None)?.steps)) } else { None })
         });
-        let Some((mut authorship, steps)) = found.await? else {
-            let now = self.parts.clock.now();
-            if now.duration_since(self.known.lost_since(repo, now)) < LAG {
-                let soon = now + Duration::from_secs(10);
-                return Err(Trouble::later(soon, "the ledger that was read lacks decisions that it had"));
-            }
-            return Ok(None);
-        };
+        let Some((mut authorship, steps)) = found.await? else { return Ok(None) };
         let writers = match self.known.all_ours(&steps) {
             true => steps.iter().map(|step| (step.commit, Writer::Us)).collect(),
             false => self.parts.github.ledger_writers(&here.at, (tip, steps.len()), &self.bot).await?,
@@ -155,7 +163,8 @@ impl Reconciler {
                 newest_ours = Some(step.commit);
             }
         }
-        self.known.keep(repo, Seen { tip: Some(tip), newest_ours, authorship: authorship.clone() });
-        Ok(Some(authorship))
+        let seen = Arc::new(Seen { tip: Some(tip), newest_ours, authorship });
+        self.known.keep(repo, Arc::clone(&seen));
+        Ok(Some(seen))
     }
 }

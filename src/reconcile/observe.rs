@@ -191,9 +191,9 @@ impl Reconciler {
             Some(tip) => self.configuration(here, tip).await?,
             None => Configuration::Missing,
         };
-        let ledger = match here.refs.heads.get(LEDGER_BRANCH).copied() {
-            Some(head) if config != Configuration::Missing => self.ledger(here, head).await?,
-            _ => Ledger::default(),
+        let ledger = match config {
+            Configuration::Missing => Ledger::default(),
+            _ => self.ledger(here, here.refs.heads.get(LEDGER_BRANCH).copied()).await?,
         };
         Ok(Common { now: self.parts.clock.now(), bot: self.bot.clone(), repo, config, ledger })
     }

@@ -10,7 +10,7 @@ use crate::model::id::{Oid, RepoId};
 use crate::model::onboarding::{Desk, Proposal};
 use crate::model::path::RepoPath;
 use crate::model::plan::{Need, ProposedFile};
-use crate::model::snapshot::{PullState, RepoSubject, Snapshot, Subject};
+use crate::model::snapshot::Snapshot;
 use crate::render::Memory;
 use crate::render::propose::{Here, propose};
 use crate::report::marker::{Marker, find};
@@ -78,7 +78,7 @@ impl Reconciler {
                 snapshot.facts.talks.insert(*number, found.comments);
             }
             Need::Proposal => snapshot.facts.proposal = Some(self.proposal(snapshot, at).await?),
-            Need::Desk => snapshot.facts.desk = Some(self.desk(snapshot, at).await?),
+            Need::Desk => snapshot.facts.desk = Some(self.desk(at).await?),
             _ => return Err(Trouble::bug("a need that is no part of meeting a repository")),
         }
         Ok(())
@@ -102,17 +102,8 @@ impl Reconciler {
         Ok(found)
     }
 
-    async fn desk(&self, snapshot: &Snapshot, at: &RepoAt) -> Result<Desk, Trouble> {
-        let (bot, now) = (&snapshot.common.bot, self.parts.clock.now());
-        let merged = match &snapshot.subject {
-            Subject::Repo(RepoSubject { onboarding, .. }) => {
-                onboarding.iter().any(|pull| pull.state == PullState::Merged && bot.is(&pull.author))
-            }
-            _ => false,
-        };
-        if !merged {
-            return Ok(Desk::Unwanted);
-        }
+    async fn desk(&self, at: &RepoAt) -> Result<Desk, Trouble> {
+        let now = self.parts.clock.now();
         if let Some(known) = self.met.desk(at.id, now) {
             return Ok(known);
         }

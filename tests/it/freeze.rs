@@ -256,10 +256,10 @@ async fn a_freeze_that_cannot_be_read_freezes_everything() {
     insta::assert_snapshot!(world.check(number), @"in_progress: Waits: nobody knows what is frozen: freezes.yaml on trunkline-ledger is no longer as Trunkline wrote it: ben changed it in 228098f (0 annotations)");
     say_at_desk(&mut world, "sue", "/unfreeze prod").await;
     insta::assert_snapshot!(world.said(number + 1), @"
-    <!-- trunkline:v1 reply-61 e042b71269f80e47 -->
+    <!-- trunkline:v1 reply-61 e4228068fc648c21 -->
     > `/unfreeze prod`
 
-    - ⛔ the ledger cannot be read: `freezes.yaml` on `trunkline-ledger` is no longer as Trunkline wrote it: ben changed it in 53bf4df (`ledger-broken`). **Next:** revert the last change to that file on the ledger branch
+    - ⛔ the ledger cannot be read: `freezes.yaml` on `trunkline-ledger` is no longer as Trunkline wrote it: ben changed it in 53bf4df (`ledger-broken`). **Next:** take back the last change to the ledger branch that Trunkline did not make
     ");
 }
 

@@ -34,21 +34,21 @@ async fn a_decision_that_somebody_else_wrote_down_is_none() {
     let desk = desk(&mut world).await;
     say(&mut world, "rob", desk, "/trunkline status prod").await;
     insta::assert_snapshot!(world.said(desk), @"
-    <!-- trunkline:v1 reply-57 c117d60348872dae -->
+    <!-- trunkline:v1 reply-57 620cfbf85b88ba45 -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
     | `prod` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC | ⛔ `ledger-broken` |
 
     **`prod`**
 
-    - ⛔ `prod/shop.yaml` on `trunkline-ledger` is no longer as Trunkline wrote it: ben changed it in 69845b7 (`ledger-broken`). **Next:** revert the last change to that file on the ledger branch
+    - ⛔ the ledger cannot be read: `prod/shop.yaml` on `trunkline-ledger` is no longer as Trunkline wrote it: ben changed it in 69845b7 (`ledger-broken`). **Next:** take back the last change to the ledger branch that Trunkline did not make
     ");
     say(&mut world, "ann", desk, "/trunkline hold prod").await;
     insta::assert_snapshot!(world.said(desk), @"
-    <!-- trunkline:v1 reply-66 7e0c2bbdc1a87470 -->
+    <!-- trunkline:v1 reply-66 7a7c9e173a800a35 -->
     > `/trunkline hold prod`
 
-    - ⛔ the ledger cannot be read: `prod/shop.yaml` on `trunkline-ledger` is no longer as Trunkline wrote it: ben changed it in 69845b7 (`ledger-broken`). **Next:** revert the last change to that file on the ledger branch
+    - ⛔ the ledger cannot be read: `prod/shop.yaml` on `trunkline-ledger` is no longer as Trunkline wrote it: ben changed it in 69845b7 (`ledger-broken`). **Next:** take back the last change to the ledger branch that Trunkline did not make
     ");
     // A bot that has just started knows it, too.
     world.lose_everything().await;
@@ -89,17 +89,14 @@ async fn a_ledger_that_was_set_back_stops_promotions_until_it_is_whole() {
     assert!(world.pulls().iter().all(|pull| !pull.contains("merged")), "{:?}", world.pulls());
     say(&mut world, "rob", talk, "/trunkline status dev").await;
     insta::assert_snapshot!(world.said(talk), @"
-    <!-- trunkline:v1 reply-74 03a8c7696bba562a -->
+    <!-- trunkline:v1 reply-45 8c3834a993707650 -->
     | Environment | Version | Since | Next |
     |:--|:--|:--|:--|
-    | `dev` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC | `1123e8d` in [pull request 2](http://github.test/acme/environments/pull/2): ⏳ `frozen` |
+    | `dev` | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) | 2026-11-02 09:00 UTC | ⛔ `ledger-broken` |
 
     **`dev`**
 
-    - ⏳ 1123e8d wants into dev (`entering`)
-      - ✅ commit 1123e8d
-      - ✅ the checks on 1123e8d have passed
-      - ⏳ nobody knows what is frozen: the branch `trunkline-ledger` was set back and lost decisions; push back what it held (`frozen`). **Next:** revert the last change to that file on the ledger branch
+    - ⛔ the ledger cannot be read: the branch `trunkline-ledger` was set back or deleted, and lost decisions (`ledger-broken`). **Next:** take back the last change to the ledger branch that Trunkline did not make
     ");
     world.github.force_push(ENVIRONMENTS, LEDGER, "ben", &whole);
     world.sweep().await;
@@ -109,6 +106,51 @@ async fn a_ledger_that_was_set_back_stops_promotions_until_it_is_whole() {
     assert_eq!(tip, sha);
     assert!(
         world.pulls().iter().any(|pull| pull.contains("v1.0-rc.1 to stage") && pull.contains("merged")),
+        "{:?}",
+        world.pulls()
+    );
+}
+
+#[tokio::test]
+async fn a_hold_that_somebody_else_struck_out_still_stands_in_the_way() {
+    let mut world = World::example().await;
+    let sha = in_stage(&mut world).await;
+    tag(&mut world, "v1.0", &sha).await;
+    let number = world.newest_pull();
+    say(&mut world, "ann", number, "/trunkline hold prod the fair is on").await;
+    world.github.review(ENVIRONMENTS, "sue", number, "APPROVED");
+    world.advance(HOUR).await;
+    assert!(world.check(number).starts_with("in_progress: Waits: held by ann"), "{}", world.check(number));
+    write(&world, "prod/shop.yaml", "{}\n");
+    say(&mut world, "ann", number, "/trunkline retry").await;
+    insta::assert_snapshot!(world.check(number), @"failure: The ledger cannot be read: prod/shop.yaml on trunkline-ledger is no longer as Trunkline wrote it: ben changed it in a69d8df (0 annotations)");
+}
+
+#[tokio::test]
+async fn a_ledger_that_was_deleted_is_not_begun_anew() {
+    let mut world = World::example().await;
+    let talk = desk(&mut world).await;
+    say(&mut world, "ann", talk, "/trunkline hold stage the fair is on").await;
+    let whole = world.github.branch_tip(ENVIRONMENTS, LEDGER);
+    world.github.delete_branch(ENVIRONMENTS, LEDGER, "ben");
+    in_stage(&mut world).await;
+    world.advance(HOUR).await;
+    world.sweep().await;
+    assert!(world.pulls().iter().all(|pull| !pull.contains("merged")), "{:?}", world.pulls());
+    say(&mut world, "ann", talk, "/trunkline hold prod").await;
+    insta::assert_snapshot!(world.said(talk), @"
+    <!-- trunkline:v1 reply-45 70ac6b31445b9806 -->
+    > `/trunkline hold prod`
+
+    - ⛔ the ledger cannot be read: the branch `trunkline-ledger` was set back or deleted, and lost decisions (`ledger-broken`). **Next:** take back the last change to the ledger branch that Trunkline did not make
+    ");
+    assert_eq!(world.github.branch_tip(ENVIRONMENTS, LEDGER), "");
+    world.github.force_push(ENVIRONMENTS, LEDGER, "ben", &whole);
+    world.sweep().await;
+    let dev = |pull: &String| pull.contains("to dev") && pull.contains("merged");
+    assert!(world.pulls().iter().any(dev), "{:?}", world.pulls());
+    assert!(
+        world.pulls().iter().all(|pull| !pull.contains("to stage") || pull.contains("open")),
         "{:?}",
         world.pulls()
     );

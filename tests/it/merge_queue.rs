@@ -6,7 +6,7 @@ use trunkline::sandbox::Protection;
 use trunkline::sandbox::seed::{self, CI, ENVIRONMENTS};
 
 use crate::faults::{act, hold};
-use crate::stories::{desk, example, example_with, in_stage, merge_to_trunk, say, tag};
+use crate::stories::{asked, desk, example, example_with, gates, in_stage, merge_to_trunk, say, state, tag};
 use crate::world::{Then, World};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -61,29 +61,6 @@ fn judged(world: &World, sha: &str) -> String {
 fn reasons(world: &World, sha: &str) -> String {
     let (.., summary) = world.github.check_of(ENVIRONMENTS, sha, "trunkline").unwrap();
     summary.replace('\u{2060}', "").split("#### Gates").nth(1).unwrap_or_default().trim().to_owned()
-}
-
-/// What the comment says of the gates.
-fn gates(world: &World, number: u64) -> String {
-    let said = world.first_said(number);
-    let from = said.find("#### ").unwrap_or_default();
-    let to = said[from..].find("<details>").map_or(said.len(), |to| from + to);
-    said[from..to].trim_end().to_owned()
-}
-
-/// How often the bot called a mutation, or a path.
-fn asked(world: &World, what: &str) -> usize {
-    let requests = world.github.requests();
-    let fits = |one: &&trunkline::sandbox::RecordedRequest| {
-        one.token == "installation" && (one.graphql.as_deref() == Some(what) || one.path.ends_with(what))
-    };
-    requests.iter().filter(fits).count()
-}
-
-fn state(world: &World, number: u64) -> String {
-    let start = format!("#{number} ");
-    let pull = world.pulls().into_iter().find(|pull| pull.starts_with(&start)).unwrap();
-    pull.split([' ', ':']).nth(1).unwrap().to_owned()
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use trunkline::sandbox::Protection;
 use trunkline::sandbox::seed::{self, CI, ENVIRONMENTS};
 
 use crate::faults::{act, hold};
-use crate::stories::{in_stage, merge_to_trunk, say, tag, text};
+use crate::stories::{asked, gates, in_stage, merge_to_trunk, say, state, tag, text};
 use crate::world::{Then, World};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -26,26 +26,6 @@ async fn into_stage(files: &[(&str, Vec<u8>)], rules: Protection) -> World {
     world.advance(2 * MINUTE).await;
     tag(&mut world, "v1.0-rc.1", &sha).await;
     world
-}
-
-/// What the comment says between its table and its findings.
-fn gates(world: &World, number: u64) -> String {
-    let said = world.said(number);
-    let from = said.find("#### ").unwrap_or_default();
-    let to = said[from..].find("<details>").map_or(said.len(), |to| from + to);
-    said[from..to].trim_end().to_owned()
-}
-
-/// How often the bot asked GitHub to merge or to bring up to date.
-fn asked(world: &World, what: &str) -> usize {
-    let requests = world.github.requests();
-    requests.iter().filter(|one| one.token == "installation" && one.path.ends_with(what)).count()
-}
-
-fn state(world: &World, number: u64) -> String {
-    let start = format!("#{number} ");
-    let pull = world.pulls().into_iter().find(|pull| pull.starts_with(&start)).unwrap();
-    pull.split([' ', ':']).nth(1).unwrap().to_owned()
 }
 
 fn head(world: &World) -> String {

@@ -82,3 +82,27 @@ pub(crate) async fn say(world: &mut World, user: &str, number: u64, body: &str) 
     world.github.comment(ENVIRONMENTS, user, number, body);
     world.settle().await;
 }
+
+/// What the comment says of the gates.
+pub(crate) fn gates(world: &World, number: u64) -> String {
+    let said = world.first_said(number);
+    let from = said.find("#### ").unwrap_or_default();
+    let to = said[from..].find("<details>").map_or(said.len(), |to| from + to);
+    said[from..to].trim_end().to_owned()
+}
+
+/// How often the bot called a mutation, or a path.
+pub(crate) fn asked(world: &World, what: &str) -> usize {
+    let requests = world.github.requests();
+    let fits = |one: &&trunkline::sandbox::RecordedRequest| {
+        one.token == "installation" && (one.graphql.as_deref() == Some(what) || one.path.ends_with(what))
+    };
+    requests.iter().filter(fits).count()
+}
+
+/// Whether a pull request is open, merged or closed.
+pub(crate) fn state(world: &World, number: u64) -> String {
+    let start = format!("#{number} ");
+    let pull = world.pulls().into_iter().find(|pull| pull.starts_with(&start)).unwrap();
+    pull.split([' ', ':']).nth(1).unwrap().to_owned()
+}

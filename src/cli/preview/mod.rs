@@ -108,6 +108,7 @@ async fn preview(args: &PreviewArgs, dir: &Path) -> Result<String, Failure> {
             Err(Failure(problems)) => replay::unread(&app.name, &problems),
         });
     }
+    out.push_str(&replay.unshown());
     out.push_str(&replay.merges().await.map_err(git_failed)?);
     out.push_str(replay::LIMITS);
     Ok(out)

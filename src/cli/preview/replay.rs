@@ -107,6 +107,16 @@ impl Replay {
         Ok(out)
     }
 
+    /// Applications that are not told about.
+    pub(super) fn unshown(&self) -> String {
+        let names: Vec<&str> = self.pipeline.apps.iter().skip(MAX_APPS).map(|app| app.name.as_str()).collect();
+        if names.is_empty() {
+            String::new()
+        } else {
+            format!("Not shown, for length: {}\n\n", line(&names.join(", "), 500))
+        }
+    }
+
     /// What is known of an application's way, as it stands now.
     fn facts(&self, app: &App, source: &RepoName, store: &Store, refs: &Refs) -> Result<PipelineFacts, GitError> {
         let branch = refs.default_branch.clone().unwrap_or_else(|| "main".to_owned());
@@ -199,6 +209,7 @@ impl Replay {
         let entry = config::FILE.parse().ok().and_then(|path| tree.entry(&path).ok().flatten());
         let policies = files::list(&tree, &self.pipeline.policies.paths);
         let mut out = format!("What it would have said of the last merges to {}\n", self.here.name);
+        let before = out.len();
         for commit in commits {
             // The first commit of all changes everything, and says nothing.
             let Some(parent) = store.first_parent(commit.id)? else { continue };
@@ -216,6 +227,9 @@ impl Replay {
             let evaluation = self.worker.evaluate(objects, request).await;
             let what = format!("{} ({})", said(&evaluation), line(&commit.subject, 60));
             row(&mut out, commit.at, &commit.id.short(), &what);
+        }
+        if out.len() == before {
+            out.push_str("  nothing: nothing was merged yet\n");
         }
         out.push('\n');
         Ok(out)

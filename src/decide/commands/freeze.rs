@@ -88,7 +88,7 @@ impl Run<'_, '_> {
         if pipeline.mode == Mode::Observe {
             return Err(Outcome::Refused(texts::observing()));
         }
-        if let Some(problem) = self.snapshot.common.ledger.unreadable.get(FREEZES) {
+        if let Some(problem) = self.snapshot.common.ledger.wide_trouble(FREEZES) {
             return Err(Outcome::Refused(texts::unreadable_ledger(problem)));
         }
         let Some(name) = name else { return Ok(pipeline.environments.iter().collect()) };

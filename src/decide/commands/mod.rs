@@ -293,7 +293,7 @@ impl<'a, 'p> Run<'a, 'p> {
         if ledger.entry(&app.name, &environment.name).has_decision(self.comment.id) {
             return self.recorded_before(app);
         }
-        if let Some(problem) = ledger.problems.get(&(app.name.clone(), environment.name.clone())) {
+        if let Some(problem) = ledger.trouble(&app.name, &environment.name) {
             return Outcome::Refused(texts::unreadable_ledger(problem));
         }
         self.draft.change(&app.name, &environment.name, why, |entry| {

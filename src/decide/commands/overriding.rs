@@ -86,7 +86,7 @@ impl Run<'_, '_> {
         if pipeline.mode == Mode::Observe {
             return Err(texts::observing());
         }
-        if let Some(problem) = self.snapshot.common.ledger.unreadable.get(OVERRIDES) {
+        if let Some(problem) = self.snapshot.common.ledger.wide_trouble(OVERRIDES) {
             return Err(texts::unreadable_ledger(problem));
         }
         let open = self.subject.pull.as_ref().filter(|pull| pull.brief.state == PullState::Open);

@@ -56,6 +56,11 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Whether there was more to compare than is compared: what nobody looked at has not passed.
+    pub(super) fn is_cut(&self) -> bool {
+        self.steps >= MAX_STEPS
+    }
+
     fn path(&self, last: Option<&str>) -> String {
         let mut path = String::new();
         for step in self.way.iter().copied().chain(last.map(Step::Key)) {

@@ -51,6 +51,10 @@ pub(crate) fn faults(objects: &[Object], minor: u32) -> Vec<(&Object, Fault)> {
         if let Some((from, schema)) = found {
             let mut walk = Walk::new(from, kind);
             walk.value(&object.node, schema, true);
+            if walk.is_cut() {
+                let message = format!("this {kind} is too large to be held to its schema to the end");
+                walk.faults.push(Fault { rule: NOT_ALLOWED, message, at: place(&object.node, NO_SCHEMA) });
+            }
             all.extend(walk.faults.into_iter().map(|fault| (object, fault)));
         }
         if found.is_some_and(|(from, _)| !from.is_kubernetes) {

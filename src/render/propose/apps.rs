@@ -9,6 +9,9 @@ use crate::model::id::RepoName;
 use crate::model::path::RepoPath;
 use crate::model::version::Version;
 
+/// Applications of one proposal: a person is to read it.
+const MAX_APPS: usize = 200;
+
 /// An application as it is proposed.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Guess {
@@ -124,7 +127,7 @@ fn once(guesses: &mut Vec<Guess>) {
         guess.images.retain(|image| images.insert(image.clone()));
         let start = guess.name.clone();
         // As many applications as are taken need no higher number.
-        for n in 2..=guesses_limit() {
+        for n in 2..=MAX_APPS {
             if names.insert(guess.name.clone()) {
                 break;
             }
@@ -132,12 +135,7 @@ fn once(guesses: &mut Vec<Guess>) {
         }
     }
     guesses.retain(|guess| !guess.images.is_empty() || !guess.charts.is_empty());
-    guesses.truncate(guesses_limit());
-}
-
-/// Applications of one proposal: a person is to read it.
-const fn guesses_limit() -> usize {
-    200
+    guesses.truncate(MAX_APPS);
 }
 
 /// The repository that bears the application's name, or with whose name all its images begin.
