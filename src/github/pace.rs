@@ -14,6 +14,13 @@ const WINDOWS: [(usize, SignedDuration); 2] =
 /// What talk may take of each window, in fifths. Anybody who may open a pull request makes us talk, so a flood of them must leave
 /// room for what carries versions.
 const TALK_FIFTHS: usize = 4;
+/// Writes that are promised a time when they must wait: those of the longest window. Who comes after shares the last time.
+const MAX_PROMISES: usize = WINDOWS[1].0;
+/// What is promised at once to who carries a version: a branch, a commit and its pull request follow each other, and to be sent away
+/// between them would cost another look at everything.
+const TOGETHER: usize = 3;
+/// Who does not come at the time it was told has nothing to write any more.
+const PROMISE_LASTS: SignedDuration = SignedDuration::from_secs(60);
 /// Installations remembered; each costs at most 500 times. When there are more, the longest idle is forgotten.
 const MAX_INSTALLATIONS: usize = 10_000;
 
@@ -42,6 +49,9 @@ pub struct Budget {
 #[derive(Debug, Default)]
 struct Pace {
     writes: VecDeque<Timestamp>,
+    /// When those who had to wait were told to come again, in order: at one time for all, each would look at everything anew and
+    /// all but a few would be sent away once more.
+    promised: VecDeque<Timestamp>,
     blocked_until: Option<Timestamp>,
     budget: Budget,
     used: Timestamp,
@@ -71,16 +81,25 @@ impl Pacer {
         while pace.writes.front().is_some_and(|at| now.duration_since(*at) >= longest) {
             pace.writes.pop_front();
         }
-        for (most, window) in WINDOWS {
-            let most = if sends == Sends::Talk { most * TALK_FIFTHS / 5 } else { most };
-            // The write that must leave the window before another fits.
-            let leaving = pace.writes.len().checked_sub(most).and_then(|i| pace.writes.get(i));
-            if let Some(at) = leaving.filter(|at| now.duration_since(**at) < window) {
-                return Err(wait(*at + window, "as many writes as GitHub allows in this time"));
-            }
+        while pace.promised.front().is_some_and(|at| now.duration_since(*at) >= PROMISE_LASTS) {
+            pace.promised.pop_front();
         }
-        pace.writes.push_back(now);
-        Ok(())
+        if room(pace.writes.iter(), sends, 1).is_none_or(|at| at <= now) {
+            // Whoever comes takes the place of the first who is due.
+            if pace.promised.front().is_some_and(|at| *at <= now) {
+                pace.promised.pop_front();
+            }
+            pace.writes.push_back(now);
+            return Ok(());
+        }
+        if let Some(last) = pace.promised.back().filter(|_| pace.promised.len() >= MAX_PROMISES) {
+            return Err(wait(*last, TOO_MANY));
+        }
+        let together = if sends == Sends::Carry { TOGETHER } else { 1 };
+        let at = room(pace.writes.iter().chain(&pace.promised), sends, together).unwrap_or(now);
+        let place = pace.promised.partition_point(|other| *other <= at);
+        (0..together).for_each(|_| pace.promised.insert(place, at));
+        Err(wait(at, TOO_MANY))
     }
 
     /// Notes what an answer said of the budgets.
@@ -113,6 +132,22 @@ impl Pacer {
     }
 }
 
+const TOO_MANY: &str = "as many writes as GitHub allows in this time";
+
+/// When there is room for so many more after these, made or promised, in order; `None`: at once.
+fn room<'t>(
+    times: impl DoubleEndedIterator<Item = &'t Timestamp> + Clone,
+    sends: Sends,
+    more: usize,
+) -> Option<Timestamp> {
+    let after = |(most, window): (usize, SignedDuration)| {
+        let most = if sends == Sends::Talk { most * TALK_FIFTHS / 5 } else { most };
+        // The one that must leave the window before as many fit.
+        times.clone().rev().nth(most - more).map(|at| *at + window)
+    };
+    WINDOWS.into_iter().filter_map(after).max()
+}
+
 fn wait(until: Timestamp, why: &str) -> ApiError {
     ApiError::new(Kind::ThrottledUntil(until), Scope::Installation, format!("{why}; next at {until}"))
 }
@@ -140,6 +175,29 @@ mod tests {
         assert_eq!((pacer.budget(1, at(3599)).writes, pacer.budget(2, at(3599)).writes), (0, 499));
         assert_eq!((pacer.budget(3, start).writes, pacer.budget(1, at(3600)).writes), (500, 80));
         pacer.admit(1, Sends::Carry, at(3600)).unwrap();
+    }
+
+    #[test]
+    fn who_must_wait_is_told_a_time_at_which_there_is_room() {
+        let pacer = Pacer::default();
+        let start: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
+        let at = |seconds| start + SignedDuration::from_secs(seconds);
+        let told = |sends| match pacer.admit(1, sends, start).map_err(|error| error.kind) {
+            Ok(()) => start,
+            Err(Kind::ThrottledUntil(at)) => at,
+            Err(other) => panic!("{other:?}"),
+        };
+        assert_eq!((0..80).map(|_| told(Sends::Carry)).max(), Some(start));
+        // A hundred promotions, three writes each: a minute has room for 26.
+        let times: Vec<Timestamp> = (0..100).map(|_| told(Sends::Carry)).collect();
+        assert_eq!((times[0], times[25], times[26], times[99]), (at(60), at(60), at(120), at(240)));
+        // Each comes at its time, and none is sent away again.
+        for time in &times {
+            for write in 0..3 {
+                assert!(pacer.admit(1, Sends::Carry, *time).is_ok(), "write {write} at {time}");
+            }
+        }
+        assert_eq!(pacer.budget(1, at(240)).writes, 500 - 380);
     }
 
     #[test]

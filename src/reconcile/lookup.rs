@@ -2,12 +2,13 @@
 
 use super::observe::Fetched;
 use super::{Reconciler, Trouble};
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::config;
 use crate::git::{GitError, Merge};
-use crate::github::{Kind, RepoAt};
-use crate::model::facts::Arrival;
+use crate::github::{CameWith, Kind, RepoAt};
+use crate::model::facts::{Arrival, CommitCheck};
 use crate::model::finding::Evaluation;
 use crate::model::id::Oid;
 use crate::model::ledger::Ledger;
@@ -79,7 +80,7 @@ impl Reconciler {
             }
             Need::Checks { repo, commit } => {
                 let listing = self.directory.find(*repo).ok_or(Trouble::Bug("a source left the directory"))?;
-                let checks = github.commit_checks(&listing.at, *commit).await?;
+                let checks = self.checks(&listing.at, *commit, lease.asked_at).await?;
                 snapshot.facts.checks.insert((*repo, *commit), checks);
             }
             Need::Branch(branch) => {
@@ -118,7 +119,7 @@ impl Reconciler {
                 snapshot.facts.pipelines.insert(app.name.clone(), facts);
             }
             Need::Merging { .. } | Need::Turn(_) | Need::Landed { .. } | Need::Deployments { .. } => {
-                self.answer_merging(snapshot, at, need).await?;
+                self.answer_merging(snapshot, at, need, lease.asked_at).await?;
             }
             // A registry in trouble holds up what waits for its images and nothing else, so every trouble with it is a fact.
             Need::Image { image, reference } => match self.parts.registries.find(image, reference).await {
@@ -145,6 +146,33 @@ impl Reconciler {
             }
         }
         Ok(())
+    }
+
+    /// The checks of a commit, as they were at some moment after `asked_at`.
+    async fn checks(&self, at: &RepoAt, commit: Oid, asked_at: Timestamp) -> Result<Vec<CommitCheck>, Trouble> {
+        let (key, begun) = ((at.id, commit), self.parts.clock.now());
+        if let Some(known) = self.reads.checks.after(&key, asked_at, begun) {
+            return Ok(known);
+        }
+        let checks = self.parts.github.commit_checks(at, commit).await?;
+        self.reads.keep(&self.reads.checks, (at.id, key), begun, checks.clone());
+        Ok(checks)
+    }
+
+    /// Who wrote each commit and what it came with; commits GitHub does not know are left out.
+    pub(super) async fn came_with(&self, at: &RepoAt, commits: &[Oid]) -> Result<Vec<CameWith>, Trouble> {
+        let now = self.parts.clock.now();
+        let (mut all, mut unknown) = (Vec::with_capacity(commits.len()), Vec::new());
+        for commit in commits {
+            match self.caches.came_with(&(at.id, *commit), now) {
+                Some(known) => all.push(known),
+                None => unknown.push(*commit),
+            }
+        }
+        let asked = self.parts.github.commit_pulls(at, &unknown).await?;
+        asked.iter().for_each(|came| self.caches.remember_came_with(at.id, came, now));
+        all.extend(asked);
+        Ok(all)
     }
 
     async fn permission(&self, at: &RepoAt, login: &str) -> Result<Permission, Trouble> {
@@ -282,7 +310,7 @@ impl Reconciler {
         let fetched = self.fetch_source(&listing.at, &[]).await?;
         let log = fetched.blocking(move |repo| repo.log_between(from, to, MAX_CHANGES)).await?;
         let commits: Vec<Oid> = log.commits.iter().map(|commit| commit.id).collect();
-        let known = self.parts.github.commit_pulls(&listing.at, &commits).await?;
+        let known = self.came_with(&listing.at, &commits).await?;
         let changes = log
             .commits
             .into_iter()

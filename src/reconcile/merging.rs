@@ -118,16 +118,24 @@ impl Reconciler {
         Trouble::later(now, "GitHub refused the merge")
     }
 
-    /// What GitHub asks of the merge of one pull request.
+    /// What GitHub asks of the merge of one pull request, as it was at some moment after `asked_at`.
     pub(super) async fn merging(
         &self,
         snapshot: &Snapshot,
         at: &RepoAt,
         (number, head): (u64, Oid),
-        base: &str,
+        (base, asked_at): (&str, Timestamp),
     ) -> Result<Merging, Trouble> {
+        let (key, begun) = ((at.id, number, head), self.parts.clock.now());
         let rules = self.rules(at, base).await?;
-        let mut merging = self.parts.github.merging(at, (number, head), rules).await?;
+        let mut merging = match self.reads.merging.after(&key, asked_at, begun) {
+            Some(known) => known,
+            None => {
+                let read = self.parts.github.merging(at, (number, head), rules).await?;
+                self.reads.keep(&self.reads.merging, (at.id, key), begun, read.clone());
+                read
+            }
+        };
         merging.refused = self.memory.refused(at.id, number, Some(head), self.parts.clock.now());
         let Some(tip) = snapshot.common.repo.tip else { return Ok(merging) };
         let here = self.commits(at, &[tip, head]).await?;
@@ -220,7 +228,7 @@ impl Reconciler {
             self.memory.deployments.put(key, (now, found.clone()));
             return Ok(found);
         }
-        let came_with = self.parts.github.commit_pulls(at, commits).await?;
+        let came_with = self.came_with(at, commits).await?;
         found.pulls = came_with.into_iter().filter_map(|came| Some((came.commit, came.pull?.0))).collect();
         Ok(found)
     }
@@ -231,10 +239,11 @@ impl Reconciler {
         snapshot: &mut Snapshot,
         at: &RepoAt,
         need: &Need,
+        asked_at: Timestamp,
     ) -> Result<(), Trouble> {
         match need {
             Need::Merging { number, base, head } => {
-                let merging = self.merging(snapshot, at, (*number, *head), base).await?;
+                let merging = self.merging(snapshot, at, (*number, *head), (base, asked_at)).await?;
                 snapshot.facts.merging.insert(*number, merging);
             }
             Need::Turn(base) => {

@@ -306,8 +306,11 @@ impl Reconciler {
     /// Looks and decides once more right before a merge: evaluating may take a while, and in that time something newer may have been
     /// tagged, a hold set, an approval taken back.
     async fn confirm(&self, lease: &Lease, effect: &Effect) -> Result<(), Trouble> {
-        let still = match self.observe(lease).await? {
-            Some(mut snapshot) => self.plan(&mut snapshot, lease).await?.effects.contains(effect),
+        // No read from before counts.
+        let mut anew = lease.clone();
+        anew.asked_at = self.parts.clock.now();
+        let still = match self.observe(&anew).await? {
+            Some(mut snapshot) => self.plan(&mut snapshot, &anew).await?.effects.contains(effect),
             None => false,
         };
         // Not at once, should what was seen keep changing.

@@ -126,12 +126,12 @@ impl Reconciler {
     /// A repository and its open pull requests, as they were at some moment after `asked_at`.
     pub(super) async fn repo(&self, at: &RepoAt, asked_at: Timestamp) -> Result<(Repo, RepoSubject), Trouble> {
         let begun = self.parts.clock.now();
-        if let Some(known) = self.reads.after(at.id, asked_at, begun) {
+        if let Some(known) = self.reads.repos.after(&at.id, asked_at, begun) {
             return Ok(known);
         }
-        let (repo, subject) = self.parts.github.repo(at).await?;
-        self.reads.keep(begun, &repo, &subject);
-        Ok((repo, subject))
+        let read = self.parts.github.repo(at).await?;
+        self.reads.keep(&self.reads.repos, (at.id, at.id), begun, read.clone());
+        Ok(read)
     }
 
     /// Fills in an application's way; `None` when the configuration knows no such application.

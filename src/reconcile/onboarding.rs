@@ -1,5 +1,6 @@
 //! Meeting a repository: looking up what its folders speak for and whether its desk stands, and writing both.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
@@ -22,47 +23,41 @@ const CAPACITY: usize = 1_000;
 /// The desk's title.
 const TITLE: &str = "Environments";
 
-/// What a repository's folders said at a commit.
-type Looked = ((RepoId, Oid), Option<Proposal>);
-
-/// What was seen a while ago.
+/// What was seen a while ago, by repository.
 #[derive(Debug, Default)]
 pub(super) struct Met {
-    desks: Mutex<Vec<(RepoId, Timestamp, Desk)>>,
-    /// By the repository and the tip whose folders were looked at.
-    proposals: Mutex<Vec<Looked>>,
+    desks: Mutex<HashMap<RepoId, (Timestamp, Desk)>>,
+    /// With the tip whose folders were looked at.
+    proposals: Mutex<HashMap<RepoId, (Oid, Option<Proposal>)>>,
 }
 
 impl Met {
     fn desk(&self, repo: RepoId, now: Timestamp) -> Option<Desk> {
         let known = self.desks.lock().unwrap_or_else(PoisonError::into_inner);
         // A clock that stepped back forgets everything.
-        let fresh = |(id, at, _): &&(RepoId, Timestamp, Desk)| *id == repo && *at <= now && now < *at + SEEN_FOR;
-        known.iter().find(fresh).map(|(_, _, desk)| desk.clone())
+        known.get(&repo).filter(|(at, _)| *at <= now && now < *at + SEEN_FOR).map(|(_, desk)| desk.clone())
     }
 
     fn saw_desk(&self, repo: RepoId, now: Timestamp, desk: Desk) {
-        let mut known = self.desks.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|(id, ..)| *id != repo);
-        if known.len() >= CAPACITY {
-            known.clear();
-        }
-        known.push((repo, now, desk));
+        keep(&self.desks, repo, (now, desk));
     }
 
-    fn proposal(&self, key: (RepoId, Oid)) -> Option<Option<Proposal>> {
+    fn proposal(&self, repo: RepoId, tip: Oid) -> Option<Option<Proposal>> {
         let known = self.proposals.lock().unwrap_or_else(PoisonError::into_inner);
-        known.iter().find(|(of, _)| *of == key).map(|(_, found)| found.clone())
+        known.get(&repo).filter(|(of, _)| *of == tip).map(|(_, found)| found.clone())
     }
 
-    fn found(&self, key: (RepoId, Oid), proposal: Option<Proposal>) {
-        let mut known = self.proposals.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|((repo, _), _)| *repo != key.0);
-        if known.len() >= CAPACITY {
-            known.clear();
-        }
-        known.push((key, proposal));
+    fn found(&self, repo: RepoId, tip: Oid, proposal: Option<Proposal>) {
+        keep(&self.proposals, repo, (tip, proposal));
     }
+}
+
+fn keep<T>(all: &Mutex<HashMap<RepoId, T>>, repo: RepoId, seen: T) {
+    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+    if all.len() >= CAPACITY && !all.contains_key(&repo) {
+        all.clear();
+    }
+    all.insert(repo, seen);
 }
 
 impl Reconciler {
@@ -88,7 +83,7 @@ impl Reconciler {
     async fn proposal(&self, snapshot: &Snapshot, at: &RepoAt) -> Result<Option<Proposal>, Trouble> {
         let repo = &snapshot.common.repo;
         let Some(tip) = repo.tip else { return Ok(None) };
-        if let Some(known) = self.met.proposal((repo.id, tip)) {
+        if let Some(known) = self.met.proposal(repo.id, tip) {
             return Ok(known);
         }
         let here = self.fetch(at, &[tip]).await?;
@@ -98,7 +93,7 @@ impl Reconciler {
             Ok(propose(&mut memory, store.tree_of(tip)?, &Here { name: &name, sources: &sources }))
         });
         let found = found.await?;
-        self.met.found((repo.id, tip), found.clone());
+        self.met.found(repo.id, tip, found.clone());
         Ok(found)
     }
 

@@ -8,6 +8,7 @@ use super::observe::Fetched;
 use super::{Reconciler, Trouble};
 use crate::decide::holdings;
 use crate::git::{GitError, Scope, Store};
+use crate::github::CameWith;
 use crate::model::facts::Arrival;
 use crate::model::finding::{Location, Problem};
 use crate::model::id::{Key, Oid};
@@ -356,12 +357,14 @@ pub(super) struct Caches {
     /// By the file's id: whoever holds the same file reads the same in it.
     configurations: std::sync::Mutex<Vec<(Oid, Configuration)>>,
     /// Commits that came as they should; the others are few, and asked about again.
-    arrivals: std::sync::Mutex<BTreeMap<ArrivalKey, Arrival>>,
+    arrivals: std::sync::Mutex<BTreeMap<CommitKey, Arrival>>,
+    /// What commits came with, and when that was asked.
+    came_with: std::sync::Mutex<BTreeMap<CommitKey, (Timestamp, CameWith)>>,
     /// What keys were told last, as a hash: whoever is told again after a start only looks once more.
     told: std::sync::Mutex<BTreeMap<Key, u64>>,
 }
 
-type ArrivalKey = (crate::model::id::RepoId, Oid);
+type CommitKey = (crate::model::id::RepoId, Oid);
 
 type AncestorsKey = (crate::model::id::RepoId, Vec<Oid>);
 
@@ -369,6 +372,10 @@ type AncestorsKey = (crate::model::id::RepoId, Vec<Oid>);
 const MAX_ANCESTRIES: usize = 64;
 /// Configurations kept; the largest takes a megabyte or two.
 const MAX_CONFIGURATIONS: usize = 32;
+/// Commits whose pull request is remembered, some hundred bytes each: the changelogs of some hundred promotions. Then it begins anew.
+const MAX_CAME_WITH: usize = 20_000;
+/// A commit that came with no pull request mostly never will; GitHub may take a while to know, though.
+const ALONE_FOR: std::time::Duration = std::time::Duration::from_secs(600);
 /// Keys that are remembered to have been told something: two for each open promotion. Then it begins anew.
 const MAX_TOLD: usize = 20_000;
 /// Arrivals kept, some hundred bytes each: what 1,000 applications hold in a dozen gated environments. Then it begins anew.
@@ -408,12 +415,28 @@ impl Caches {
         known.insert(key, hash(&news));
     }
 
+    /// What a commit came with: a merged pull request for good, none for a while.
+    pub(super) fn came_with(&self, key: &CommitKey, now: Timestamp) -> Option<CameWith> {
+        let known = self.came_with.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (asked, found) = known.get(key)?;
+        let young = *asked <= now && now < *asked + ALONE_FOR;
+        (found.pull.is_some() || young).then(|| found.clone())
+    }
+
+    pub(super) fn remember_came_with(&self, repo: crate::model::id::RepoId, found: &CameWith, now: Timestamp) {
+        let mut known = self.came_with.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if known.len() >= MAX_CAME_WITH {
+            known.clear();
+        }
+        known.insert((repo, found.commit), (now, found.clone()));
+    }
+
     /// How a commit came, when that is settled.
-    pub(super) fn arrival(&self, key: &ArrivalKey) -> Option<Arrival> {
+    pub(super) fn arrival(&self, key: &CommitKey) -> Option<Arrival> {
         self.arrivals.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(key).cloned()
     }
 
-    pub(super) fn remember_arrival(&self, key: ArrivalKey, arrival: Arrival) {
+    pub(super) fn remember_arrival(&self, key: CommitKey, arrival: Arrival) {
         let mut known = self.arrivals.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if known.len() >= MAX_ARRIVALS {
             known.clear();

@@ -29,7 +29,7 @@ pub struct RecordedRequest {
     pub token: &'static str,
     /// Whose installation, for installation tokens.
     pub installation: Option<u64>,
-    /// The top-level field of a GraphQL document, for instance `createCommitOnBranch`.
+    /// A GraphQL query by its name, a mutation by its field, for instance `createCommitOnBranch`.
     pub graphql: Option<String>,
 }
 

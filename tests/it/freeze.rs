@@ -169,6 +169,9 @@ async fn e52_e65_a_label_exempts_only_when_somebody_with_the_right_set_it() {
     - ✅ frozen by sue since 2026-11-02 10:00 UTC: the fair is on, until 2026-11-02 18:00 UTC; exempt, because sam set the label `hotfix` at 2026-11-02 10:00 UTC
     - ✅ approved by sue
     ");
+    let desk = desk(&mut world).await;
+    say(&mut world, "rob", desk, "/trunkline status prod").await;
+    insta::assert_snapshot!(world.said(desk), @"");
     world.github.remove_label(ENVIRONMENTS, "sam", number, "hotfix");
     world.github.add_label(ENVIRONMENTS, "deploys[bot]", number, "hotfix");
     world.settle().await;

@@ -130,6 +130,9 @@ pub(crate) struct World {
     pub clock: Clock,
     pub faults: Arc<Faults>,
     pub example: Option<seed::Example>,
+    /// Whether a moment passes between passes, as it does outside of tests: only then do they share what was read. Stories stand still,
+    /// so that every pass of theirs sees the newest.
+    pub ticks: bool,
     bot: Option<Bot>,
     /// Another process of the same App, as while a new release takes over.
     second: Option<Bot>,
@@ -185,6 +188,7 @@ impl World {
             clock,
             faults: Arc::default(),
             example: self.example.clone(),
+            ticks: self.ticks,
             bot: None,
             second: None,
             dir,
@@ -243,7 +247,7 @@ impl World {
         .unwrap();
         let _ = APP_KEY.set(github.app_private_key_pem());
         let faults = Arc::new(Faults::default());
-        World { github, clock, faults, example: None, bot: None, second: None, dir, generation: 0 }
+        World { github, clock, faults, example: None, ticks: false, bot: None, second: None, dir, generation: 0 }
     }
 
     /// Makes a repository of the sandbox reachable for git by its name.
@@ -337,6 +341,9 @@ impl World {
     /// One delivery round and one pass; `false` when there was nothing to do.
     async fn round(&mut self) -> bool {
         let delivered = self.deliver().await;
+        if self.ticks {
+            self.clock.advance(Duration::from_micros(1));
+        }
         let Some(bot) = &self.bot else { return false };
         let (reconciler, queue) = (Arc::clone(&bot.reconciler), bot.queue.clone());
         let second = self.second.as_ref().map(|bot| (Arc::clone(&bot.reconciler), bot.queue.clone()));

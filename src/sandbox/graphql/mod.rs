@@ -44,6 +44,8 @@ pub(crate) fn answer(sandbox: &Sandbox, actor: Actor, call: &Call) -> (Answer, O
         Selection::Field(field) => Some(field.name.clone()),
         _ => None,
     });
+    // All queries ask for the repository; their names tell them apart.
+    let top = operation.name.clone().filter(|_| !operation.mutation).or(top);
     let variables = match variables(operation, &call.body["variables"]) {
         Ok(variables) => variables,
         Err(message) => return (refuse(message).0, top),
