@@ -161,10 +161,10 @@ pub(super) fn check(repo: &Repo, check: &Check) -> String {
             )
         })
         .collect();
-    let text: String = [&check.summary, &check.text]
+    let text: String = [("Summary", &check.summary), ("More", &check.text)]
         .into_iter()
-        .flatten()
-        .map(|text| format!("<details><summary>Details</summary>{}</details>", markdown(text)))
+        .filter_map(|(name, text)| Some((name, text.as_ref()?)))
+        .map(|(name, text)| format!("<details><summary>{name}</summary>{}</details>", markdown(text)))
         .collect();
     let text = if text.is_empty() { text } else { format!("<div class=\"text\">{text}</div>") };
     boxed(&head, &(notes + &text))
