@@ -2,7 +2,7 @@
 
 use super::{E, Hit, Rule, W};
 use crate::manifest::{Node, Object};
-use crate::policy::world::{World, group_of};
+use crate::policy::world::{World, group_of, name_of};
 
 pub(super) const RULE: Rule = Rule {
     id: "FLUX-012",
@@ -77,9 +77,10 @@ fn prunes(by: &Node) -> bool {
         && by.str_at(&["spec", "deletionPolicy"]) != Some("Orphan")
 }
 
-/// A claim that is filled from a snapshot or backup when it is made.
+/// A claim that is filled from a snapshot or backup when it is made, or that by its name holds what can be made anew.
 fn is_filled(object: &Object) -> bool {
-    ["dataSource", "dataSourceRef"].iter().any(|key| object.node.at(&["spec", key]).is_some())
+    name_of(object).split('-').any(|word| matches!(word, "cache" | "tmp" | "scratch"))
+        || ["dataSource", "dataSourceRef"].iter().any(|key| object.node.at(&["spec", key]).is_some())
 }
 
 fn is_kept(object: &Object) -> bool {

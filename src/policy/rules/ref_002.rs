@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::{E, Hit, Rule, W};
+use crate::manifest::node::Key;
 use crate::manifest::{Node, Object};
 use crate::model::finding::Severity;
 use crate::policy::world::{Workload, World, namespace_of};
@@ -51,14 +52,23 @@ pub(super) struct Address<'a> {
     pub(super) port: Option<i64>,
 }
 
-/// A Service is missed only in a namespace whose Services are here, where no chart or operator makes more of them.
+/// A Service is missed only in a namespace where calls from one workload to another's Service are seen to arrive: elsewhere the Services may
+/// be another folder's. And only where no chart or operator makes more of them.
 fn check(world: &World) -> Vec<Hit> {
     let served: HashSet<&str> = world.of("", "Service").map(namespace_of).collect();
-    let mut hits = Vec::new();
-    for (object, address) in everywhere(world, &served) {
-        hits.extend(judge(world, object, &address));
-    }
-    hits
+    let all = everywhere(world, &served);
+    let arrive = all.iter().filter(|(object, address)| arrives(world, object, address));
+    let whole: HashSet<&str> = arrive.map(|(_, address)| address.namespace).collect();
+    all.iter().filter_map(|(object, address)| judge(world, object, address, &whole)).collect()
+}
+
+/// Whether a call leads to a Service of this environment that is not the caller's own.
+fn arrives(world: &World, caller: &Object, address: &Address) -> bool {
+    let Some(service) = world.find_of(("", "Service"), address.namespace, address.service) else { return false };
+    let labels = caller.node.at(&["spec", "template", "metadata", "labels"]);
+    let is_own = |(key, value): (&Key, &Node)| labels.and_then(|labels| labels.get(&key.text)) == Some(value);
+    let selector = service.node.at(&["spec", "selector"]).and_then(Node::as_map);
+    selector.is_none_or(|selector| !selector.iter().all(is_own))
 }
 
 /// All addresses in the settings of pods and in ConfigMaps.
@@ -84,7 +94,7 @@ pub(super) fn called_by<'a>(workload: &Workload<'a>, served: &HashSet<&'a str>) 
     values.flat_map(|value| addresses(value, namespace_of(workload.object), served)).collect()
 }
 
-fn judge(world: &World, object: &Object, address: &Address) -> Option<Hit> {
+fn judge(world: &World, object: &Object, address: &Address, whole: &HashSet<&str>) -> Option<Hit> {
     let Address { namespace, service: name, port, .. } = *address;
     let at = |message| Some(Hit::new(object, address.at, message));
     let Some(service) = world.find_of(("", "Service"), namespace, name) else {
@@ -93,6 +103,9 @@ fn judge(world: &World, object: &Object, address: &Address) -> Option<Hit> {
         }
         // A Service that is not there may belong to a feature that is off; a slip never does.
         let near = world.leads_nowhere(("", "Service"), namespace, name).unwrap_or_default();
+        if near.is_empty() && !whole.contains(namespace) {
+            return None;
+        }
         let hit = at(format!("speaks to `{name}`, and this environment has no such Service{near}"))?;
         return Some(if near.is_empty() { hit.at_most(Severity::Warning) } else { hit });
     };
