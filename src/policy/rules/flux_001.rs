@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::common::{HELM_RELEASE, KUSTOMIZATION, SOURCE, depends_on, namespace_in, reachable};
+use super::common::{HELM_RELEASE, KUSTOMIZATION, SOURCE, depends_on, namespace_in};
 use super::{E, Hit, Rule};
 use crate::manifest::{Node, Object};
 use crate::policy::world::World;
@@ -92,47 +92,45 @@ fn missing(
     Some(Hit::new(object, name, format!("{verb} {} `{text}`, which is not there{near}", of.1)))
 }
 
-/// One hit a ring, at the first object on it.
+/// One hit a ring, at the first object on it: each object and each of its dependencies is looked at once.
 fn rings(world: &World, of: (&'static str, &'static str)) -> Vec<Hit> {
     let all: Vec<&Object> = world.of(of.0, of.1).collect();
-    let edges: HashMap<*const Object, Vec<*const Object>> =
-        all.iter().map(|object| (std::ptr::from_ref(*object), depends_on(world, of, object))).collect();
-    let mut on_a_ring = core(&edges);
+    let place: HashMap<*const Object, usize> =
+        all.iter().enumerate().map(|(at, object)| (std::ptr::from_ref(*object), at)).collect();
+    let depends =
+        |object: &&Object| depends_on(world, of, object).iter().filter_map(|on| place.get(on).copied()).collect();
+    let edges: Vec<Vec<usize>> = all.iter().map(depends).collect();
+    // The way from where the walk began, each with how many of its dependencies were followed.
+    let mut way: Vec<(usize, usize)> = Vec::new();
+    let mut depth: Vec<Option<usize>> = vec![None; all.len()];
+    let (mut done, mut told) = (vec![false; all.len()], vec![false; all.len()]);
     let mut hits = Vec::new();
-    for object in all {
-        let own = std::ptr::from_ref(object);
-        if !on_a_ring.contains(&own) {
+    for start in 0..all.len() {
+        if done[start] {
             continue;
         }
-        let ring = reachable(own, &edges);
-        if !ring.contains(&own) {
-            continue;
-        }
-        on_a_ring.retain(|other| !ring.contains(other));
-        let message = "waits for itself through `dependsOn`, so it is never applied".to_owned();
-        hits.push(Hit::at_key(object, &["spec", "dependsOn"], message));
-    }
-    hits
-}
-
-/// What is left when all who wait for nobody, or only for such, are taken away: the rings and who waits for them. Linear.
-fn core(edges: &HashMap<*const Object, Vec<*const Object>>) -> std::collections::HashSet<*const Object> {
-    let mut waits: HashMap<*const Object, usize> = edges.iter().map(|(from, to)| (*from, to.len())).collect();
-    let mut behind: HashMap<*const Object, Vec<*const Object>> = HashMap::new();
-    for (from, to) in edges {
-        to.iter().for_each(|to| behind.entry(*to).or_default().push(*from));
-    }
-    let mut free: Vec<*const Object> = waits.iter().filter(|(_, count)| **count == 0).map(|(one, _)| *one).collect();
-    while let Some(one) = free.pop() {
-        waits.remove(&one);
-        for other in behind.get(&one).into_iter().flatten() {
-            if let Some(count) = waits.get_mut(other) {
-                *count -= 1;
-                if *count == 0 {
-                    free.push(*other);
+        way.push((start, 0));
+        depth[start] = Some(0);
+        while let Some((here, next)) = way.last_mut() {
+            let Some(to) = edges[*here].get(*next).copied() else {
+                (done[*here], depth[*here]) = (true, None);
+                way.pop();
+                continue;
+            };
+            *next += 1;
+            match depth[to] {
+                Some(from) if !told[to] => {
+                    way[from..].iter().for_each(|(on, _)| told[*on] = true);
+                    let message = "waits for itself through `dependsOn`, so it is never applied".to_owned();
+                    hits.push(Hit::at_key(all[to], &["spec", "dependsOn"], message));
                 }
+                None if !done[to] => {
+                    depth[to] = Some(way.len());
+                    way.push((to, 0));
+                }
+                _ => {}
             }
         }
     }
-    waits.into_keys().collect()
+    hits
 }

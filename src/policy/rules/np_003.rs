@@ -86,7 +86,11 @@ fn check(world: &World) -> Vec<Hit> {
     // One closed door is one fault, however many stand before it.
     let mut doors: HashSet<Door> = HashSet::new();
     for caller in &world.workloads {
+        let mut asked = HashSet::new();
         for call in calls(world, caller, &served) {
+            if !asked.insert((std::ptr::from_ref(call.called.object), call.port.map(std::ptr::from_ref))) {
+                continue;
+            }
             let Some((way, policy)) = judge(world, &policies, &call) else { continue };
             let (caller, called) = (call.caller.object, call.called.object);
             let closed = format!("no policy allows that {way} (NetworkPolicy `{policy}` denies what it does not name)");

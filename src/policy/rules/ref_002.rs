@@ -59,7 +59,12 @@ fn check(world: &World) -> Vec<Hit> {
     let all = everywhere(world, &served);
     let arrive = all.iter().filter(|(object, address)| arrives(world, object, address));
     let whole: HashSet<&str> = arrive.map(|(_, address)| address.namespace).collect();
-    all.iter().filter_map(|(object, address)| judge(world, object, address, &whole)).collect()
+    // The same address in ten settings of one object is one fault.
+    let mut said = HashSet::new();
+    let first = all.iter().filter(|(object, Address { namespace, service, port, .. })| {
+        said.insert((std::ptr::from_ref(*object), *namespace, *service, *port))
+    });
+    first.filter_map(|(object, address)| judge(world, object, address, &whole)).collect()
 }
 
 /// Whether a call leads to a Service of this environment that is not the caller's own.
