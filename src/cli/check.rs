@@ -12,7 +12,7 @@ use crate::model::pipeline::{NEWEST_KUBERNETES, Pipeline, Policies};
 use crate::model::tree::{Tree, TreeError};
 use crate::policy::evaluate::{CONFIG, findings};
 use crate::policy::rules::from_problem;
-use crate::policy::{Class, CompiledPolicies, EnvironmentInfo, Pack, compile, files};
+use crate::policy::{Class, CompiledPolicies, EnvironmentInfo, compile, files};
 use crate::render::Memory;
 use crate::render::discover::{self, Discovered};
 use crate::render::flux::{Applier, Fleet};
@@ -156,9 +156,9 @@ impl House {
         }
         // What an empty configuration would say.
         let paths = ["policies".parse()].into_iter().flatten().collect();
-        let policies = Policies { packs: vec!["recommended".to_owned()], paths };
+        let policies = Policies { packs: vec!["recommended".to_owned()], paths, ..Policies::default() };
         let environments = found.folders.into_iter().map(of).collect();
-        let pipeline = Pipeline::nothing();
+        let pipeline = Pipeline { policies: policies.clone(), ..Pipeline::nothing() };
         Ok(House { pipeline, policies, environments, findings: Vec::new(), is_guess: true, is_read: true })
     }
 }
@@ -216,7 +216,6 @@ fn evaluate(
     chosen: &[&EnvironmentInfo],
 ) -> Evaluation {
     let policies = compile(&files::read(tree.objects, &files::list(tree, &house.policies.paths)));
-    let packs: Vec<Pack> = house.policies.packs.iter().filter_map(|name| Pack::named(name)).collect();
     let changes_rules = house.policies.paths.iter().any(|folder| path.is_within(folder) || folder.is_within(path));
     let wanted: Vec<RepoPath> = chosen.iter().map(|environment| environment.folder.clone()).collect();
     let fleet = Fleet::find(memory, tree.root, &wanted);
@@ -226,7 +225,7 @@ fn evaluate(
         let ways = fleet.of(&environment.folder);
         for way in &ways {
             let way = (*way, fleet.is_used());
-            let touched = one((tree, memory), (environment, way), path, (&policies, &packs));
+            let touched = one((tree, memory), (environment, way), path, (&policies, &house.pipeline));
             let Some(mut one) = touched else { continue };
             if let (Some(applier), true) = (way.0, ways.len() > 1) {
                 one.applier.clone_from(&applier.name);
@@ -244,13 +243,13 @@ fn one(
     (tree, memory): (&Tree<'_>, &mut Memory<'_>),
     (info, (applier, follows)): (&EnvironmentInfo, (Option<&Applier>, bool)),
     path: Option<&RepoPath>,
-    with: (&CompiledPolicies, &[Pack]),
+    with: (&CompiledPolicies, &Pipeline),
 ) -> Option<EnvironmentEvaluation> {
     let rendered = memory.render_as(tree.root, &info.folder, applier, follows);
     if path.is_some_and(|path| !closure_touches(&rendered.reads, std::slice::from_ref(path))) {
         return None;
     }
-    let mut findings = findings(memory, info, (tree, &rendered), with);
+    let mut findings = findings(memory, info, (tree, &rendered, None), with);
     findings.sort_by(|a, b| (&a.location, &a.rule).cmp(&(&b.location, &b.rule)));
     Some(EnvironmentEvaluation {
         environment: info.name.clone(),

@@ -4,10 +4,12 @@ use jiff::SignedDuration;
 use jiff::civil::Date;
 
 use crate::manifest::node::Node;
+use crate::model::finding::Severity;
 use crate::model::path::RepoPath;
 use crate::model::pipeline::{
     App, Approvals, CheckOf, Environment, Exclusion, Health, Image, Merge, Mode, NamedCheck, OnNewer, Pipeline,
-    Policies, Rights, Ships, ShipsMatch, TagPattern, TagTemplate, Takes, Unknown, Via, Window, Windows, Write,
+    Policies, Rights, RuleSeverity, Ships, ShipsMatch, TagPattern, TagTemplate, Takes, Unknown, Via, Window, Windows,
+    Write,
 };
 
 /// Long enough for any cluster to settle, short enough to notice the same morning.
@@ -86,6 +88,7 @@ fn environment(name: &str, node: &Node) -> Environment {
         rights: rights(node.get("rights")),
         url: node.str_at(&["url"]).map(str::to_owned),
         kubernetes: node.str_at(&["kubernetes"]).and_then(kubernetes),
+        flux: node.str_at(&["flux"]).and_then(|text| text.strip_prefix("2.")?.parse().ok()),
     }
 }
 
@@ -153,6 +156,34 @@ fn policies(node: Option<&Node>) -> Policies {
     Policies {
         packs: list("packs", "recommended"),
         paths: list("paths", "policies").iter().filter_map(|text| text.parse::<RepoPath>().ok()).collect(),
+        severities: severities(node),
+        images_from: node.map_or(Vec::new(), |node| texts(node, "images-from")),
+    }
+}
+
+/// One entry a rule, or a rule and environment.
+fn severities(node: Option<&Node>) -> Vec<RuleSeverity> {
+    let rules = node.and_then(|node| node.get("severities")?.as_map()).into_iter().flat_map(|map| map.iter());
+    let mut all = Vec::new();
+    for (rule, value) in rules {
+        let mut add = |environment: Option<&str>, value: &Node| {
+            let (rule, environment) = (rule.text.to_string(), environment.map(str::to_owned));
+            all.push(RuleSeverity { rule, environment, severity: severity(value) });
+        };
+        match value.as_map() {
+            Some(each) => each.iter().for_each(|(name, value)| add(Some(&name.text), value)),
+            None => add(None, value),
+        }
+    }
+    all
+}
+
+fn severity(node: &Node) -> Option<Severity> {
+    match node.as_str() {
+        Some("error") => Some(Severity::Error),
+        Some("warning") => Some(Severity::Warning),
+        Some("info") => Some(Severity::Info),
+        _ => None,
     }
 }
 

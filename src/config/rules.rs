@@ -7,6 +7,7 @@ use super::{nearest, problem, read};
 use crate::manifest::node::Node;
 use crate::model::finding::Problem;
 use crate::model::id::RepoName;
+use crate::model::pack::UNCHANGEABLE;
 use crate::model::path::{RepoPath, is_ref_name};
 use crate::model::pipeline::{Environment, NEWEST_KUBERNETES, OLDEST_KUBERNETES, Pipeline};
 
@@ -33,6 +34,7 @@ pub(super) fn check(root: &Node, pipeline: &Pipeline, problems: &mut Vec<Problem
     cycles(root, pipeline, problems);
     folders(root, pipeline, problems);
     repeats("registries", root.list_at(&["registries"]), problems);
+    severities(root, pipeline, problems);
     for node in root.list_at(&["policies", "paths"]) {
         if let Some(text) = node.as_str() {
             path_text("policies.paths", text, node, problems);
@@ -50,6 +52,32 @@ fn kubernetes(environment: &Environment, node: &Node, problems: &mut Vec<Problem
     let help =
         format!("choose one from 1.{OLDEST_KUBERNETES} to 1.{NEWEST_KUBERNETES}, the nearest to what runs there");
     problems.push(problem(at.span.location(), message, help));
+}
+
+/// A severity for an environment that is not there would hold nowhere; what does not build stays an error, or silence would look like
+/// health.
+fn severities(root: &Node, pipeline: &Pipeline, problems: &mut Vec<Problem>) {
+    let rules = root.at(&["policies", "severities"]).and_then(Node::as_map).into_iter().flat_map(|map| map.iter());
+    for (rule, value) in rules {
+        let at = format!("policies.severities.{}", shown(&rule.text));
+        if rule.text == UNCHANGEABLE {
+            let message = format!("`{at}` would change what cannot be changed");
+            let help = "what does not build cannot be checked, so it stays an error; remove the line";
+            problems.push(problem(rule.span.location(), message, help));
+        }
+        for (key, _) in value.as_map().into_iter().flat_map(|map| map.iter()) {
+            if pipeline.environment(&key.text).is_some() {
+                continue;
+            }
+            let names = || pipeline.environments.iter().map(|environment| environment.name.as_str());
+            let help = match nearest(&key.text, names()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the environments are {}", listed(names(), "and")),
+            };
+            let message = format!("`{at}` names `{}`, which is no environment here", shown(&key.text));
+            problems.push(problem(key.span.location(), message, help));
+        }
+    }
 }
 
 /// Each environment with what was written for it.

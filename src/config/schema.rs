@@ -56,6 +56,18 @@ fn value(kind: &'static Kind) -> Value {
             "maxProperties": max,
         }),
         Kind::TextOrRecord(format, keys) => json!({"oneOf": [text(format), record(keys)]}),
+        Kind::Listed { keys, of, .. } => json!({
+            "type": "object",
+            "propertyNames": {"enum": keys},
+            "additionalProperties": value(of),
+        }),
+        Kind::PerEnvironment(of) => json!({
+            "type": "object",
+            "propertyNames": {"pattern": table::NAME.pattern},
+            "additionalProperties": value(of),
+            "maxProperties": table::MAX_ENVIRONMENTS,
+        }),
+        Kind::Either(plain, mapping) => json!({"oneOf": [value(plain), value(mapping)]}),
     }
 }
 

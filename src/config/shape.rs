@@ -58,6 +58,33 @@ impl Walk<'_> {
             Kind::Named { of, min, max } => self.named(at, node, of, *min..=*max),
             Kind::TextOrRecord(_, keys) if node.as_map().is_some() => self.record(at, node, keys),
             Kind::TextOrRecord(format, _) => self.text(at, node, format),
+            Kind::Listed { what, keys, of } => self.listed(at, node, (what, keys), of),
+            Kind::PerEnvironment(of) => self.per_environment(at, node, of),
+            Kind::Either(_, mapping) if node.as_map().is_some() => self.value(at, node, mapping),
+            Kind::Either(plain, _) => self.value(at, node, plain),
+        }
+    }
+
+    fn listed(&mut self, at: &str, node: &Node, (what, keys): (&str, &[&str]), of: &'static Kind) {
+        let Some(map) = self.map(at, node) else { return };
+        for (key, value) in map.iter() {
+            if keys.contains(&key.text.as_str()) {
+                self.value(&below(at, &key.text), value, of);
+                continue;
+            }
+            let help = match nearest(&key.text, keys.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("a {what} is written like `{}`", keys.first().copied().unwrap_or_default()),
+            };
+            let message = format!("`{}` in {} is no {what}", shown(&key.text), place(at));
+            self.problems.push(problem(key.span.location(), message, help));
+        }
+    }
+
+    /// Which names are environments is asked where all environments are known.
+    fn per_environment(&mut self, at: &str, node: &Node, of: &'static Kind) {
+        for (key, value) in node.as_map().into_iter().flat_map(|map| map.iter()).take(table::MAX_ENVIRONMENTS) {
+            self.value(&below(at, &key.text), value, of);
         }
     }
 
@@ -146,7 +173,9 @@ impl Walk<'_> {
     fn word(&mut self, at: &str, node: &Node, words: &[Word]) {
         let names = words.iter().map(|word| word.word);
         let expected = listed(names.clone(), "or");
-        match node.as_str() {
+        // `off` is a boolean of YAML 1.1, and read as it was written here.
+        let written = self.text.get(node.span.start as usize..node.span.end as usize);
+        match node.as_str().or(written.filter(|_| node.as_bool().is_some())) {
             Some(text) if names.clone().any(|name| name == text) => {}
             Some(text) => {
                 let help = nearest(text, names).map_or(String::new(), |near| format!("did you mean `{near}`?"));
@@ -229,6 +258,12 @@ fn sample(key: &Key) -> String {
         Kind::List { of: Kind::Text(format) | Kind::TextOrRecord(format, _), .. } => {
             format!("{name}: [{}]", format.example)
         }
-        Kind::List { .. } | Kind::Record(_) | Kind::Named { .. } | Kind::TextOrRecord(..) => format!("{name}:"),
+        Kind::List { .. }
+        | Kind::Record(_)
+        | Kind::Named { .. }
+        | Kind::TextOrRecord(..)
+        | Kind::Listed { .. }
+        | Kind::PerEnvironment(_)
+        | Kind::Either(..) => format!("{name}:"),
     }
 }

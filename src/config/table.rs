@@ -1,5 +1,7 @@
 //! Which keys the file may hold, and what each holds: read by the walker and by the JSON Schema.
 
+use crate::model::pack::RULE_IDS;
+
 /// What a value may be.
 #[derive(Debug)]
 pub(super) enum Kind {
@@ -21,6 +23,12 @@ pub(super) enum Kind {
     Named { of: &'static [Key], min: usize, max: usize },
     /// The short form as text, or the long one as a mapping.
     TextOrRecord(&'static Format, &'static [Key]),
+    /// A mapping whose keys are among those listed.
+    Listed { what: &'static str, keys: &'static [&'static str], of: &'static Kind },
+    /// A mapping whose keys are the names of environments.
+    PerEnvironment(&'static Kind),
+    /// A plain value, or else a mapping.
+    Either(&'static Kind, &'static Kind),
 }
 
 /// A key of a mapping.
@@ -191,6 +199,15 @@ const WEB: Format = Format {
     example: "https://shop.example.com",
 };
 
+const IMAGE_SOURCE: Format = Format {
+    what: "a registry, or a part of one such as host/owner",
+    pattern: "^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$",
+    max: 255,
+    example: "ghcr.io/acme",
+};
+const FLUX: Format =
+    Format { what: "a minor version of Flux 2 in quotes", pattern: r"^2\.[0-9]{1,2}$", max: 4, example: "2.8" };
+
 const KUBERNETES: Format =
     Format { what: "a minor version of Kubernetes in quotes", pattern: r"^1\.[0-9]{1,3}$", max: 5, example: "1.33" };
 
@@ -352,6 +369,11 @@ const ENVIRONMENT: &[Key] = &[
         Kind::Text(&KUBERNETES),
         "The minor version of its Kubernetes, 1.30 or newer: objects are held to its schemas. Default: the newest known.",
     ),
+    key(
+        "flux",
+        Kind::Text(&FLUX),
+        "The minor version of its Flux: objects of versions that it does not serve are told. Default: what its own manifests say.",
+    ),
     key("url", Kind::Text(&WEB), "Where people see it; may hold `{app}`. GitHub links it from its deployments."),
 ];
 
@@ -428,11 +450,33 @@ const POLICIES: &[Key] = &[
             of: &Kind::Word(&[
                 word("minimal", "only what is surely wrong"),
                 word("recommended", "what a careful team wants; the default"),
-                word("strict", "everything"),
+                word("strict", "the same, with stage as grave as prod"),
+                word("optional", "the rules that not everybody wants"),
             ]),
-            max: 3,
+            max: 4,
         },
         "The shipped packs of rules.",
     ),
     key("paths", Kind::List { of: &Kind::Text(&PLAIN_FOLDER), max: 20 }, "Folders with the repository's own policies."),
+    key(
+        "severities",
+        Kind::Listed {
+            what: "rule",
+            keys: RULE_IDS,
+            of: &Kind::Either(&Kind::Word(SEVERITIES), &Kind::PerEnvironment(&Kind::Word(SEVERITIES))),
+        },
+        "Other severities than the packs give, by rule: for all environments, or for each.",
+    ),
+    key(
+        "images-from",
+        Kind::List { of: &Kind::Text(&IMAGE_SOURCE), max: 100 },
+        "Where images may come from (rule IMG-002): registries, or parts of them such as `ghcr.io/acme`. Default: everywhere.",
+    ),
+];
+
+const SEVERITIES: &[Word] = &[
+    word("error", "blocks what brings a new one"),
+    word("warning", "is shown, and blocks nothing"),
+    word("info", "is worth knowing"),
+    word("off", "the rule says nothing"),
 ];

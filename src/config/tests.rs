@@ -2,7 +2,8 @@ use proptest::prelude::*;
 
 use super::table::{MAX_APPS, MAX_ENVIRONMENTS};
 use super::*;
-use crate::model::pipeline::{Environment, Image, Merge, Mode, TagTemplate, Takes, Via};
+use crate::model::finding::Severity;
+use crate::model::pipeline::{Environment, Image, Merge, Mode, RuleSeverity, TagTemplate, Takes, Via};
 
 const EXAMPLE: &str = r#"version: 1
 mode: enforce                          # observe: neutral checks and plans, no promotion is written
@@ -161,6 +162,7 @@ fn the_designs_example_is_right() {
         },
         url: None,
         kubernetes: None,
+        flux: None,
     }
     "#);
 }
@@ -182,6 +184,61 @@ fn defaults_are_the_careful_ones() {
     let prod = environment("version: 1\nenvironments: { prod: { path: p, takes: releases, approvals: {} } }\n");
     let approvals = prod.approvals.unwrap();
     assert!(approvals.four_eyes && approvals.min == 1 && approvals.teams.is_empty());
+}
+
+#[test]
+fn severities_are_said_for_all_environments_or_for_each() {
+    let environments = "version: 1\nenvironments: { dev: { path: d, takes: trunk }, prod: { path: p, takes: releases, flux: \"2.8\" } }\n";
+    let file = |policies: &str| format!("{environments}policies:\n{policies}");
+    let parsed = parsed(&file(
+        "  packs: [recommended, optional]
+  images-from: [ghcr.io/acme, 123456789012.dkr.ecr.eu-central-1.amazonaws.com]
+  severities:
+    WL-001: info
+    WL-002: off
+    WL-003: { dev: \"off\", prod: error }
+",
+    ));
+    assert_eq!(parsed.problems, []);
+    let pipeline = parsed.pipeline.unwrap();
+    assert_eq!(pipeline.environment("prod").unwrap().flux, Some(8));
+    assert_eq!(pipeline.policies.images_from.len(), 2);
+    let said = |one: &RuleSeverity| (one.rule.clone(), one.environment.clone(), one.severity);
+    let all: Vec<_> = pipeline.policies.severities.iter().map(said).collect();
+    let dev = Some("dev".to_owned());
+    let prod = Some("prod".to_owned());
+    assert_eq!(
+        all,
+        [
+            ("WL-001".to_owned(), None, Some(Severity::Info)),
+            ("WL-002".to_owned(), None, None),
+            ("WL-003".to_owned(), dev, None),
+            ("WL-003".to_owned(), prod, Some(Severity::Error)),
+        ]
+    );
+    insta::assert_snapshot!(problems(&file(
+        "  severities:
+    WL-01: error
+    shop: error
+    KUST-001: off
+    WL-002: { prd: error }
+    WL-003: fatal
+    WL-004: no
+    WL-005: [error]
+"
+    )), @"
+    5:5: `WL-01` in `policies.severities` is no rule
+        help: Did you mean `WL-001`?
+    6:5: `shop` in `policies.severities` is no rule
+        help: A rule is written like `KUST-001`.
+    7:5: `policies.severities.KUST-001` would change what cannot be changed
+        help: What does not build cannot be checked, so it stays an error; remove the line.
+    8:15: `policies.severities.WL-002` names `prd`, which is no environment here
+        help: Did you mean `prod`?
+    9:13: `policies.severities.WL-003` should be `error`, `warning`, `info` or `off`, but is `fatal`
+    10:13: `policies.severities.WL-004` should be `error`, `warning`, `info` or `off`, but is the boolean `false`
+    11:13: `policies.severities.WL-005` should be `error`, `warning`, `info` or `off`, but is a list
+    ");
 }
 
 #[test]

@@ -92,6 +92,7 @@ fn app(n: u8) -> App {
 fn pipeline() -> Pipeline {
     let stage = Environment {
         kubernetes: None,
+        flux: None,
         name: "stage".to_owned(),
         path: "stage/{app}".to_owned(),
         takes: Takes::Releases,
@@ -112,7 +113,7 @@ fn pipeline() -> Pipeline {
         mode: Mode::Enforce,
         apps: (0..PROMOTIONS).map(app).collect(),
         environments: vec![stage],
-        policies: Policies { packs: Vec::new(), paths: Vec::new() },
+        policies: Policies::default(),
         registries: Vec::new(),
     }
 }

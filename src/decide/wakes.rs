@@ -51,7 +51,7 @@ mod tests {
             mode: Mode::Enforce,
             apps: (0..apps).map(app).collect(),
             environments: Vec::new(),
-            policies: Policies { packs: Vec::new(), paths: Vec::new() },
+            policies: Policies::default(),
             registries: Vec::new(),
         };
         let pipelines = pipeline.apps.iter().map(|app| (RepoId(1), app.name.clone())).collect();

@@ -8,6 +8,7 @@ pub mod image;
 pub mod ledger;
 pub mod merging;
 pub mod onboarding;
+pub mod pack;
 pub mod path;
 pub mod pipeline;
 pub mod plan;

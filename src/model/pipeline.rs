@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use super::finding::Severity;
 use super::id::{Oid, RepoName};
 use super::image::RegistryHost;
 use super::path::RepoPath;
@@ -290,6 +291,9 @@ pub struct Environment {
     /// The minor of its Kubernetes: 33 is 1.33; `None`: the newest.
     #[serde(default)]
     pub kubernetes: Option<u32>,
+    /// The minor of its Flux 2: 8 is 2.8.
+    #[serde(default)]
+    pub flux: Option<u32>,
 }
 
 impl Environment {
@@ -429,18 +433,35 @@ pub struct Rights {
 }
 
 /// Which policies apply.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policies {
-    /// Shipped packs: `minimal`, `recommended`, `strict`.
+    /// Shipped packs: `minimal`, `recommended`, `strict`, `optional`.
     pub packs: Vec<String>,
     /// Folders with the repository's own policies.
     pub paths: Vec<RepoPath>,
+    /// Where people want other severities than the packs give, in the order written.
+    #[serde(default)]
+    pub severities: Vec<RuleSeverity>,
+    /// Where images may come from: registries, or parts of them. None: from everywhere.
+    #[serde(default)]
+    pub images_from: Vec<String>,
+}
+
+/// How much one rule matters to these people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleSeverity {
+    /// The rule's id.
+    pub rule: String,
+    /// The environment it is said of; `None`: all of them.
+    pub environment: Option<String>,
+    /// The severity; `None`: the rule is off.
+    pub severity: Option<Severity>,
 }
 
 impl Pipeline {
     /// No environments and no applications: what is followed where no valid configuration is.
     pub fn nothing() -> Self {
-        let policies = Policies { packs: Vec::new(), paths: Vec::new() };
+        let policies = Policies::default();
         Self { mode: Mode::Observe, apps: Vec::new(), environments: Vec::new(), policies, registries: Vec::new() }
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::model::pipeline::Policies;
 use crate::model::tree::{EntryKind, MemoryObjects};
 use crate::render::Memory;
 
@@ -43,6 +44,10 @@ fn folders(tree: &Tree) -> Vec<RepoPath> {
 #[test]
 fn the_corpus_is_judged_as_a_maintainer_would() {
     let Some(corpus) = corpus() else { return };
+    let pipeline = Pipeline {
+        policies: Policies { packs: vec!["recommended".into()], ..Policies::default() },
+        ..Pipeline::nothing()
+    };
     let mut shown = String::new();
     for repository in ["flux2-kustomize-helm-example", "microservices-demo", "podinfo"] {
         let (mut files, mut store) = (Vec::new(), MemoryObjects::default());
@@ -67,7 +72,9 @@ fn the_corpus_is_judged_as_a_maintainer_would() {
                 kustomizations: &kustomizations,
                 tree,
                 policies: &CompiledPolicies::default(),
-                packs: &[Pack::Recommended],
+                layers: &rendered.layers,
+                before: None,
+                pipeline: &pipeline,
             };
             let mut counts: BTreeMap<String, usize> = BTreeMap::new();
             for finding in check(&input) {
@@ -93,11 +100,21 @@ fn the_corpus_is_judged_as_a_maintainer_would() {
         }
     }
     insta::assert_snapshot!(shown, @"
+    flux2-kustomize-helm-example/apps/base/podinfo: FLUX-007×1
+    flux2-kustomize-helm-example/apps/production: FLUX-007×1
+    flux2-kustomize-helm-example/apps/staging: FLUX-007×1
     flux2-kustomize-helm-example/clusters/production: FLUX-003×1 SCH-007×1
     flux2-kustomize-helm-example/clusters/staging: FLUX-003×1 SCH-007×1
-    microservices-demo/kubernetes-manifests: IMG-001×10
-    microservices-demo/kustomize/tests/memorystore-with-all-components: NP-002×1 WL-001×1 WL-002×1
-    microservices-demo/kustomize/tests/service-mesh-istio-with-all-components: NP-002×1 WL-001×1 WL-002×1
-    microservices-demo/kustomize/tests/spanner-with-all-components: NP-002×1 WL-001×1 WL-002×1
+    flux2-kustomize-helm-example/infrastructure/controllers: FLUX-007×2
+    microservices-demo/kubernetes-manifests: IMG-001×10 REF-002×1
+    microservices-demo/kustomize: REF-002×1
+    microservices-demo/kustomize/base: REF-002×1
+    microservices-demo/kustomize/tests/memorystore-with-all-components: NP-002×1 NP-003×1 REF-002×1 WL-001×1 WL-002×1
+    microservices-demo/kustomize/tests/service-mesh-istio-with-all-components: ING-001×1 NP-002×1 NP-003×1 REF-002×1 WL-001×1 WL-002×1
+    microservices-demo/kustomize/tests/spanner-with-all-components: NP-002×1 NP-003×1 REF-002×1 WL-001×1 WL-002×1
+    microservices-demo/release: ING-001×1 REF-002×1
+    podinfo/deploy/bases/backend: WL-005×1
+    podinfo/deploy/bases/cache: WL-005×1
+    podinfo/kustomize: WL-005×1
     ");
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::files::{self, PolicyFiles};
 use super::rules::{KUST_001, from_problem};
 use super::version_changes::version_changes;
-use super::{CheckInput, CompiledPolicies, EnvironmentInfo, Pack, check, compile, delta};
+use super::{CheckInput, CompiledPolicies, EnvironmentInfo, check, compile, delta};
 use crate::config;
-use crate::manifest::{self, MaskKey, Node};
+use crate::manifest::{self, MaskKey, Node, Object};
 use crate::model::finding::{Delta, EnvironmentEvaluation, Evaluation, Finding, Problem, Severity};
 use crate::model::id::Oid;
 use crate::model::path::RepoPath;
@@ -53,7 +53,6 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
     }
     progress("the policies");
     let policies = compile(job.policies);
-    let packs: Vec<Pack> = job.pipeline.policies.packs.iter().filter_map(|name| Pack::named(name)).collect();
     let rules = |path: &RepoPath| {
         path.as_str() == config::FILE || job.pipeline.policies.paths.iter().any(|folder| path.is_within(folder))
     };
@@ -79,7 +78,7 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
             let folder = info.folder.clone();
             let before = evaluation.environments.len();
             for way in &ways {
-                let touched = one((job, &mut memory), (&info, way), &changed, (&policies, &packs));
+                let touched = one((job, &mut memory), (&info, way), &changed, (&policies, job.pipeline));
                 let Some(mut touched) = touched else { continue };
                 touched.versions =
                     version_changes((&job.base, &job.head), (environment, &folder), &job.pipeline.apps, &mut shelf);
@@ -203,7 +202,7 @@ fn one(
     (job, memory): (&Job, &mut Memory<'_>),
     (info, way): (&EnvironmentInfo, &Way<'_>),
     changed: &[RepoPath],
-    with: (&CompiledPolicies, &[Pack]),
+    with: (&CompiledPolicies, &Pipeline),
 ) -> Option<EnvironmentEvaluation> {
     let (was, is) = (job.base.is_folder(&info.folder), job.head.is_folder(&info.folder));
     if !was && !is {
@@ -216,10 +215,12 @@ fn one(
     }
     // An environment that is new has nothing before; rendering its absence would only say so as a fault.
     let before = was.then(|| memory.render_as(job.base.root, &info.folder, way.was, way.follows));
-    let found = findings(memory, info, (&job.head, &after), with);
-    let had = before.as_ref().map(|before| findings(memory, info, (&job.base, before), with));
+    let had = before.as_ref().map(|before| findings(memory, info, (&job.base, before, None), with));
     let mut had = had.unwrap_or_default();
     let old = before.as_ref().map(|before| before.objects.as_slice()).unwrap_or_default();
+    // What did not render holds nothing to compare with; nor does an environment that is new.
+    let compared = before.as_ref().filter(|before| before.ok).map(|_| old);
+    let found = findings(memory, info, (&job.head, &after, compared), with);
     // What does not render is not empty: to say that all objects go and all findings are fixed would be a lie.
     let (mut changes, mut images, mut amounts) = (Vec::new(), Vec::new(), Vec::new());
     if after.ok || !is {
@@ -248,12 +249,10 @@ fn one(
 pub fn findings(
     memory: &mut Memory<'_>,
     info: &EnvironmentInfo,
-    (tree, rendered): (&Tree, &Rendered),
-    (policies, packs): (&CompiledPolicies, &[Pack]),
+    (tree, rendered, before): (&Tree, &Rendered, Option<&[Object]>),
+    (policies, pipeline): (&CompiledPolicies, &Pipeline),
 ) -> Vec<Finding> {
-    // Against objects that are not there, each of their entries would look like one for nothing.
-    let reads = rendered.ok.then_some(&rendered.reads);
-    let kustomizations = reads.map(|reads| kustomizations(memory, tree.root, reads)).unwrap_or_default();
+    let kustomizations = kustomizations(memory, tree.root, &rendered.reads);
     let mut all = check(&CheckInput {
         environment: info,
         objects: &rendered.objects,
@@ -261,8 +260,10 @@ pub fn findings(
         notes: &rendered.readings,
         kustomizations: &kustomizations,
         tree: *tree,
+        layers: &rendered.layers,
+        before: before.filter(|_| rendered.ok),
         policies,
-        packs,
+        pipeline,
     });
     let notes = rendered.notes.iter().filter(|_| rendered.ok);
     all.extend(notes.map(|note| Finding { severity: Severity::Info, ..from_problem(FLUX, note) }));
@@ -276,8 +277,7 @@ const KUSTOMIZATION: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Ku
 pub fn kustomizations(memory: &mut Memory<'_>, root: Oid, reads: &BTreeSet<RepoPath>) -> Vec<Node> {
     let files = reads.iter().filter(|path| KUSTOMIZATION.contains(&path.name()));
     let documents: Vec<_> = files.filter_map(|path| memory.documents(root, path)).collect();
-    // Only `images` is asked for so far, and most have none.
-    documents.iter().flat_map(|all| all.iter()).filter(|node| node.get("images").is_some()).cloned().collect()
+    documents.iter().flat_map(|all| all.iter()).cloned().collect()
 }
 
 /// What is wrong with a changed configuration; it is checked and shown, never obeyed.

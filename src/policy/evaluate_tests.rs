@@ -23,6 +23,7 @@ fn pipeline() -> Pipeline {
         rights: Rights::default(),
         url: None,
         kubernetes: None,
+        flux: None,
     };
     Pipeline {
         mode: Mode::Enforce,
@@ -30,7 +31,11 @@ fn pipeline() -> Pipeline {
         environments: [("dev", Takes::Trunk), ("stage", Takes::Prereleases), ("prod", Takes::Releases)]
             .map(|(name, takes)| environment(name, takes))
             .into(),
-        policies: Policies { packs: vec!["recommended".into()], paths: vec!["policies".parse().unwrap()] },
+        policies: Policies {
+            packs: vec!["recommended".into()],
+            paths: vec!["policies".parse().unwrap()],
+            ..Policies::default()
+        },
         registries: Vec::new(),
     }
 }
@@ -188,4 +193,28 @@ fn what_does_not_build_says_nothing_of_its_images() {
     };
     assert_eq!(rules("../../base"), ["KUST-004"]);
     assert_eq!(rules("../../base, missing.yaml"), ["KUST-001"]);
+}
+
+const DEPLOYMENT: &str = "apiVersion: apps/v1
+kind: Deployment
+metadata: { name: shop }
+spec:
+  selector: { matchLabels: { app: shop } }
+  template: { metadata: { labels: { app: shop, tier: front } }, spec: { containers: [{ name: shop, image: shop:v1 }] } }
+";
+
+#[test]
+fn rules_about_a_change_see_what_was_before() {
+    let after = DEPLOYMENT.replace("{ app: shop } }\n  template", "{ tier: front } }\n  template");
+    let (was, is) = ([("environments/dev/a.yaml", DEPLOYMENT)], [("environments/dev/a.yaml", after.as_str())]);
+    let told = |before: Files, after: Files| {
+        let evaluation = change(before, after);
+        let findings = evaluation.environments.iter().flat_map(|environment| environment.findings.clone());
+        findings.filter(|finding| finding.rule == "DATA-002").collect::<Vec<_>>()
+    };
+    let found = told(&was, &is);
+    assert!(found.len() == 1 && found[0].blocks() && found[0].location.as_ref().unwrap().line == 5, "{found:?}");
+    // An environment that is new, and one that did not render before, changes nothing.
+    assert_eq!(told(&[("other", "x")], &is), []);
+    assert_eq!(told(&[("environments/dev/a.yaml", "kind: [")], &is), []);
 }

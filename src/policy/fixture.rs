@@ -1,12 +1,15 @@
 //! Example environments as text, for tests.
 
+use std::sync::Arc;
+
 use super::evaluate;
 use crate::manifest::{Node, Object};
 use crate::model::finding::Problem;
 use crate::model::id::Oid;
 use crate::model::path::RepoPath;
 use crate::model::tree::{MemoryObjects, Tree};
-use crate::render::{Memory, render};
+use crate::render::flux::Fleet;
+use crate::render::{Memory, Rendered};
 
 /// Files after lines `# file: path`, held in memory.
 pub(super) struct Example {
@@ -40,13 +43,17 @@ impl Example {
 
     /// The rendered objects, the kustomizations behind them, and what is wrong.
     pub(super) fn read(&self) -> (Vec<Object>, Vec<Node>, Vec<Problem>) {
-        let rendered = render(&self.tree(), &self.folder);
-        let kustomizations = evaluate::kustomizations(&mut Memory::new(&self.store), self.root, &rendered.reads);
-        (rendered.objects, kustomizations, rendered.problems)
+        let (rendered, kustomizations) = self.rendered();
+        (rendered.objects.clone(), kustomizations, rendered.problems.clone())
     }
 
-    /// What is good to know of how the objects were read.
-    pub(super) fn readings(&self) -> Vec<Problem> {
-        render(&self.tree(), &self.folder).readings
+    /// The environment as Flux applies it, and the kustomizations behind it.
+    pub(super) fn rendered(&self) -> (Arc<Rendered>, Vec<Node>) {
+        let mut memory = Memory::new(&self.store);
+        let fleet = Fleet::find(&mut memory, self.root, std::slice::from_ref(&self.folder));
+        let applier = fleet.of(&self.folder).first().copied().flatten();
+        let rendered = memory.render_as(self.root, &self.folder, applier, fleet.is_used());
+        let kustomizations = evaluate::kustomizations(&mut memory, self.root, &rendered.reads);
+        (rendered, kustomizations)
     }
 }

@@ -8,6 +8,7 @@ pub mod evaluate;
 pub mod files;
 #[cfg(test)]
 mod fixture;
+pub mod levels;
 pub mod rego;
 pub mod rules;
 pub mod schema;
@@ -19,9 +20,11 @@ use crate::manifest::{Node, Object};
 use crate::model::finding::{Finding, Problem};
 use crate::model::onboarding::stage;
 use crate::model::path::RepoPath;
-use crate::model::pipeline::{Environment, NEWEST_KUBERNETES, Takes};
+use crate::model::pipeline::{Environment, NEWEST_KUBERNETES, Pipeline, Takes};
 use crate::model::tree::Tree;
+use crate::render::Layer;
 
+pub use levels::Levels;
 pub use rego::{CompiledPolicies, compile};
 pub use rules::Pack;
 
@@ -93,10 +96,14 @@ pub struct CheckInput<'a> {
     pub kustomizations: &'a [Node],
     /// The repository's tree they were rendered from.
     pub tree: Tree<'a>,
+    /// Which Flux Kustomization applies which of the objects.
+    pub layers: &'a [Layer],
+    /// The objects before the change, where there is one to judge.
+    pub before: Option<&'a [Object]>,
     /// The repository's own policies.
     pub policies: &'a CompiledPolicies,
-    /// The packs that apply.
-    pub packs: &'a [Pack],
+    /// The configuration: the packs, the severities, the applications.
+    pub pipeline: &'a Pipeline,
 }
 
 /// Everything wrong with one environment. Problems of the policies themselves are not among it: they belong to no environment.
@@ -106,12 +113,20 @@ pub fn check(input: &CheckInput) -> Vec<Finding> {
     world.kustomizations = input.kustomizations;
     world.notes = input.notes;
     world.kubernetes = input.environment.kubernetes;
+    world.environment = &input.environment.name;
+    world.flux = input.pipeline.environment(&input.environment.name).and_then(|environment| environment.flux);
+    world.layers = input.layers;
+    world.before = input.before;
+    world.renders = input.problems.is_empty();
+    world.apps = &input.pipeline.apps;
+    world.images_from = &input.pipeline.policies.images_from;
+    let levels = Levels::of(&input.pipeline.policies, &input.environment.name, class);
     let secrets = scrub::Secrets::of(input.objects);
     let told = input.problems.iter().map(rules::from_render_problem);
     let told = told.chain(rego::evaluate(input.policies, input.environment, input.objects));
     let mut findings: Vec<Finding> = told.map(|finding| secrets.scrub(finding)).collect();
-    for rule in rules::RULES {
-        if let Some(severity) = rule.severity(input.packs, class) {
+    for rule in rules::all() {
+        if let Some(severity) = levels.of_rule(rule) {
             findings.extend((rule.check)(&world).into_iter().map(|hit| rule.finding(severity, hit)));
         }
     }

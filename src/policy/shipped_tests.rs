@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::fixture::Example;
-use super::rules::{RULES, Rule};
+use super::rules::{OPTIONAL, Rule, all, before};
 use super::*;
 use crate::model::finding::Severity;
 
@@ -66,7 +66,9 @@ spec:
             kustomizations: &[],
             tree: example.tree(),
             policies: &policies,
-            packs: &[],
+            layers: &[],
+            before: None,
+            pipeline: &Pipeline::nothing(),
         };
         let line = |finding: &Finding| finding.location.as_ref().map_or(0, |location| location.line);
         let show =
@@ -96,16 +98,20 @@ fn the_page_of_rules_is_the_tables() {
 fn page() -> String {
     let mut page = String::from(HEAD);
     let word = |severity: Option<Severity>| severity.map_or("–".to_owned(), |severity| severity.to_string());
-    for rule in RULES {
+    for rule in all() {
         let [dev, stage, prod] = rule.severities.map(word);
         page.push_str(&format!(
             "| [{0}](#{1}) | {2} | {dev} | {stage} | {prod} |\n",
             rule.id,
             rule.id.to_lowercase(),
-            rule.title
+            if OPTIONAL.iter().any(|one| one.id == rule.id) {
+                format!("{} (optional)", rule.title)
+            } else {
+                rule.title.to_owned()
+            }
         ));
     }
-    for rule in RULES {
+    for rule in all() {
         page.push_str(&section(rule));
     }
     page
@@ -113,8 +119,9 @@ fn page() -> String {
 
 fn section(rule: &Rule) -> String {
     let Rule { id, title, why, fix, good, bad, .. } = rule;
+    let before = before(id).map_or(String::new(), |before| format!("Before the change:\n\n```yaml\n{before}```\n\n"));
     format!(
-        "\n## {id}\n\n{title}\n\n**Why:** {why}\n\n**Fix:** {fix}\n\nBad:\n\n```yaml\n{bad}```\n\nGood:\n\n```yaml\n{good}```\n"
+        "\n## {id}\n\n{title}\n\n**Why:** {why}\n\n**Fix:** {fix}\n\n{before}Bad:\n\n```yaml\n{bad}```\n\nGood:\n\n```yaml\n{good}```\n"
     )
 }
 
@@ -137,7 +144,29 @@ Put `.rego` files into a folder that `.github/trunkline.yaml` names under `polic
 
 ## The rules
 
-Packs choose among them: `minimal` holds what is an error everywhere, `recommended` is this table, `strict` treats stage as prod.
+Packs choose among them: `minimal` holds what is an error everywhere, `recommended` is this table, `strict` treats stage as prod, `optional` adds
+the rules marked so. A single rule is set in `.github/trunkline.yaml`, for all environments or for each; `off` silences it:
+
+```yaml
+policies:
+  packs: [recommended]
+  severities:
+    WL-003: warning
+    FLUX-010: { stage: info, prod: error }
+    KUST-002: warning                    # an optional rule, switched on alone
+  images-from: [ghcr.io/acme]            # what IMG-002 allows
+```
+
+A severity is the most a finding of the rule can be: where a rule says so, some of its findings matter less. A finding is made only of what is
+rendered here. What another environment, a chart, an operator or a person at the cluster may bring is not missed, unless the name differs from
+one that is here by a slip of the keyboard, or the environment holds the whole cluster (Flux's own Kustomization among its objects).
+Two rules, DATA-002 and SH-001, and a part of FLUX-012 speak of a change: in a pull request they compare before and after, and `trunkline check`
+has nothing to compare.
+
+What one may look for and not find here: removed and deprecated APIs are SCH-005 and SCH-006, unknown and mistyped fields SCH-001 to SCH-004;
+that a version soaked and that named checks (scans, plans of infrastructure) are green are gates of the environment, `soak` and `checks`; the
+repository's own policies report under their own names, and are proven by themselves.
+
 The SCH rules hold objects to the schemas of their kinds, those of the Kubernetes that the environment names (`kubernetes: \"1.33\"`; default: the
 newest known). CustomResourceDefinitions in the environment come before those that come along; what is encrypted or filled in later is not judged.
 An environment that takes trunk counts as dev, one that takes pre-releases as stage, one that takes releases as prod.

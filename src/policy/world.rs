@@ -6,8 +6,9 @@ use std::collections::{HashMap, HashSet};
 use crate::manifest::{Node, Object, Value};
 use crate::model::finding::{ObjectName, Problem};
 use crate::model::path::RepoPath;
-use crate::model::pipeline::NEWEST_KUBERNETES;
+use crate::model::pipeline::{App, NEWEST_KUBERNETES};
 use crate::model::tree::Tree;
+use crate::render::Layer;
 
 use super::Class;
 use super::schema::{Fault, faults};
@@ -30,17 +31,33 @@ pub struct World<'a> {
     pub folder: &'a RepoPath,
     /// The minor of its Kubernetes.
     pub kubernetes: u32,
+    /// The minor of its Flux 2, where that is configured.
+    pub flux: Option<u32>,
+    /// Its name in the configuration, or its folder.
+    pub environment: &'a str,
+    /// Which Flux Kustomization applies which of the objects, as far as that is known.
+    pub layers: &'a [Layer],
+    /// The objects before the change; nothing where no change is judged.
+    pub before: Option<&'a [Object]>,
+    /// Whether it renders; where it does not there are no objects.
+    pub renders: bool,
+    /// The configured applications.
+    pub apps: &'a [App],
+    /// Where images may come from; nothing: from everywhere.
+    pub images_from: &'a [String],
     faults: OnceCell<Vec<(&'a Object, Fault)>>,
+    made: OnceCell<Made<'a>>,
     index: Index<'a>,
 }
 
 /// What is looked up once a reference, so that a thousand references to a thousand objects stay a thousand look-ups.
 struct Index<'a> {
     objects: HashMap<(&'a str, &'a str), Vec<&'a Object>>,
+    kinds: HashMap<&'a str, Vec<&'a Object>>,
     /// The workloads (by place) whose pods carry a label.
     labels: HashMap<(&'a str, &'a str), Vec<usize>>,
     /// The namespaces in which something makes objects that cannot be seen.
-    unseen: Vec<&'a str>,
+    unseen: HashSet<&'a str>,
     /// Objects of operators' kinds.
     custom: Vec<&'a Object>,
 }
@@ -83,7 +100,15 @@ impl<'a> World<'a> {
             workloads,
             folder,
             kubernetes: NEWEST_KUBERNETES,
+            flux: None,
+            environment: folder.as_str(),
+            layers: &[],
+            before: None,
+            renders: true,
+            apps: &[],
+            images_from: &[],
             faults: OnceCell::new(),
+            made: OnceCell::new(),
             index,
         }
     }
@@ -95,14 +120,16 @@ impl<'a> World<'a> {
 
     /// The objects of one kind in one API group.
     pub fn of(&self, group: &'a str, kind: &'a str) -> impl Iterator<Item = &'a Object> {
-        self.objects.iter().filter(move |object| object.kind() == kind && group_of(object) == group)
+        let all = self.index.kinds.get(kind).map(Vec::as_slice).unwrap_or_default();
+        all.iter().copied().filter(move |object| group_of(object) == group)
     }
 
     /// Whether something here makes objects that cannot be seen, in `namespace`.
     ///
     /// A chart or a generator may bring the very Service or Secret a rule misses, so rules about missing things stay silent then.
     pub fn makes_unseen(&self, namespace: &str) -> bool {
-        self.index.unseen.iter().any(|there| same_namespace(there, namespace))
+        let unseen = &self.index.unseen;
+        unseen.contains(namespace) || unseen.contains("") || (namespace.is_empty() && !unseen.is_empty())
     }
 
     /// The object of this kind and name.
@@ -111,17 +138,69 @@ impl<'a> World<'a> {
         named.iter().copied().find(|object| same_namespace(namespace_of(object), namespace))
     }
 
+    /// The object of this group, kind and name.
+    pub fn find_of(&self, (group, kind): (&str, &str), namespace: &str, name: &str) -> Option<&'a Object> {
+        let named = self.index.objects.get(&(kind, name))?;
+        let is = |object: &&Object| group_of(object) == group && same_namespace(namespace_of(object), namespace);
+        named.iter().copied().find(is)
+    }
+
+    /// Whether a reference surely leads nowhere, and what to add when that is said.
+    ///
+    /// Most of what objects refer to is applied by somebody else. Only two things prove a fault: a name of this environment from which
+    /// this one differs by a slip of the keyboard, and an environment that is a whole cluster.
+    pub fn leads_nowhere(&self, (group, kind): (&'a str, &'a str), namespace: &str, name: &str) -> Option<String> {
+        /// Names compared for a slip: where there are more, most are made by a program, and programs do not slip.
+        const MOST: usize = 200;
+        if name.is_empty() || is_placeholder(name) || self.find_of((group, kind), namespace, name).is_some() {
+            return None;
+        }
+        let there = |object: &&Object| same_namespace(namespace_of(object), namespace);
+        let names = self.of(group, kind).take(MOST).filter(there).map(|object| name_of(object));
+        if let Some(near) = names.filter(|near| is_slip(near, name)).min() {
+            return Some(format!("; did you mean `{near}`?"));
+        }
+        (self.is_whole_cluster() && !self.makes_unseen(namespace)).then(String::new)
+    }
+
+    /// Whether everything Flux applies in its cluster is here: Flux's own Kustomization is, from which all others follow.
+    pub fn is_whole_cluster(&self) -> bool {
+        const KUSTOMIZE: (&str, &str) = ("kustomize.toolkit.fluxcd.io", "Kustomization");
+        self.find_of(KUSTOMIZE, "flux-system", "flux-system").is_some()
+            && self.of("fluxcd.controlplane.io", "ResourceSet").next().is_none()
+    }
+
+    /// What each Flux Kustomization applies; nothing where it is not known who does.
+    pub fn layers(&self) -> impl Iterator<Item = (Option<&'a Node>, &'a [Object])> {
+        let ends = self.layers.iter().skip(1).map(|layer| layer.from).chain([self.objects.len()]);
+        let objects = self.objects;
+        self.layers
+            .iter()
+            .zip(ends)
+            .filter_map(move |(layer, end)| Some((layer.by.as_ref(), objects.get(layer.from..end)?)))
+    }
+
+    /// Each object that the change leaves, with what it was before; objects that stay as they are are left out.
+    pub fn changed(&self) -> Vec<(&'a Object, &'a Object)> {
+        let before: HashMap<_, _> =
+            self.before.unwrap_or_default().iter().map(|object| (identity(object), object)).collect();
+        let pair = |now: &'a Object| before.get(&identity(now)).filter(|was| **was != now).map(|was| (now, *was));
+        self.objects.iter().filter_map(pair).collect()
+    }
+
+    /// The objects that the change takes away.
+    pub fn removed(&self) -> Vec<&'a Object> {
+        let now: HashSet<_> = self.objects.iter().map(identity).collect();
+        self.before.unwrap_or_default().iter().filter(|was| !now.contains(&identity(was))).collect()
+    }
+
     /// Whether an operator's object of this environment stands behind `name`: it is called so (`db` behind `db-app`), or it writes the name down.
     ///
     /// Operators make Secrets, Services and pods from their own kinds; what those kinds mention is taken as made.
     pub fn made_by_operator(&self, namespace: &str, name: &str) -> bool {
-        self.index.custom.iter().any(|object| {
-            let own = object.node.str_at(&["metadata", "name"]).unwrap_or_default();
-            same_namespace(namespace_of(object), namespace)
-                && (own == name
-                    || name.strip_prefix(own).is_some_and(|rest| !own.is_empty() && rest.starts_with('-'))
-                    || object.node.get("spec").is_some_and(|spec| mentions(spec, name)))
-        })
+        let made = self.made.get_or_init(|| Made::of(&self.index.custom));
+        let dashes = name.match_indices('-').map(|(at, _)| &name[..at]);
+        made.texts.has(namespace, name) || dashes.chain([name]).any(|own| made.names.has(namespace, own))
     }
 
     /// The workloads of `namespace` whose pods carry all of `labels`.
@@ -144,17 +223,23 @@ impl<'a> World<'a> {
 
 impl<'a> Index<'a> {
     fn new(objects: &'a [Object], workloads: &[Workload<'a>]) -> Self {
-        let mut index =
-            Self { objects: HashMap::new(), labels: HashMap::new(), unseen: Vec::new(), custom: Vec::new() };
+        let mut index = Self {
+            objects: HashMap::new(),
+            kinds: HashMap::new(),
+            labels: HashMap::new(),
+            unseen: HashSet::new(),
+            custom: Vec::new(),
+        };
         for object in objects {
             let name = object.node.str_at(&["metadata", "name"]).unwrap_or_default();
             index.objects.entry((object.kind(), name)).or_default().push(object);
+            index.kinds.entry(object.kind()).or_default().push(object);
             if is_custom(object) {
                 index.custom.push(object);
             }
             if makes_others(object) {
                 let target = object.node.str_at(&["spec", "targetNamespace"]);
-                index.unseen.push(target.unwrap_or_else(|| namespace_of(object)));
+                index.unseen.insert(target.unwrap_or_else(|| namespace_of(object)));
             }
         }
         for (at, workload) in workloads.iter().enumerate() {
@@ -236,6 +321,33 @@ pub(super) fn namespace_of(object: &Object) -> &str {
     object.node.str_at(&["metadata", "namespace"]).unwrap_or_default()
 }
 
+/// The name, empty when none is written.
+pub(super) fn name_of(object: &Object) -> &str {
+    object.node.str_at(&["metadata", "name"]).unwrap_or_default()
+}
+
+/// What makes two objects of two versions the same one.
+fn identity(object: &Object) -> (&str, &str, &str, &str) {
+    (group_of(object), object.kind(), namespace_of(object), name_of(object))
+}
+
+/// Whether one name is the other with a letter too many, one too few, or two swapped. Names that differ in a digit, or in a letter put in
+/// place of another (`app-a`, `app-b`), are mostly two things; and short ones are near each other by chance.
+pub(super) fn is_slip(a: &str, b: &str) -> bool {
+    const SHORTEST: usize = 5;
+    let (long, short) = if a.len() >= b.len() { (a.as_bytes(), b.as_bytes()) } else { (b.as_bytes(), a.as_bytes()) };
+    if short.len() < SHORTEST || long.len() > short.len() + 1 {
+        return false;
+    }
+    let is_letter = |at: usize| long[at].is_ascii_alphabetic();
+    let same = long.iter().zip(short).take_while(|(a, b)| a == b).count();
+    if long.len() > short.len() {
+        return is_letter(same) && long[same + 1..] == short[same..];
+    }
+    let swapped = same + 1 < long.len() && long[same] == short[same + 1] && long[same + 1] == short[same];
+    swapped && is_letter(same) && is_letter(same + 1) && long[same + 2..] == short[same + 2..]
+}
+
 /// Whether two namespaces may be the same: an unwritten one is decided by whoever applies it.
 pub(super) fn same_namespace(a: &str, b: &str) -> bool {
     a == b || a.is_empty() || b.is_empty()
@@ -266,12 +378,47 @@ pub(super) fn is_placeholder(text: &str) -> bool {
         || text.chars().all(|c| matches!(c, '*' | 'x' | 'X' | '.'))
 }
 
-/// Recursion over rendered values is bounded by the loader's own depth limit.
-fn mentions(node: &Node, name: &str) -> bool {
-    match &node.value {
-        Value::String(text) => text == name,
-        Value::List(list) => list.iter().any(|node| mentions(node, name)),
-        Value::Map(map) => map.iter().any(|(_, node)| mentions(node, name)),
-        _ => false,
+/// Texts, each with the namespaces it was met in.
+#[derive(Default)]
+struct Met<'a>(HashMap<&'a str, HashSet<&'a str>>);
+
+impl<'a> Met<'a> {
+    fn add(&mut self, namespace: &'a str, text: &'a str) {
+        self.0.entry(text).or_default().insert(namespace);
+    }
+
+    fn has(&self, namespace: &str, text: &str) -> bool {
+        let there = |all: &HashSet<&str>| namespace.is_empty() || all.contains(namespace) || all.contains("");
+        !text.is_empty() && self.0.get(text).is_some_and(there)
+    }
+}
+
+/// What operators' objects are called and what they write down, gathered once for all the questions about it.
+#[derive(Default)]
+struct Made<'a> {
+    names: Met<'a>,
+    texts: Met<'a>,
+}
+
+impl<'a> Made<'a> {
+    fn of(custom: &[&'a Object]) -> Self {
+        let mut made = Self::default();
+        for object in custom {
+            made.names.add(namespace_of(object), name_of(object));
+            if let Some(spec) = object.node.get("spec") {
+                made.mention(namespace_of(object), spec);
+            }
+        }
+        made
+    }
+
+    /// Recursion over rendered values is bounded by the loader's own depth limit.
+    fn mention(&mut self, namespace: &'a str, node: &'a Node) {
+        match &node.value {
+            Value::String(text) => self.texts.add(namespace, text),
+            Value::List(list) => list.iter().for_each(|node| self.mention(namespace, node)),
+            Value::Map(map) => map.iter().for_each(|(_, node)| self.mention(namespace, node)),
+            _ => {}
+        }
     }
 }

@@ -39,8 +39,19 @@ pub struct Rendered {
     pub readings: Vec<Problem>,
     /// Every file and folder that was read or looked for: see [`reach::closure_touches`].
     pub reads: BTreeSet<RepoPath>,
+    /// Which Flux Kustomization applies which of the objects; nothing where Flux was not looked for.
+    pub layers: Vec<Layer>,
     /// Whether it rendered.
     pub ok: bool,
+}
+
+/// Objects that one Flux Kustomization applies: those from a place on, up to where the next layer begins.
+#[derive(Debug, Clone)]
+pub struct Layer {
+    /// The place of its first object.
+    pub from: usize,
+    /// The Kustomization; nothing when nobody is known to apply them.
+    pub by: Option<Node>,
 }
 
 /// Renders a folder by itself: what stands in it, without what the Flux Kustomization that applies it adds.
@@ -62,15 +73,17 @@ enum How<'a> {
 /// Renders with what is parsed already, and tells how many values it copied.
 fn anew(tree: &Tree<'_>, folder: &RepoPath, how: How<'_>, parsed: &mut Parsed) -> (Rendered, usize) {
     let mut source = Source::new(tree, parsed);
-    let mut notes = Vec::new();
+    let (mut notes, mut layers) = (Vec::new(), Vec::new());
     let objects = match how {
         How::Bare => bare(&mut source, folder, None),
-        How::Applied(applier, follows) => flux::applied(&mut source, folder, (applier, follows), &mut notes),
+        How::Applied(applier, follows) => {
+            flux::applied(&mut source, folder, (applier, follows), (&mut notes, &mut layers))
+        }
     };
     let Source { reads, problems, weight, notes: readings, .. } = source;
     let ok = objects.is_some() && problems.is_empty();
     let objects = objects.filter(|_| ok).unwrap_or_default();
-    (Rendered { objects, problems, notes, readings, reads, ok }, weight)
+    (Rendered { objects, problems, notes, readings, reads, layers, ok }, weight)
 }
 
 /// The objects of a folder; `flux` is the `spec` of the Flux Kustomization that applies it.

@@ -111,7 +111,7 @@ mod tests {
     use crate::model::pipeline::{Mode, Policies};
 
     fn key(installation: u64, head: u8) -> Key {
-        let policies = Policies { packs: Vec::new(), paths: Vec::new() };
+        let policies = Policies::default();
         Key {
             installation: InstallationId(installation),
             base: Oid([0; 20]),

@@ -33,7 +33,7 @@ fn change<F: Fn(usize) + Send + Sync>(after: &str, at_look: F) -> (Arc<Watched<F
     let mut objects = MemoryObjects::default();
     let base = objects.add_text([("dev/a.yaml", "kind: A")]).unwrap();
     let head = objects.add_text([("dev/a.yaml", after)]).unwrap();
-    let policies = Policies { packs: Vec::new(), paths: Vec::new() };
+    let policies = Policies::default();
     let pipeline =
         Pipeline { mode: Mode::Enforce, apps: Vec::new(), environments: Vec::new(), policies, registries: Vec::new() };
     let request = Request {

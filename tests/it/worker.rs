@@ -31,6 +31,7 @@ fn environment(name: &str, takes: Takes) -> Environment {
         rights: Rights::default(),
         url: None,
         kubernetes: None,
+        flux: None,
     }
 }
 
@@ -39,7 +40,11 @@ fn pipeline() -> Pipeline {
         mode: Mode::Enforce,
         apps: Vec::new(),
         environments: vec![environment("dev", Takes::Trunk), environment("prod", Takes::Releases)],
-        policies: Policies { packs: vec!["recommended".into()], paths: vec!["policies".parse().unwrap()] },
+        policies: Policies {
+            packs: vec!["recommended".into()],
+            paths: vec!["policies".parse().unwrap()],
+            ..Policies::default()
+        },
         registries: Vec::new(),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{E, Hit, Rule, W};
 use crate::manifest::Node;
+use crate::model::finding::Severity;
 use crate::policy::world::World;
 
 pub(super) const RULE: Rule = Rule {
@@ -34,6 +35,10 @@ spec: { containers: [{ name: shop, image: ghcr.io/acme/shop }] }
 /// Components are left out: they are written for many environments, of which one may lack an image. An entry counts as matched when a rendered image bears its old or its new name, when an image's text comes from it, or when another entry
 /// goes on from where it ended; so chains of overlays raise no false alarm.
 fn check(world: &World) -> Vec<Hit> {
+    // Against objects that are not there, each entry would look like one for nothing.
+    if !world.renders {
+        return Vec::new();
+    }
     let images: Vec<&Node> = world
         .workloads
         .iter()
@@ -61,6 +66,7 @@ fn check(world: &World) -> Vec<Hit> {
             object: None,
             message: format!("`images` names `{}`, and no container of this environment uses it", name(entry)),
             at: entry.get("name").unwrap_or(entry).span.location(),
+            most: Severity::Error,
         })
         .collect()
 }

@@ -1,5 +1,8 @@
 //! NP-002: who may talk out may also ask for names.
 
+use std::collections::HashMap;
+
+use super::np_001::Policies;
 use super::{E, Hit, Rule, W};
 use crate::manifest::{Node, Object, Value};
 use crate::policy::world::{Workload, World, namespace_of, same_namespace};
@@ -38,33 +41,36 @@ spec:
 fn check(world: &World) -> Vec<Hit> {
     let policies: Vec<&Object> =
         world.of("networking.k8s.io", "NetworkPolicy").filter(|policy| restricts_egress(policy)).collect();
-    policies.iter().filter_map(|policy| judge(world, &policies, policy)).collect()
+    let egress = Policies::of(&policies, "Egress");
+    // For each policy the first pod it covers that may not ask for names, if there is one.
+    let mut covering: HashMap<*const Object, Option<(&Workload, &'static str)>> = HashMap::new();
+    for workload in &world.workloads {
+        let over: Vec<&Object> = egress.over(workload).collect();
+        let found = missing(over.iter().copied()).map(|missing| (workload, missing));
+        for policy in over {
+            let first = covering.entry(std::ptr::from_ref(policy)).or_default();
+            *first = first.or(found);
+        }
+    }
+    let judge = |policy: &&Object| judge(&policies, policy, covering.get(&std::ptr::from_ref(*policy)));
+    policies.iter().filter_map(judge).collect()
 }
 
-fn judge(world: &World, policies: &[&Object], policy: &Object) -> Option<Hit> {
-    let namespace = namespace_of(policy);
-    let near = || policies.iter().filter(|other| same_namespace(namespace_of(other), namespace));
-    let pods: Vec<&Workload> = world
-        .workloads
-        .iter()
-        .filter(|workload| same_namespace(namespace_of(workload.object), namespace) && covers(policy, workload))
-        .collect();
+fn judge(policies: &[&Object], policy: &Object, covering: Option<&Option<(&Workload, &'static str)>>) -> Option<Hit> {
     let written = policy.node.at(&["spec", "egress"]).is_some();
     let at = ["spec", if written { "egress" } else { "policyTypes" }];
-    if pods.is_empty() {
-        // A plain "deny all" beside no pods is a floor that the applications' own policies, in folders of their own, build on.
-        if policy.node.list_at(&["spec", "egress"]).is_empty() {
-            return None;
-        }
-        let wider = near().filter(|other| contains(other, policy)).copied();
-        let missing = missing(wider)?;
-        return Some(Hit::at_key(policy, &at, format!("restricts egress and does not allow DNS over {missing}")));
-    }
-    pods.into_iter().find_map(|workload| {
-        let missing = missing(near().filter(|other| covers(other, workload)).copied())?;
+    if let Some(covering) = covering {
+        let (workload, missing) = (*covering)?;
         let message = format!("restricts egress of {}, and nothing allows it DNS over {missing}", workload.name());
-        Some(Hit::at_key(policy, &at, message))
-    })
+        return Some(Hit::at_key(policy, &at, message));
+    }
+    // A plain "deny all" beside no pods is a floor that the applications' own policies, in folders of their own, build on.
+    if policy.node.list_at(&["spec", "egress"]).is_empty() {
+        return None;
+    }
+    let near = policies.iter().filter(|other| same_namespace(namespace_of(other), namespace_of(policy)));
+    let missing = missing(near.filter(|other| contains(other, policy)).copied())?;
+    Some(Hit::at_key(policy, &at, format!("restricts egress and does not allow DNS over {missing}")))
 }
 
 fn restricts_egress(policy: &Object) -> bool {
@@ -73,14 +79,6 @@ fn restricts_egress(policy: &Object) -> bool {
         policy.node.at(&["spec", "egress"]).is_some()
     } else {
         types.iter().any(|kind| kind.as_str() == Some("Egress"))
-    }
-}
-
-/// Selectors by expressions are not computed here: they count as covering, which errs towards silence.
-fn covers(policy: &Object, workload: &Workload) -> bool {
-    match policy.node.at(&["spec", "podSelector", "matchLabels"]) {
-        Some(labels) if labels.as_map().is_some_and(|map| !map.is_empty()) => workload.has_labels(labels),
-        _ => true,
     }
 }
 

@@ -23,7 +23,7 @@ pub use self::fleet::Fleet;
 use self::origin::{Origin, is_kustomization};
 use super::kustomize::weigh;
 use super::source::Source;
-use super::{bare, kustomize};
+use super::{Layer, bare, kustomize};
 use crate::manifest::node::{Node, Object};
 use crate::model::finding::Problem;
 use crate::model::path::RepoPath;
@@ -40,10 +40,11 @@ pub(super) fn applied(
     source: &mut Source<'_>,
     folder: &RepoPath,
     (applier, follows): (Option<&Applier>, bool),
-    notes: &mut Vec<Problem>,
+    (notes, layers): (&mut Vec<Problem>, &mut Vec<Layer>),
 ) -> Option<Vec<Object>> {
+    layers.push(Layer { from: 0, by: applier.map(|applier| applier.node.clone()) });
     let objects = match follows {
-        true => everything(source, folder, applier, notes),
+        true => everything(source, folder, applier, (&mut *notes, layers)),
         false => level(source, folder, applier, notes),
     };
     notes.extend(objects.as_deref().and_then(charts));
@@ -64,7 +65,7 @@ fn everything(
     source: &mut Source<'_>,
     folder: &RepoPath,
     applier: Option<&Applier>,
-    notes: &mut Vec<Problem>,
+    (notes, layers): (&mut Vec<Problem>, &mut Vec<Layer>),
 ) -> Option<Vec<Object>> {
     let tree = source.tree;
     let mut origin = Origin::default();
@@ -110,6 +111,7 @@ fn everything(
         holders.learn(&more);
         next.above.push(own);
         queue(tree, &origin, &more, &next.above, &mut open);
+        layers.push(Layer { from: all.len(), by: Some(next.applier.node) });
         all.extend(more);
     }
     Some(all)
