@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use jiff::tz::TimeZone;
+
 use super::{overrides, queue, ways_in};
 use crate::model::finding::{Delta, Evaluation};
 use crate::model::id::{Key, Oid};
@@ -90,6 +92,9 @@ pub(super) fn output<'s>(
             return Some(input(&Evaluation::default(), Some(&verdict), mode));
         }
     };
+    if let Some(until) = waived_until(evaluation) {
+        plan.look_again(until);
+    }
     match &snapshot.common.config {
         // Repositories that only hold source get no check, unless this very change brings a configuration.
         Configuration::Missing if !evaluation.touches_rules => None,
@@ -148,6 +153,12 @@ pub(super) fn gates(
             Some(Verdict::all("entering", "several versions enter with this pull request", because))
         }
     })
+}
+
+/// When the first waiver that keeps errors of this change from counting has ended.
+pub(super) fn waived_until(evaluation: &Evaluation) -> Option<jiff::Timestamp> {
+    let next = evaluation.waived_until?.tomorrow().ok()?;
+    Some(next.to_zoned(TimeZone::UTC).ok()?.timestamp())
 }
 
 /// The first moment at which a verdict may change by itself, or at which what it rests on is looked at again.

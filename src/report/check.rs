@@ -1,5 +1,6 @@
 //! The check run `trunkline`: status, conclusion, texts and annotations.
 
+use super::cost::costs;
 use super::diffs::diffs;
 use super::limits::{CHECK_BYTES, Section, TITLE_CHARS, fit};
 use super::markdown::{line, lines};
@@ -86,6 +87,7 @@ fn summary(input: &CheckInput<'_>) -> Vec<Section> {
         ));
     } else {
         sections.push(table(input.evaluation));
+        sections.extend(costs(input.evaluation));
     }
     if let Some(root) = input.verdict {
         sections.push(Section::whole(1, format!("#### Gates\n\n{}\n", verdict::markdown(root))));
@@ -110,8 +112,9 @@ fn annotation(finding: &Finding, environments: &[&str]) -> Option<Annotation> {
     let level = match (finding.delta, finding.severity) {
         // What the change did not bring must not look as if it did.
         (Delta::Existing | Delta::Fixed, _) | (_, Severity::Info) => AnnotationLevel::Notice,
-        (Delta::New, Severity::Warning) => AnnotationLevel::Warning,
+        (Delta::New, Severity::Warning) if finding.accepted.is_some() => AnnotationLevel::Notice,
         (Delta::New, Severity::Error) if finding.accepted.is_some() => AnnotationLevel::Warning,
+        (Delta::New, Severity::Warning) => AnnotationLevel::Warning,
         (Delta::New, Severity::Error) => AnnotationLevel::Failure,
     };
     let object = finding.object.as_ref().map_or(String::new(), |object| format!(": {object}"));

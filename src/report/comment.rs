@@ -1,5 +1,6 @@
 //! The one sticky comment on a pull request that touches an environment.
 
+use super::cost::costs;
 use super::diffs::diffs;
 use super::limits::{COMMENT_BYTES, Section, fit};
 use super::markdown::{code, link, prose};
@@ -54,6 +55,7 @@ fn text(input: &CommentInput<'_>) -> String {
     if !input.evaluation.environments.is_empty() && !told {
         sections.push(table(input.evaluation));
     }
+    sections.extend(costs(input.evaluation));
     sections.extend(input.picture.map(|picture| Section::whole(2, picture)));
     if let Some(verdict) = input.verdict {
         sections.push(Section::whole(1, gates(verdict)));

@@ -36,7 +36,7 @@ pub(super) struct Told<'a> {
     pub(super) environments: Vec<&'a str>,
 }
 
-/// The findings of one delta, worst first, the same one told once.
+/// The findings of one delta, worst first and what is accepted last, the same one told once.
 pub(super) fn told(evaluation: &Evaluation, delta: Delta) -> Vec<Told<'_>> {
     let mut all: Vec<Told<'_>> = Vec::new();
     let mut seen: std::collections::HashMap<_, usize> = std::collections::HashMap::new();
@@ -59,7 +59,7 @@ pub(super) fn told(evaluation: &Evaluation, delta: Delta) -> Vec<Told<'_>> {
         let name = environment.map(|environment| environment.environment.as_str());
         environments.extend(name.filter(|name| !environments.contains(name)));
     }
-    all.sort_by_key(|told| std::cmp::Reverse(told.finding.severity));
+    all.sort_by_key(|told| (told.finding.accepted.is_some(), std::cmp::Reverse(told.finding.severity)));
     all
 }
 
@@ -73,7 +73,7 @@ pub(super) fn severities<'a>(findings: impl Iterator<Item = &'a Finding>) -> Str
     let [infos, warnings, errors] = numbers;
     let parts = [(errors, "error"), (warnings, "warning"), (infos, "note")];
     let mut parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, one)| count(*n, one)).collect();
-    parts.extend((accepted > 0).then(|| format!("{accepted} overridden")));
+    parts.extend((accepted > 0).then(|| format!("{accepted} accepted")));
     parts.join(", ")
 }
 

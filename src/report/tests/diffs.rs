@@ -146,6 +146,7 @@ fn the_plan_says_what_this_pull_request_does() {
     evaluation.environments.push(EnvironmentEvaluation {
         rendered: false,
         amounts: Vec::new(),
+        cost: CostChange::default(),
         images: Vec::new(),
         ..environment("b|c")
     });
