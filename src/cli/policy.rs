@@ -100,7 +100,7 @@ fn told(found: &Verified, verbose: bool) -> String {
         let skipped = if skipped > 0 { format!(", {skipped} to do") } else { String::new() };
         out.push_str(&format!("{passed} passed, {failed} failed{skipped}\n"));
     } else {
-        out.push_str("no test was run: correct the policies first\n");
+        out.push_str("\nno test was run: correct the policies first\n");
     }
     out
 }

@@ -57,12 +57,14 @@ fn put(snapshot: &Snapshot, subject: &HeadSubject, output: CheckOutput, plan: &m
     let old = newest.and_then(|check| check.started_at).is_some_and(|started| {
         output.conclusion.is_none() && snapshot.common.now.duration_since(started).as_hours() >= RENEW_AFTER_HOURS
     });
+    // GitHub cannot take a run back, so what an earlier report had more of is emptied.
+    let pages = newest.map_or(0, |check| CheckOutput::pages_of(&check.external_id));
     match newest {
         Some(check) if check.external_id == output.fingerprint() && !old => {}
         Some(check) if !check.completed && !old => {
-            plan.effects.push(Effect::PutCheck { head: subject.head, existing: Some(check.id), output });
+            plan.effects.push(Effect::PutCheck { head: subject.head, existing: Some(check.id), pages, output });
         }
-        _ => plan.effects.push(Effect::PutCheck { head: subject.head, existing: None, output }),
+        _ => plan.effects.push(Effect::PutCheck { head: subject.head, existing: None, pages, output }),
     }
 }
 

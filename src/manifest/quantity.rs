@@ -1,7 +1,7 @@
 //! Kubernetes quantities: `100m`, `1.5`, `128Mi`, `1e3`.
 
 /// A quantity in thousandths of its unit, rounded up as Kubernetes does; `None` for what is none, is negative, or is beyond all machines.
-pub fn thousandths(text: &str) -> Option<u64> {
+pub(super) fn thousandths(text: &str) -> Option<u64> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, suffix) = text.split_at(end);
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));

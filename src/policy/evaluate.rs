@@ -341,7 +341,8 @@ fn policy_changes(
     problems.extend(job.waivers.problems.iter().cloned());
     if changed.iter().any(|path| folders.iter().any(|folder| path.is_within(folder))) {
         let listed = files::list(&job.head, folders);
-        let waivers = job.waivers.after(job.head.objects, &listed, job.pipeline);
+        let waivers =
+            job.waivers.after(job.head.objects, &listed, evaluation.proposed.as_ref().unwrap_or(job.pipeline));
         let mut after = compile(&files::read(job.head.objects, &listed)).problems;
         after.extend(waivers.problems.iter().cloned());
         let mut found = delta::compare(problems, after);

@@ -2,7 +2,7 @@
 
 use super::cost::costs;
 use super::diffs::diffs;
-use super::limits::{CHECK_BYTES, Section, TITLE_CHARS, fit};
+use super::limits::{CHECK_BYTES, MAX_PAGES, Section, TITLE_CHARS, fit, spread};
 use super::markdown::{line, lines};
 use super::sections::{Place, findings, table, title_of, told};
 use super::verdict;
@@ -39,14 +39,16 @@ pub struct CheckInput<'a> {
 /// The check for one head.
 pub fn check(input: &CheckInput<'_>) -> CheckOutput {
     let conclusion = conclusion(input);
-    let place = Place { repo_url: input.repo_url, head: input.head };
+    let place = Place { repo_url: input.repo_url, head: input.head, room: MAX_PAGES * CHECK_BYTES };
     let mut text = findings(input.evaluation, &place);
     text.extend(diffs(input.evaluation, &place));
+    let mut pages = spread(text, CHECK_BYTES, "`trunkline check` on your own machine shows everything").into_iter();
     CheckOutput {
         conclusion,
         title: line(&title(input), TITLE_CHARS),
         summary: fit(&summary(input), CHECK_BYTES, "the pull request's comment may show more"),
-        text: fit(&text, CHECK_BYTES, "`trunkline check` on your own machine shows everything"),
+        text: pages.next().unwrap_or_default(),
+        pages: pages.collect(),
         annotations: annotations(input.evaluation),
     }
 }

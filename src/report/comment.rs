@@ -48,7 +48,7 @@ pub fn comment(input: &CommentInput<'_>) -> String {
 const NO_COMMIT: Oid = Oid([0; 20]);
 
 fn text(input: &CommentInput<'_>) -> String {
-    let place = Place { repo_url: input.repo_url, head: input.head };
+    let place = Place { repo_url: input.repo_url, head: input.head, room: COMMENT_BYTES };
     let mut sections = vec![Section::whole(0, head(input))];
     // What a promotion changes stands in its description; a table of one row would say it again.
     let told = input.picture.is_some() && input.evaluation.environments.len() == 1;

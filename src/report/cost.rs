@@ -7,7 +7,7 @@ use crate::model::finding::{Cost, CostChange, EnvironmentEvaluation, Evaluation}
 /// A line for each environment that asks for more or less than before, when one does.
 pub(super) fn costs(evaluation: &Evaluation) -> Option<Section> {
     let line = |env: &EnvironmentEvaluation| {
-        Some(format!("Requests in {}: {}.<br>\n", code(&env.label()), cost_change(&env.cost)?))
+        Some(format!("- Requests in {}: {}\n", code(&env.label()), cost_change(&env.cost)?))
     };
     let items: Vec<String> = evaluation.environments.iter().filter_map(line).collect();
     let section = Section { rank: 3, items, close: "\n".to_owned(), noun: "cost", ..Section::default() };

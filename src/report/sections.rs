@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::limits::{CHECK_BYTES, Section};
+use super::limits::Section;
 use super::markdown::{cell_code, code, link, path_in_url, prose};
 use super::short::short;
 use super::words::{count, listed, sentence};
@@ -18,6 +18,8 @@ pub(super) struct Place<'a> {
     pub(super) repo_url: &'a str,
     /// The head commit.
     pub(super) head: Oid,
+    /// Bytes of findings, and of diffs, worth making: what cannot be shown is only counted.
+    pub(super) room: usize,
 }
 
 impl Place<'_> {
@@ -125,7 +127,7 @@ pub(super) fn findings(evaluation: &Evaluation, place: &Place<'_>) -> Vec<Sectio
     let existing = told(evaluation, Delta::Existing);
     let fixed = told(evaluation, Delta::Fixed);
     let mut sections = Vec::new();
-    let mut room = CHECK_BYTES;
+    let mut room = place.room;
     if !new.is_empty() {
         sections.push(
             Section {

@@ -205,6 +205,8 @@ fn schema() -> Option<jsonschema::Validator> {
         eprintln!("skipped: {} is not there; run tests/tools/install", path.display());
         return None;
     };
+    // One pattern, of languages, holds a bracket that opens nowhere, which this engine does not let pass.
+    let text = text.replace("[a-zA-Z]{2}]?$", "[a-zA-Z]{2}$");
     Some(jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap())
 }
 
@@ -249,11 +251,37 @@ fn sarif_is_valid_against_its_schema() {
 #[test]
 fn policy_test_runs_a_folders_own_tests() {
     let folder = repository(&[("policies/main.rego", POLICY), ("policies/main_test.rego", TESTS)]);
-    insta::assert_snapshot!(trunkline(folder.path(), ["policy", "test"]).seen(folder.path()), @"");
+    insta::assert_snapshot!(trunkline(folder.path(), ["policy", "test"]).seen(folder.path()), @"
+    FAIL policies/main_test.rego:7 main.test_others_need_none
+           policies/main_test.rego:8: denied: {}
+    1 passed, 1 failed
+    [exit 1]
+    ");
     std::fs::write(folder.path().join("policies/main_test.rego"), TESTS.replace("== 1", "== 0")).unwrap();
-    insta::assert_snapshot!(trunkline(folder.path(), ["policy", "test", "-v", "policies"]).seen(folder.path()), @"");
+    insta::assert_snapshot!(trunkline(folder.path(), ["policy", "test", "-v", "policies"]).seen(folder.path()), @"
+    PASS policies/main_test.rego:5 main.test_an_owner_is_asked_for
+    PASS policies/main_test.rego:7 main.test_others_need_none
+    2 passed, 0 failed
+    [exit 0]
+    ");
     std::fs::write(folder.path().join("policies/main.rego"), "package main\n\ndeny contains if\n").unwrap();
-    insta::assert_snapshot!(trunkline(folder.path(), ["policy", "test"]).seen(folder.path()), @"");
+    insta::assert_snapshot!(trunkline(folder.path(), ["policy", "test"]).seen(folder.path()), @"
+    error[POLICY]: the policy does not parse: unexpected keyword `if`
+     --> policies/main.rego:3:15
+      |
+    3 | deny contains if
+      |               ^^
+      = why: A policy that does not run lets everything pass.
+      = help: Correct the line; `opa check` or `conftest verify` may tell more.
+
+    no test was run: correct the policies first
+    [exit 1]
+    ");
     let none = repository(&[("policies/main.rego", POLICY)]);
-    insta::assert_snapshot!(trunkline(none.path(), ["policy", "test"]).seen(none.path()), @"");
+    insta::assert_snapshot!(trunkline(none.path(), ["policy", "test"]).seen(none.path()), @"
+    [exit 2]
+    --- standard error
+    error: there is no test in `policies`
+      help: write rules named `test_…` in a file named `…_test.rego`; `trunkline policy test --help` shows one
+    ");
 }

@@ -131,3 +131,65 @@ async fn a_waiver_of_the_change_itself_is_checked_and_not_obeyed() {
     - note `WAIVER` · [`policies/waivers.yaml:2`](http://github.test/acme/environments/blob/caf2edb830222347dc53d67a85ced729cfa6de6d/policies/waivers.yaml#L2)<br>this waiver counts once it is on the default branch; until then the errors it is for stand<br>*Fix:* Merge it first, in a pull request of its own, where it is seen for what it is.
     ");
 }
+
+#[tokio::test]
+async fn a_report_too_long_for_one_check_goes_on_in_others_and_they_are_emptied_when_it_shrinks() {
+    let mut world = World::example().await;
+    // A hundred Jobs without a registry anybody trusts, each with a long name of its own, in three environments.
+    let job = |n: usize| {
+        format!(
+            "apiVersion: batch/v1\nkind: Job\nmetadata: {{ name: job-{n}-{} }}\nspec:\n  template:\n    spec:\n      restartPolicy: Never\n      \
+             containers:\n      - {{ name: a, image: 'example.org/{}:latest' }}\n---\n",
+            "x".repeat(40),
+            "y".repeat(120)
+        )
+    };
+    let base = "environments/base/kustomization.yaml";
+    let jobs: String = (0..100).map(job).collect();
+    let files = [
+        (base, example(base, "resources:\n", "resources:\n  - jobs.yaml\n")),
+        ("environments/base/jobs.yaml", text(&jobs)),
+    ];
+    let number = pull(&mut world, "Jobs", &files).await;
+    assert!(world.check(number).starts_with("failure"), "{}", world.check(number));
+    let pages = |world: &World| {
+        let dump = world.sees();
+        let lines = dump.lines().filter(|line| line.contains("trunkline (page"));
+        lines.map(|line| line.trim().split_once("trunkline/").unwrap().1.to_owned()).collect::<Vec<_>>().join("\n")
+    };
+    insta::assert_snapshot!(pages(&world), @r#"
+    trunkline (page 2): neutral "Page 2 of 8 of the report"
+    trunkline (page 3): neutral "Page 3 of 8 of the report"
+    trunkline (page 4): neutral "Page 4 of 8 of the report"
+    trunkline (page 5): neutral "Page 5 of 8 of the report"
+    trunkline (page 6): neutral "Page 6 of 8 of the report"
+    trunkline (page 7): neutral "Page 7 of 8 of the report"
+    trunkline (page 8): neutral "Page 8 of 8 of the report"
+    "#);
+    // Without rules there is less to say.
+    world.github.push_files(
+        ENVIRONMENTS,
+        "main",
+        "sam",
+        "No rules",
+        &[(
+            ".github/trunkline.yaml",
+            example(
+                ".github/trunkline.yaml",
+                "policies: { packs: [recommended], paths: [policies] }",
+                "policies: { packs: [], paths: [] }",
+            ),
+        )],
+    );
+    world.settle().await;
+    world.advance(Duration::from_secs(5)).await;
+    insta::assert_snapshot!(pages(&world), @r#"
+    trunkline (page 2): neutral "Page 2 of 4 of the report", 2 runs
+    trunkline (page 3): neutral "Page 3 of 4 of the report", 2 runs
+    trunkline (page 4): neutral "Page 4 of 4 of the report", 2 runs
+    trunkline (page 5): neutral "No longer part of the report", 2 runs
+    trunkline (page 6): neutral "No longer part of the report", 2 runs
+    trunkline (page 7): neutral "No longer part of the report", 2 runs
+    trunkline (page 8): neutral "No longer part of the report", 2 runs
+    "#);
+}

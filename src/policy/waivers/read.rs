@@ -13,7 +13,7 @@ use crate::policy::rules::{RULES, from_problem};
 
 /// Waivers in all: a person could not say any more what is accepted.
 const MAX_WAIVERS: usize = 1_000;
-/// Bytes of one file: a thousand waivers of generous reasons.
+/// Bytes of all files together: a thousand waivers of generous reasons.
 const MAX_BYTES: usize = 1 << 20;
 /// The longest text of an entry; Kubernetes names end at 253.
 const MAX_CHARS: usize = 500;
@@ -24,13 +24,19 @@ const KEYS: [&str; 7] = ["rule", "object", "path", "environments", "reason", "ow
 pub(super) fn files(objects: &dyn Objects, files: &[PolicyId], environments: &[&str]) -> (Vec<Waiver>, Vec<Finding>) {
     let mut all = Vec::new();
     let mut problems = Vec::new();
+    let mut left = MAX_BYTES;
     for file in files.iter().filter(|file| is_waivers(&file.path)) {
         let mut reader = Reader { environments, meant: Vec::new(), problems: Vec::new() };
         match objects.blob(file.id) {
-            Ok(bytes) if bytes.len() <= MAX_BYTES => all.extend(reader.file(&file.path, &bytes)),
-            Ok(_) => {
-                reader.refuse(start(&file.path), "the file is larger than 1 MiB".to_owned(), "Remove old waivers.")
+            Ok(bytes) if bytes.len() <= left => {
+                left -= bytes.len();
+                all.extend(reader.file(&file.path, &bytes));
             }
+            Ok(_) => reader.refuse(
+                start(&file.path),
+                "this file does not count: waivers are more than 1 MiB together".to_owned(),
+                "Remove old waivers.",
+            ),
             Err(error) => reader.refuse(
                 start(&file.path),
                 format!("the file could not be read: {error}"),

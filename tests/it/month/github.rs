@@ -382,7 +382,7 @@ impl GitHub {
                 self.writes -= 1;
                 return Ok(vec![key.clone()]);
             }
-            Effect::PutCheck { head, existing, output } => {
+            Effect::PutCheck { head, existing, output, .. } => {
                 let (id, now) = (self.oid().0[19].into(), self.now);
                 let pull = self.pulls.iter_mut().find(|pull| pull.brief.head == *head).ok_or("no such head")?;
                 let completed = output.conclusion.is_some();
