@@ -7,6 +7,7 @@ mod check;
 mod fields;
 mod folder;
 mod place;
+mod policy;
 mod preview;
 mod render;
 mod sandbox;
@@ -46,6 +47,9 @@ Every command explains itself with --help.";
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::CheckArgs),
+    /// Work on the repository's own policies
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     Preview(preview::PreviewArgs),
     Render(render::RenderArgs),
     Sandbox(sandbox::SandboxArgs),
@@ -109,6 +113,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<Verdict, Failure> {
     match command {
         Command::Check(args) => check::run(&args),
+        Command::Policy(policy::PolicyCommand::Test(args)) => policy::test(&args),
         Command::Preview(args) => preview::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Schema => print(&format!("{:#}\n", config::schema())).map(|()| Verdict::Clean),

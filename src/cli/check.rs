@@ -3,15 +3,20 @@
 use std::io;
 use std::path::PathBuf;
 
+use jiff::tz::TimeZone;
+
 use super::place::Place;
 use super::{Failure, Verdict, colors, fields, note, print};
+use crate::clock::Clock;
 use crate::config;
-use crate::model::finding::{EnvironmentEvaluation, Evaluation, Finding, Location, Problem};
+use crate::manifest;
+use crate::model::finding::{CostChange, Delta, EnvironmentEvaluation, Evaluation, Finding, Location, Problem};
 use crate::model::path::RepoPath;
 use crate::model::pipeline::{NEWEST_KUBERNETES, Pipeline, Policies};
 use crate::model::tree::{Tree, TreeError};
 use crate::policy::evaluate::{CONFIG, findings};
 use crate::policy::rules::from_problem;
+use crate::policy::waivers::{Side, Tally, Waivers};
 use crate::policy::{Class, CompiledPolicies, EnvironmentInfo, compile, files};
 use crate::render::Memory;
 use crate::render::discover::{self, Discovered};
@@ -215,7 +220,11 @@ fn evaluate(
     house: &House,
     chosen: &[&EnvironmentInfo],
 ) -> Evaluation {
-    let policies = compile(&files::read(tree.objects, &files::list(tree, &house.policies.paths)));
+    let listed = files::list(tree, &house.policies.paths);
+    let policies = compile(&files::read(tree.objects, &listed));
+    let today = Clock::System.now().to_zoned(TimeZone::UTC).date();
+    let waivers = Waivers::read(tree.objects, &listed, &house.pipeline, today);
+    let mut tally = Tally::new(&waivers);
     let changes_rules = house.policies.paths.iter().any(|folder| path.is_within(folder) || folder.is_within(path));
     let wanted: Vec<RepoPath> = chosen.iter().map(|environment| environment.folder.clone()).collect();
     let fleet = Fleet::find(memory, tree.root, &wanted);
@@ -225,7 +234,7 @@ fn evaluate(
         let ways = fleet.of(&environment.folder);
         for way in &ways {
             let way = (*way, fleet.is_used());
-            let touched = one((tree, memory), (environment, way), path, (&policies, &house.pipeline));
+            let touched = one((tree, memory), (environment, way), path, (&policies, &house.pipeline, &mut tally));
             let Some(mut one) = touched else { continue };
             if let (Some(applier), true) = (way.0, ways.len() > 1) {
                 one.applier.clone_from(&applier.name);
@@ -234,7 +243,10 @@ fn evaluate(
         }
     }
     let mut evaluation = Evaluation { environments, findings: house.findings.clone(), ..Evaluation::default() };
-    evaluation.findings.extend(policies.problems.iter().cloned());
+    evaluation.findings.extend(policies.problems.iter().chain(&waivers.problems).cloned());
+    let places: Vec<_> = house.environments.iter().map(|one| (one.name.clone(), one.folder.clone())).collect();
+    let told = tally.findings(&places).into_iter();
+    evaluation.findings.extend(told.map(|finding| Finding { delta: Delta::New, ..finding }));
     evaluation
 }
 
@@ -243,14 +255,16 @@ fn one(
     (tree, memory): (&Tree<'_>, &mut Memory<'_>),
     (info, (applier, follows)): (&EnvironmentInfo, (Option<&Applier>, bool)),
     path: Option<&RepoPath>,
-    with: (&CompiledPolicies, &Pipeline),
+    (policies, pipeline, tally): (&CompiledPolicies, &Pipeline, &mut Tally<'_>),
 ) -> Option<EnvironmentEvaluation> {
     let rendered = memory.render_as(tree.root, &info.folder, applier, follows);
     if path.is_some_and(|path| !closure_touches(&rendered.reads, std::slice::from_ref(path))) {
         return None;
     }
-    let mut findings = findings(memory, info, (tree, &rendered, None), with);
+    let mut findings = findings(memory, info, (tree, &rendered, None), (policies, pipeline));
+    tally.accept((&info.name, &info.folder), Side::Head(rendered.ok), &mut findings);
     findings.sort_by(|a, b| (&a.location, &a.rule).cmp(&(&b.location, &b.rule)));
+    let cost = manifest::cost(&rendered.objects);
     Some(EnvironmentEvaluation {
         environment: info.name.clone(),
         applier: String::new(),
@@ -258,6 +272,7 @@ fn one(
         changes: Vec::new(),
         images: Vec::new(),
         amounts: Vec::new(),
+        cost: CostChange { from: cost.clone(), to: cost },
         versions: Vec::new(),
         findings,
         objects: u32::try_from(rendered.objects.len()).unwrap_or(u32::MAX),

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use jiff::tz::TimeZone;
+
 use super::{overrides, queue, ways_in};
 use crate::model::finding::{Delta, Evaluation};
 use crate::model::id::{Key, Oid};
@@ -55,12 +57,14 @@ fn put(snapshot: &Snapshot, subject: &HeadSubject, output: CheckOutput, plan: &m
     let old = newest.and_then(|check| check.started_at).is_some_and(|started| {
         output.conclusion.is_none() && snapshot.common.now.duration_since(started).as_hours() >= RENEW_AFTER_HOURS
     });
+    // GitHub cannot take a run back, so what an earlier report had more of is emptied.
+    let pages = newest.map_or(0, |check| CheckOutput::pages_of(&check.external_id));
     match newest {
         Some(check) if check.external_id == output.fingerprint() && !old => {}
         Some(check) if !check.completed && !old => {
-            plan.effects.push(Effect::PutCheck { head: subject.head, existing: Some(check.id), output });
+            plan.effects.push(Effect::PutCheck { head: subject.head, existing: Some(check.id), pages, output });
         }
-        _ => plan.effects.push(Effect::PutCheck { head: subject.head, existing: None, output }),
+        _ => plan.effects.push(Effect::PutCheck { head: subject.head, existing: None, pages, output }),
     }
 }
 
@@ -90,6 +94,9 @@ pub(super) fn output<'s>(
             return Some(input(&Evaluation::default(), Some(&verdict), mode));
         }
     };
+    if let Some(until) = waived_until(evaluation) {
+        plan.look_again(until);
+    }
     match &snapshot.common.config {
         // Repositories that only hold source get no check, unless this very change brings a configuration.
         Configuration::Missing if !evaluation.touches_rules => None,
@@ -148,6 +155,12 @@ pub(super) fn gates(
             Some(Verdict::all("entering", "several versions enter with this pull request", because))
         }
     })
+}
+
+/// When the first waiver that keeps errors of this change from counting has ended.
+pub(super) fn waived_until(evaluation: &Evaluation) -> Option<jiff::Timestamp> {
+    let next = evaluation.waived_until?.tomorrow().ok()?;
+    Some(next.to_zoned(TimeZone::UTC).ok()?.timestamp())
 }
 
 /// The first moment at which a verdict may change by itself, or at which what it rests on is looked at again.

@@ -1,7 +1,7 @@
 //! The one sticky comment on a pull request that touches an environment.
 
 use super::branch_rules;
-use super::check::gates;
+use super::check::{gates, waived_until};
 use super::{answers, overrides, queue, ways_in};
 use crate::model::finding::Evaluation;
 use crate::model::pipeline::Mode;
@@ -61,7 +61,13 @@ pub(super) fn evaluation(snapshot: &Snapshot, subject: &PullSubject, plan: &mut 
     let pull = subject.pull.as_ref()?;
     let key = (pull.base_tip, pull.brief.head);
     match snapshot.facts.evaluations.get(&key) {
-        Some(found) => found.as_ref().ok().map(|found| overrides::applied(snapshot, pull, found).into_owned()),
+        Some(Ok(found)) => {
+            if let Some(until) = waived_until(found) {
+                plan.look_again(until);
+            }
+            Some(overrides::applied(snapshot, pull, found).into_owned())
+        }
+        Some(Err(_)) => None,
         None => {
             super::ask(snapshot, plan, Need::Evaluation { base: key.0, head: key.1 });
             None

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::decide;
-use crate::model::finding::{EnvironmentEvaluation, Evaluation, VersionChange};
+use crate::model::finding::{CostChange, EnvironmentEvaluation, Evaluation, VersionChange};
 use crate::model::id::{InstallationId, Oid, RepoId};
 use crate::model::ledger::Ledger;
 use crate::model::merging::{BranchRules, InLine, MergeState, Merging, RequiredCheck, RuleSource};
@@ -169,6 +169,7 @@ fn evaluation(n: u8) -> Evaluation {
         changes: Vec::new(),
         images: Vec::new(),
         amounts: Vec::new(),
+        cost: CostChange::default(),
         versions: vec![VersionChange { app: app(n).name, tags, digests: BTreeMap::new() }],
         findings: Vec::new(),
         objects: 1,

@@ -15,6 +15,8 @@ use crate::model::snapshot::{MergeMethod, Reaction};
 const ANNOTATIONS: usize = 50;
 /// Annotations in all, so that a check costs at most ten requests; the summary says how many there are.
 const MAX_ANNOTATIONS: usize = 500;
+/// A fingerprint that asks for more was not written by us.
+const MAX_OLD_PAGES: usize = 20;
 /// The one check's name.
 const CHECK: &str = "trunkline";
 
@@ -93,18 +95,48 @@ impl GitHub {
         let mut body = self.check(output, first, left == 0);
         body["name"] = CHECK.into();
         body["head_sha"] = head.to_string().into();
-        let ask = Ask::new(Op::CreateCheck, at, &[&at.name.owner, &at.name.name]).body(body);
-        let created = self.client.send(ask).await.map_err(|error| match error.kind {
-            // The head was pushed away, or GitHub does not see it yet: observe again.
-            Kind::Invalid if error.message.contains("No commit found") => ApiError { kind: Kind::Gone, ..error },
-            _ => error,
-        })?;
-        let run: Id = created.json()?;
+        let run: Id = self.create_check(at, body).await?.json()?;
         for page in pages {
             left -= 1;
             self.update_check(at, run.id, self.check(output, page, left == 0)).await?;
         }
         Ok(run.id)
+    }
+
+    /// Writes the further pages of a report as runs of their own, which decide nothing, and empties those of the report `before` that
+    /// are left. Write them before the check: its fingerprint then says that they stand.
+    ///
+    /// # Errors
+    /// When GitHub refuses.
+    pub async fn put_pages(&self, at: &RepoAt, head: Oid, before: usize, output: &CheckOutput) -> Result<(), ApiError> {
+        let all = output.pages.len();
+        for page in 0..all.max(before.min(MAX_OLD_PAGES)) {
+            let name = CheckOutput::page_name(page + 2);
+            let mut told = json!({
+                "title": "No longer part of the report",
+                "summary": "The report of the check `trunkline` on this commit became shorter; this page holds nothing any more.",
+            });
+            if let Some(text) = output.pages.get(page) {
+                told["title"] = format!("Page {} of {} of the report", page + 2, all + 1).into();
+                told["summary"] =
+                    "It goes on here from the check `trunkline` on this commit. This page decides nothing.".into();
+                told["text"] = text.as_str().into();
+            }
+            let body = json!({
+                "name": name, "head_sha": head.to_string(), "status": "completed", "conclusion": "neutral", "output": told,
+            });
+            self.create_check(at, body).await?;
+        }
+        Ok(())
+    }
+
+    async fn create_check(&self, at: &RepoAt, body: Value) -> Result<super::client::Answer, ApiError> {
+        let ask = Ask::new(Op::CreateCheck, at, &[&at.name.owner, &at.name.name]).body(body);
+        self.client.send(ask).await.map_err(|error| match error.kind {
+            // The head was pushed away, or GitHub does not see it yet: observe again.
+            Kind::Invalid if error.message.contains("No commit found") => ApiError { kind: Kind::Gone, ..error },
+            _ => error,
+        })
     }
 
     async fn update_check(&self, at: &RepoAt, run: u64, body: Value) -> Result<super::client::Answer, ApiError> {

@@ -3,6 +3,7 @@
 mod alike;
 mod amounts;
 pub mod at;
+mod cost;
 pub mod diff;
 mod digest;
 pub mod edit;
@@ -18,6 +19,7 @@ pub mod objects;
 mod outline;
 mod pairs;
 mod places;
+mod quantity;
 mod readable;
 pub(crate) mod scalar;
 mod simple;
@@ -28,6 +30,7 @@ mod load_tests;
 
 pub use alike::named_as;
 pub use amounts::amount_changes;
+pub use cost::cost;
 pub use diff::changes;
 pub use digest::digest;
 pub use edit::{EditError, insert_after, remove_key, set_scalar, set_scalars};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::path::RepoPath;
@@ -117,7 +118,7 @@ pub struct Finding {
     pub location: Option<Location>,
     /// Whether this change introduces it.
     pub delta: Delta,
-    /// Who accepted it on this head, and why, when somebody did.
+    /// Who accepted it and why, when somebody did: on this head by an override, or by a waiver and until when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<String>,
 }
@@ -193,6 +194,26 @@ pub struct AmountChange {
     pub to: String,
 }
 
+/// What an environment asks its cluster for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Requested processors, in thousandths.
+    pub cpu: u64,
+    /// Requested memory, in bytes.
+    pub memory: u64,
+    /// Claimed volumes, in bytes.
+    pub volumes: u64,
+}
+
+/// What an environment asks for before and after a change; the same twice where nothing is compared.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CostChange {
+    /// Before.
+    pub from: Cost,
+    /// After.
+    pub to: Cost,
+}
+
 /// A change to the fields that carry an application's version.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct VersionChange {
@@ -222,6 +243,9 @@ pub struct EnvironmentEvaluation {
     /// Replica counts and resources that change.
     #[serde(default)]
     pub amounts: Vec<AmountChange>,
+    /// What it asks its cluster for.
+    #[serde(default)]
+    pub cost: CostChange,
     /// Applications whose version changes.
     #[serde(default)]
     pub versions: Vec<VersionChange>,
@@ -247,6 +271,10 @@ pub struct Evaluation {
     /// Whether the change touches Trunkline's own configuration or policies.
     #[serde(default)]
     pub touches_rules: bool,
+    /// The last day, in UTC, of the first waiver to expire among those that keep errors from counting: from the next day on this may be
+    /// judged otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waived_until: Option<Date>,
     /// The configuration the change brings, when it changes it to a valid one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proposed: Option<Pipeline>,

@@ -159,6 +159,8 @@ pub enum Effect {
         head: Oid,
         /// The run to update; `None` creates one.
         existing: Option<u64>,
+        /// Further pages of the run before: those beyond the new ones are emptied.
+        pages: usize,
         /// What it says.
         output: CheckOutput,
     },
@@ -372,6 +374,8 @@ pub struct CheckOutput {
     pub summary: String,
     /// More Markdown, at most 65,535 characters; may be empty.
     pub text: String,
+    /// More of the text, each at most 65,535 characters: runs of their own, which decide nothing.
+    pub pages: Vec<String>,
     /// All annotations; the adapter sends them 50 at a time.
     pub annotations: Vec<Annotation>,
 }
@@ -420,7 +424,18 @@ impl CheckOutput {
     pub fn fingerprint(&self) -> String {
         let mut hasher = DefaultHasher::new();
         self.hash(&mut hasher);
-        format!("v1-{:016x}", hasher.finish())
+        let pages = if self.pages.is_empty() { String::new() } else { format!("-p{}", self.pages.len()) };
+        format!("v1-{:016x}{pages}", hasher.finish())
+    }
+
+    /// The name of the run that holds a further page, from 2.
+    pub fn page_name(number: usize) -> String {
+        format!("trunkline (page {number})")
+    }
+
+    /// How many further pages a run of this fingerprint had.
+    pub fn pages_of(fingerprint: &str) -> usize {
+        fingerprint.rsplit_once("-p").and_then(|(_, pages)| pages.parse().ok()).unwrap_or_default()
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::evaluate::{Job, LIMIT};
 use super::rules::from_problem;
 use crate::manifest;
-use crate::model::finding::{Delta, EnvironmentEvaluation, Evaluation, Finding, Problem};
+use crate::model::finding::{CostChange, Delta, EnvironmentEvaluation, Evaluation, Finding, Problem};
 use crate::model::path::RepoPath;
 use crate::render::Memory;
 use crate::render::flux::Fleet;
@@ -43,6 +43,7 @@ pub fn between(job: &Job, sides: &Sides, progress: &mut dyn FnMut(&str)) -> Eval
         changes: Vec::new(),
         images: Vec::new(),
         amounts: Vec::new(),
+        cost: CostChange::default(),
         versions: Vec::new(),
         digest: String::new(),
         findings: problems.map(there).collect(),

@@ -37,14 +37,15 @@ pub fn compare(base: Vec<Finding>, head: Vec<Finding>) -> Vec<Finding> {
 
 fn sort(findings: &mut [Finding]) {
     findings.sort_by(|a, b| {
-        let key = |f: &Finding| (f.delta, Reverse(f.severity));
+        // What is accepted comes last, so that it never pushes out what is not.
+        let key = |f: &Finding| (f.delta, f.accepted.is_some(), Reverse(f.severity));
         key(a).cmp(&key(b)).then_with(|| {
             (&a.rule, &a.location, &a.object, &a.message).cmp(&(&b.rule, &b.location, &b.object, &b.message))
         })
     });
 }
 
-/// Keeps the gravest [`MAX_PER_RULE`] of each rule and says how many more there are; what is cut is never graver than what is kept.
+/// Keeps the gravest [`MAX_PER_RULE`] of each rule and says how many more there are; what is cut never blocks where what is kept does not.
 fn bound(findings: Vec<Finding>) -> Vec<Finding> {
     let mut count: HashMap<String, usize> = HashMap::new();
     let mut cut: Vec<(Finding, usize)> = Vec::new();

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use super::files::{self, PolicyFiles};
 use super::rules::{KUST_001, from_problem};
 use super::version_changes::version_changes;
+use super::waivers::{Side, Tally, Waivers};
 use super::{CheckInput, CompiledPolicies, EnvironmentInfo, check, compile, delta};
 use crate::config;
 use crate::manifest::{self, MaskKey, Node, Object};
-use crate::model::finding::{Delta, EnvironmentEvaluation, Evaluation, Finding, Problem, Severity};
+use crate::model::finding::{CostChange, Delta, EnvironmentEvaluation, Evaluation, Finding, Problem, Severity};
 use crate::model::id::Oid;
 use crate::model::path::RepoPath;
 use crate::model::pipeline::{Environment, Pipeline};
@@ -35,6 +36,8 @@ pub struct Job<'a> {
     pub pipeline: &'a Pipeline,
     /// The default branch's policies.
     pub policies: &'a PolicyFiles,
+    /// The default branch's waivers.
+    pub waivers: &'a Waivers,
     /// What masks are keyed with, so that equal secrets look equal within one comparison.
     pub mask: &'a MaskKey,
 }
@@ -61,6 +64,7 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
     let mut memory = Memory::new(job.head.objects);
     let fleets = Fleets::find(job, &mut memory);
     let mut shelf = Shelf::default();
+    let mut tally = Tally::new(job.waivers);
     let mut reach = Reach::new(job.head, &changed).following(fleets.head.is_used() || fleets.base.is_used());
     for environment in &job.pipeline.environments {
         for folder in environment.folders(&job.pipeline.apps) {
@@ -78,7 +82,7 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
             let folder = info.folder.clone();
             let before = evaluation.environments.len();
             for way in &ways {
-                let touched = one((job, &mut memory), (&info, way), &changed, (&policies, job.pipeline));
+                let touched = one((job, &mut memory), (&info, way), &changed, (&policies, &mut tally));
                 let Some(mut touched) = touched else { continue };
                 touched.versions =
                     version_changes((&job.base, &job.head), (environment, &folder), &job.pipeline.apps, &mut shelf);
@@ -96,8 +100,18 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
     progress("the configuration and policies of the change");
     evaluation.findings.extend(configuration(job, &changed));
     evaluation.proposed = proposed(job, &changed);
-    evaluation.findings.extend(policy_changes(job, &changed, policies, !evaluation.environments.is_empty()));
+    evaluation.waived_until = tally.until();
+    evaluation.findings.extend(tally.findings(&places(job)));
+    evaluation.findings.extend(policy_changes(job, &changed, policies, &evaluation));
     evaluation
+}
+
+/// Every environment with each of its folders that head has.
+fn places(job: &Job) -> Vec<(String, RepoPath)> {
+    let all = job.pipeline.environments.iter().flat_map(|environment| {
+        environment.folders(&job.pipeline.apps).into_iter().map(|folder| (environment.name.clone(), folder))
+    });
+    all.filter(|(_, folder)| job.head.is_folder(folder)).collect()
 }
 
 /// An environment whose version changes in a file that no render reads, such as a Score file or a configured field: the gates
@@ -118,6 +132,7 @@ fn unrendered(
         changes: Vec::new(),
         images: Vec::new(),
         amounts: Vec::new(),
+        cost: CostChange::default(),
         versions,
         findings: Vec::new(),
         objects: 0,
@@ -202,7 +217,7 @@ fn one(
     (job, memory): (&Job, &mut Memory<'_>),
     (info, way): (&EnvironmentInfo, &Way<'_>),
     changed: &[RepoPath],
-    with: (&CompiledPolicies, &Pipeline),
+    (policies, tally): (&CompiledPolicies, &mut Tally<'_>),
 ) -> Option<EnvironmentEvaluation> {
     let (was, is) = (job.base.is_folder(&info.folder), job.head.is_folder(&info.folder));
     if !was && !is {
@@ -215,18 +230,23 @@ fn one(
     }
     // An environment that is new has nothing before; rendering its absence would only say so as a fault.
     let before = was.then(|| memory.render_as(job.base.root, &info.folder, way.was, way.follows));
+    let with = (policies, job.pipeline);
     let had = before.as_ref().map(|before| findings(memory, info, (&job.base, before, None), with));
     let mut had = had.unwrap_or_default();
+    tally.accept((&info.name, &info.folder), Side::Base, &mut had);
     let old = before.as_ref().map(|before| before.objects.as_slice()).unwrap_or_default();
     // What did not render holds nothing to compare with; nor does an environment that is new.
     let compared = before.as_ref().filter(|before| before.ok).map(|_| old);
-    let found = findings(memory, info, (&job.head, &after, compared), with);
+    let mut found = findings(memory, info, (&job.head, &after, compared), with);
+    tally.accept((&info.name, &info.folder), Side::Head(after.ok), &mut found);
     // What does not render is not empty: to say that all objects go and all findings are fixed would be a lie.
     let (mut changes, mut images, mut amounts) = (Vec::new(), Vec::new(), Vec::new());
+    let mut cost = CostChange::default();
     if after.ok || !is {
         changes = manifest::changes(old, &after.objects, job.mask);
         images = manifest::image_changes(old, &after.objects);
         amounts = manifest::amount_changes(old, &after.objects);
+        cost = CostChange { from: manifest::cost(old), to: manifest::cost(&after.objects) };
     } else {
         had.retain(|finding| finding.rule == KUST_001);
     }
@@ -237,6 +257,7 @@ fn one(
         changes,
         images,
         amounts,
+        cost,
         versions: Vec::new(),
         findings: delta::compare(had, found),
         objects: u32::try_from(after.objects.len()).unwrap_or(u32::MAX),
@@ -309,15 +330,28 @@ fn proposed(job: &Job, changed: &[RepoPath]) -> Option<Pipeline> {
     config::parse(path, &String::from_utf8_lossy(&job.head.read(path).ok()?)).pipeline
 }
 
-/// What is wrong with the policies: the default branch's as already there, and what the change makes of them.
-fn policy_changes(job: &Job, changed: &[RepoPath], policies: CompiledPolicies, affected: bool) -> Vec<Finding> {
+/// What is wrong with the policies and waivers: the default branch's as already there, and what the change makes of them.
+fn policy_changes(
+    job: &Job,
+    changed: &[RepoPath],
+    policies: CompiledPolicies,
+    evaluation: &Evaluation,
+) -> Vec<Finding> {
     let folders = &job.pipeline.policies.paths;
+    let mut problems = policies.problems;
+    problems.extend(job.waivers.problems.iter().cloned());
     if changed.iter().any(|path| folders.iter().any(|folder| path.is_within(folder))) {
-        let after = files::read(job.head.objects, &files::list(&job.head, folders));
-        return delta::compare(policies.problems, compile(&after).problems);
+        let listed = files::list(&job.head, folders);
+        let waivers =
+            job.waivers.after(job.head.objects, &listed, evaluation.proposed.as_ref().unwrap_or(job.pipeline));
+        let mut after = compile(&files::read(job.head.objects, &listed)).problems;
+        after.extend(waivers.problems.iter().cloned());
+        let mut found = delta::compare(problems, after);
+        found.extend(waivers.brought(job.waivers, evaluation));
+        return found;
     }
-    if !affected {
+    if evaluation.environments.is_empty() {
         return Vec::new();
     }
-    policies.problems.into_iter().map(|finding| Finding { delta: Delta::Existing, ..finding }).collect()
+    problems.into_iter().map(|finding| Finding { delta: Delta::Existing, ..finding }).collect()
 }

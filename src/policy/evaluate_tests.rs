@@ -1,7 +1,10 @@
 use super::evaluate::*;
 use super::files::{self, PolicyFiles};
+use super::waivers::Waivers;
+use jiff::civil::date;
+
 use crate::manifest::MaskKey;
-use crate::model::finding::{ChangeKind, Evaluation};
+use crate::model::finding::{ChangeKind, Evaluation, Finding};
 use crate::model::pipeline::{Environment, Merge, Mode, OnNewer, Pipeline, Policies, Rights, Takes, Via};
 use crate::model::tree::{MemoryObjects, Tree};
 
@@ -49,8 +52,15 @@ fn change(before: Files, after: Files) -> Evaluation {
     let pipeline = pipeline();
     let base = Tree::new(base, &store);
     let policies: PolicyFiles = files::read(&store, &files::list(&base, &pipeline.policies.paths));
-    let job =
-        Job { base, head: Tree::new(head, &store), pipeline: &pipeline, policies: &policies, mask: &MaskKey([1; 32]) };
+    let listed = files::list(&base, &pipeline.policies.paths);
+    let job = Job {
+        base,
+        head: Tree::new(head, &store),
+        pipeline: &pipeline,
+        policies: &policies,
+        waivers: &Waivers::read(&store, &listed, &pipeline, date(2026, 11, 27)),
+        mask: &MaskKey([1; 32]),
+    };
     evaluate(&job, &mut |_| {})
 }
 
@@ -176,6 +186,7 @@ fn missing_trees_are_a_finding() {
         head: tree(2),
         pipeline: &pipeline,
         policies: &PolicyFiles::default(),
+        waivers: &Waivers::read(&store, &[], &pipeline, date(2026, 11, 27)),
         mask: &MaskKey([1; 32]),
     };
     let evaluation = evaluate(&job, &mut |_| {});
@@ -217,4 +228,75 @@ fn rules_about_a_change_see_what_was_before() {
     // An environment that is new, and one that did not render before, changes nothing.
     assert_eq!(told(&[("other", "x")], &is), []);
     assert_eq!(told(&[("environments/dev/a.yaml", "kind: [")], &is), []);
+}
+
+/// What is wrong with a change, as `severity delta rule: message`, and who accepted it.
+fn judged(evaluation: &Evaluation) -> String {
+    let show = |(environment, finding): (Option<&crate::model::finding::EnvironmentEvaluation>, &Finding)| {
+        let place = environment.map_or_else(String::new, |one| format!("{}: ", one.environment));
+        let by = finding.accepted.as_ref().map_or_else(String::new, |by| format!(" ({by})"));
+        format!("{place}{} {:?} {}: {}{by}\n", finding.severity, finding.delta, finding.rule, finding.message)
+    };
+    evaluation.all_findings().map(show).collect()
+}
+
+/// A production of one Deployment with many containers, each of `image`.
+fn many(image: &str) -> String {
+    let containers: String = (0..150).map(|n| format!("      - {{name: c{n}, image: '{image}'}}\n")).collect();
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web, namespace: shop}}\nspec:\n  template:\n    spec:\n      containers:\n{containers}"
+    )
+}
+
+#[test]
+fn waivers_count_from_the_default_branch_alone_and_also_for_what_is_not_listed() {
+    const WAIVER: &str =
+        "- {rule: IMG-001, object: Deployment shop/web, reason: agreed, owner: '@sue', expires: 2026-12-01}\n";
+    let (good, bad) = (many("web:1.0"), many("web:latest"));
+    const WEB: &str = "environments/prod/web.yaml";
+    const FILE: &str = "policies/waivers.yaml";
+    let img = |evaluation: &Evaluation| {
+        let lines = judged(evaluation);
+        lines.lines().filter(|line| line.contains(" IMG-001:")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    // On the default branch it counts, for more than the hundred that are listed as well.
+    let accepted = change(&[(WEB, &good), (FILE, WAIVER)], &[(WEB, &bad), (FILE, WAIVER)]);
+    assert_eq!(img(&accepted).len(), 101);
+    assert!(img(&accepted).iter().all(|line| line.ends_with("(waived until 2026-12-01 by @sue: agreed)")));
+    assert_eq!((accepted.blocks(), accepted.waived_until), (false, Some(date(2026, 12, 1))));
+    // The change's own does not, and says what it would do.
+    let own = change(&[(WEB, &good)], &[(WEB, &bad), (FILE, WAIVER)]);
+    assert!(own.blocks() && img(&own).iter().all(|line| !line.contains("waived")));
+    let said = own.findings.iter().find(|finding| finding.rule == "WAIVER").unwrap();
+    assert_eq!(
+        said.message,
+        "this waiver counts once it is on the default branch; until then the errors it is for stand"
+    );
+    // Taken away, it still counts for this change.
+    let removed = change(&[(WEB, &good), (FILE, WAIVER)], &[(WEB, &bad)]);
+    assert!(!removed.blocks());
+    // One more object is not covered, and is not pushed out of the list by those that are.
+    let other = bad.replace("name: web, namespace", "name: other, namespace");
+    let other = format!("{bad}---\n{}", other.split("      - {name: c1,").next().unwrap());
+    let other = change(&[(WEB, &good), (FILE, WAIVER)], &[(WEB, &other), (FILE, WAIVER)]);
+    assert!(other.blocks() && !img(&other)[0].contains("waived"), "{}", img(&other)[0]);
+}
+
+#[test]
+fn a_change_of_waivers_is_checked_at_its_lines() {
+    const FILE: &str = "policies/waivers.yaml";
+    let web = many("web:1.0");
+    let before = [("environments/prod/web.yaml", web.as_str()), (FILE, "- {rule: IMG-01, path: a}\n")];
+    let after = [before[0], (FILE, "- rule: IMG-001\n  path: environments\n  reason: a\n  owner: b\n")];
+    let evaluation = change(&before, &after);
+    let shown = evaluation
+        .findings
+        .iter()
+        .map(|finding| format!("{:?} {} {}", finding.delta, finding.location.as_ref().unwrap(), finding.message));
+    insta::assert_snapshot!(shown.collect::<Vec<_>>().join("\n"), @"
+    Existing policies/waivers.yaml:1:3 this waiver has no `expires`
+    Fixed policies/waivers.yaml:1:3 this waiver has no `owner`
+    Fixed policies/waivers.yaml:1:3 this waiver has no `reason`
+    Fixed policies/waivers.yaml:1:10 there is no rule `IMG-01`
+    ");
 }

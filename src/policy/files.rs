@@ -46,15 +46,22 @@ pub struct PolicyId {
 /// The policy and data files below `folders`, sorted by path; a folder that does not exist holds none, because a configuration may name it
 /// before the first policy is written.
 ///
-/// `_test.rego` files test policies and decide nothing; `waivers.yaml` is Trunkline's own.
+/// `_test.rego` files test policies and decide nothing; `waivers.yaml` is listed beside the policies, and no data of theirs.
 pub fn list(tree: &Tree, folders: &[RepoPath]) -> Vec<PolicyId> {
+    let mut found = list_with_tests(tree, folders);
+    found.retain(|file| !file.path.name().ends_with("_test.rego"));
+    found
+}
+
+/// The same with the policies' own tests.
+pub fn list_with_tests(tree: &Tree, folders: &[RepoPath]) -> Vec<PolicyId> {
     let mut found = Vec::new();
     for folder in folders {
         for (path, entry) in tree.files(folder).unwrap_or_default() {
             let name = path.name();
             let wanted = [".rego", ".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end));
             let plain = matches!(entry.kind, EntryKind::File | EntryKind::Executable);
-            if wanted && plain && !name.ends_with("_test.rego") && !name.starts_with("waivers.") {
+            if wanted && plain {
                 found.push(PolicyId { path, folder: folder.clone(), id: entry.id });
             }
         }
@@ -64,11 +71,16 @@ pub fn list(tree: &Tree, folders: &[RepoPath]) -> Vec<PolicyId> {
     found
 }
 
-/// Reads the files behind `ids`. What cannot be read is a problem, so that no policy is dropped in silence.
+/// Whether a file holds waivers.
+pub fn is_waivers(path: &RepoPath) -> bool {
+    matches!(path.name(), "waivers.yaml" | "waivers.yml")
+}
+
+/// Reads the policies and their data behind `ids`. What cannot be read is a problem, so that no policy is dropped in silence.
 pub fn read(objects: &dyn Objects, ids: &[PolicyId]) -> PolicyFiles {
     let mut read = PolicyFiles::default();
     let mut bytes = 0;
-    for (at, file) in ids.iter().enumerate() {
+    for (at, file) in ids.iter().filter(|file| !is_waivers(&file.path)).enumerate() {
         let mut refuse = |message: String, help: &str| {
             let location = Some(Location { path: file.path.clone(), line: 1, column: 0 });
             read.problems.push(Problem { location, message, help: Some(help.to_owned()) });

@@ -14,6 +14,7 @@ pub mod rules;
 pub mod schema;
 mod scrub;
 pub mod version_changes;
+pub mod waivers;
 mod world;
 
 use crate::manifest::{Node, Object};

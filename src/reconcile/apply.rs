@@ -36,7 +36,8 @@ impl Reconciler {
         tracing::info!(repo = %at.name, write = effect.natural_key(), "writing");
         match effect {
             Effect::Wake(_) | Effect::Tell { .. } => Err(Trouble::bug("wakes are gathered, not written")),
-            Effect::PutCheck { head, existing, output } => {
+            Effect::PutCheck { head, existing, pages, output } => {
+                github.put_pages(at, *head, *pages, output).await?;
                 Ok(Some(github.put_check(at, *head, *existing, output).await?))
             }
             Effect::PutComment { number, existing, body } => {

@@ -51,11 +51,11 @@ impl Expectations {
         }
         // The same thing with other content: what a stale read did not show is edited, not made a second time.
         Advice::Write(match effect {
-            Effect::PutCheck { head, existing: None, output } if output.conclusion.is_some() => {
-                Effect::PutCheck { head, existing: None, output }
+            Effect::PutCheck { head, existing: None, pages, output } if output.conclusion.is_some() => {
+                Effect::PutCheck { head, existing: None, pages, output }
             }
-            Effect::PutCheck { head, existing: None, output } => {
-                Effect::PutCheck { head, existing: written.id, output }
+            Effect::PutCheck { head, existing: None, pages, output } => {
+                Effect::PutCheck { head, existing: written.id, pages, output }
             }
             Effect::PutComment { number, existing: None, body } => {
                 Effect::PutComment { number, existing: written.id, body }

@@ -3,6 +3,8 @@
 use super::observe::Fetched;
 use super::{Reconciler, Trouble};
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
 use crate::config;
@@ -216,9 +218,12 @@ impl Reconciler {
             let config =
                 config::FILE.parse().ok().and_then(|path| tree.entry(&path).ok().flatten()).map(|entry| entry.id);
             let policies = files::list(&tree, &folders);
-            Ok((repo.tree_of(base)?, repo.merge_preview(base, head)?, config, policies))
+            // Also for those the change brings: it is told when one of them is past its day.
+            let brought = files::list(&Tree::new(repo.tree_of(head)?, repo), &folders);
+            let waives = policies.iter().chain(&brought).any(|file| files::is_waivers(&file.path));
+            Ok((repo.tree_of(base)?, repo.merge_preview(base, head)?, config, (policies, waives)))
         });
-        let (base_tree, preview, config, policies) = trees.await?;
+        let (base_tree, preview, config, (policies, waives)) = trees.await?;
         let head_tree = match preview {
             Merge::Tree(tree) => tree,
             Merge::Conflict(paths) => {
@@ -229,8 +234,18 @@ impl Reconciler {
         };
         let mask = self.mask(base_tree, head_tree);
         let installation = listing.at.installation;
-        let request =
-            Request { installation, base: base_tree, head: head_tree, pipeline, config, policies, mask, between: None };
+        let today = waives.then(|| day(snapshot.common.now));
+        let request = Request {
+            installation,
+            base: base_tree,
+            head: head_tree,
+            pipeline,
+            config,
+            policies,
+            today,
+            mask,
+            between: None,
+        };
         Ok(Ok((*self.parts.worker.evaluate(here.objects(), request).await).clone()))
     }
 
@@ -250,6 +265,7 @@ impl Reconciler {
             pipeline: pipeline.clone(),
             config: None,
             policies: Vec::new(),
+            today: None,
             mask: self.mask(tree, tree),
             between: Some(sides),
         };
@@ -327,6 +343,11 @@ impl Reconciler {
             .collect();
         Ok(Changelog { changes, total: log.total })
     }
+}
+
+/// The day, in UTC.
+fn day(now: Timestamp) -> Date {
+    now.to_zoned(TimeZone::UTC).date()
 }
 
 /// Whether an evaluation is of a commit that no longer heads what the key is about.

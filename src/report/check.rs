@@ -1,7 +1,8 @@
 //! The check run `trunkline`: status, conclusion, texts and annotations.
 
+use super::cost::costs;
 use super::diffs::diffs;
-use super::limits::{CHECK_BYTES, Section, TITLE_CHARS, fit};
+use super::limits::{CHECK_BYTES, MAX_PAGES, Section, TITLE_CHARS, fit, spread};
 use super::markdown::{line, lines};
 use super::sections::{Place, findings, table, title_of, told};
 use super::verdict;
@@ -38,14 +39,16 @@ pub struct CheckInput<'a> {
 /// The check for one head.
 pub fn check(input: &CheckInput<'_>) -> CheckOutput {
     let conclusion = conclusion(input);
-    let place = Place { repo_url: input.repo_url, head: input.head };
+    let place = Place { repo_url: input.repo_url, head: input.head, room: MAX_PAGES * CHECK_BYTES };
     let mut text = findings(input.evaluation, &place);
     text.extend(diffs(input.evaluation, &place));
+    let mut pages = spread(text, CHECK_BYTES, "`trunkline check` on your own machine shows everything").into_iter();
     CheckOutput {
         conclusion,
         title: line(&title(input), TITLE_CHARS),
         summary: fit(&summary(input), CHECK_BYTES, "the pull request's comment may show more"),
-        text: fit(&text, CHECK_BYTES, "`trunkline check` on your own machine shows everything"),
+        text: pages.next().unwrap_or_default(),
+        pages: pages.collect(),
         annotations: annotations(input.evaluation),
     }
 }
@@ -86,6 +89,7 @@ fn summary(input: &CheckInput<'_>) -> Vec<Section> {
         ));
     } else {
         sections.push(table(input.evaluation));
+        sections.extend(costs(input.evaluation));
     }
     if let Some(root) = input.verdict {
         sections.push(Section::whole(1, format!("#### Gates\n\n{}\n", verdict::markdown(root))));
@@ -110,8 +114,9 @@ fn annotation(finding: &Finding, environments: &[&str]) -> Option<Annotation> {
     let level = match (finding.delta, finding.severity) {
         // What the change did not bring must not look as if it did.
         (Delta::Existing | Delta::Fixed, _) | (_, Severity::Info) => AnnotationLevel::Notice,
-        (Delta::New, Severity::Warning) => AnnotationLevel::Warning,
+        (Delta::New, Severity::Warning) if finding.accepted.is_some() => AnnotationLevel::Notice,
         (Delta::New, Severity::Error) if finding.accepted.is_some() => AnnotationLevel::Warning,
+        (Delta::New, Severity::Warning) => AnnotationLevel::Warning,
         (Delta::New, Severity::Error) => AnnotationLevel::Failure,
     };
     let object = finding.object.as_ref().map_or(String::new(), |object| format!(": {object}"));

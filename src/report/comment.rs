@@ -1,5 +1,6 @@
 //! The one sticky comment on a pull request that touches an environment.
 
+use super::cost::costs;
 use super::diffs::diffs;
 use super::limits::{COMMENT_BYTES, Section, fit};
 use super::markdown::{code, link, prose};
@@ -47,13 +48,14 @@ pub fn comment(input: &CommentInput<'_>) -> String {
 const NO_COMMIT: Oid = Oid([0; 20]);
 
 fn text(input: &CommentInput<'_>) -> String {
-    let place = Place { repo_url: input.repo_url, head: input.head };
+    let place = Place { repo_url: input.repo_url, head: input.head, room: COMMENT_BYTES };
     let mut sections = vec![Section::whole(0, head(input))];
     // What a promotion changes stands in its description; a table of one row would say it again.
     let told = input.picture.is_some() && input.evaluation.environments.len() == 1;
     if !input.evaluation.environments.is_empty() && !told {
         sections.push(table(input.evaluation));
     }
+    sections.extend(costs(input.evaluation));
     sections.extend(input.picture.map(|picture| Section::whole(2, picture)));
     if let Some(verdict) = input.verdict {
         sections.push(Section::whole(1, gates(verdict)));

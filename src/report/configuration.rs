@@ -44,7 +44,7 @@ pub fn configuration(input: &ConfigurationInput<'_>) -> String {
             input.of
         ),
         Says::Problems(problems) => {
-            let place = Place { repo_url: input.repo_url, head: input.head };
+            let place = Place { repo_url: input.repo_url, head: input.head, room: COMMENT_BYTES };
             let section = Section {
                 open: format!("⛔ The configuration of {} has {}:\n\n", input.of, count(problems.len(), "problem")),
                 items: problems.iter().map(|problem| item(*problem, &place)).collect(),

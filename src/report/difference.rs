@@ -50,7 +50,7 @@ pub fn difference(input: &DifferenceInput<'_>) -> String {
     let [from, to] = &input.sides;
     let mut sections = vec![Section::whole(0, versions(input))];
     sections.extend([(from, to), (to, from)].into_iter().map(|(has, lacks)| commits(input, has, lacks)));
-    let place = Place { repo_url: input.repo_url, head: input.at };
+    let place = Place { repo_url: input.repo_url, head: input.at, room: COMMENT_BYTES };
     match input.evaluation {
         None => {
             sections.push(Section::whole(1, "The two cannot be compared now. **Next:** comment again in a while.\n"))

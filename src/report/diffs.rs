@@ -1,6 +1,6 @@
 //! The diffs: folded, one an object, by environment.
 
-use super::limits::{CHECK_BYTES, DIFF_BYTES, Section, whole_lines};
+use super::limits::{DIFF_BYTES, Section, whole_lines};
 use super::markdown::{block, code, html};
 use super::sections::Place;
 use super::words::{count, listed};
@@ -9,7 +9,7 @@ use crate::model::finding::{Change, ChangeKind, EnvironmentEvaluation, Evaluatio
 /// The diffs of every environment that something changes in.
 pub(super) fn diffs(evaluation: &Evaluation, place: &Place<'_>) -> Vec<Section> {
     let changed = evaluation.environments.iter().filter(|env| !env.changes.is_empty());
-    let mut room = CHECK_BYTES;
+    let mut room = place.room;
     changed.map(|env| environment(env, place, &mut room)).collect()
 }
 

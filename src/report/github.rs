@@ -12,9 +12,11 @@ pub fn workflow_commands(evaluation: &Evaluation) -> String {
     let lines = told.take(MAX_COMMANDS).map(|told| {
         let finding = &*told.finding;
         let command = match finding.severity {
+            Severity::Info => "notice",
+            // What is accepted, or was there before, must not look as if it were to be dealt with.
+            _ if finding.accepted.is_some() || finding.delta == Delta::Existing => "notice",
             Severity::Error => "error",
             Severity::Warning => "warning",
-            Severity::Info => "notice",
         };
         let place = finding.location.as_ref().map_or(String::new(), |at| {
             let column = if at.column > 0 { format!(",col={}", at.column) } else { String::new() };
@@ -22,6 +24,7 @@ pub fn workflow_commands(evaluation: &Evaluation) -> String {
             format!("file={}{line},", property(at.path.as_str()))
         });
         let mut message = line(&finding.message, 1_000);
+        message.extend(finding.accepted.as_ref().map(|by| format!(" ({})", line(by, 1_000))));
         if !finding.fix.is_empty() {
             message.push_str(&format!(" Fix: {}", line(&finding.fix, 1_000)));
         }

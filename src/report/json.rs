@@ -4,18 +4,18 @@ use serde_json::{Value, json};
 
 use super::redact::redact_json;
 
-use crate::model::finding::{Delta, Evaluation, Severity};
+use crate::model::finding::{Delta, Evaluation, Finding, Severity};
 
 /// The report: a version of its own shape, a summary, and the evaluation with no finding or change left out.
 pub fn json(evaluation: &Evaluation) -> Value {
-    let number = |severity: Severity, delta: Delta| {
-        evaluation.all_findings().filter(|(_, f)| f.severity == severity && f.delta == delta).count()
-    };
+    let count = |is: &dyn Fn(&Finding) -> bool| evaluation.all_findings().filter(|(_, finding)| is(finding)).count();
     let by_delta = |severity| {
+        let number = |delta| count(&|f| f.severity == severity && f.delta == delta && f.accepted.is_none());
         json!({
-            "new": number(severity, Delta::New),
-            "existing": number(severity, Delta::Existing),
-            "fixed": number(severity, Delta::Fixed),
+            "new": number(Delta::New),
+            "existing": number(Delta::Existing),
+            "fixed": number(Delta::Fixed),
+            "accepted": count(&|f| f.severity == severity && f.delta != Delta::Fixed && f.accepted.is_some()),
         })
     };
     let mut environments = json!(evaluation.environments);

@@ -1,5 +1,7 @@
 //! Texts that fit: cut at the borders of blocks, the most important first, and saying what was left out (T37, E53).
 
+use crate::model::plan::CheckOutput;
+
 /// GitHub refuses comments and pull request bodies over 65,536 characters and, in places, counts bytes.
 pub const COMMENT_BYTES: usize = 60_000;
 
@@ -11,6 +13,9 @@ pub const TITLE_CHARS: usize = 250;
 
 /// One object's diff: about 200 lines, more than anybody reads in a comment.
 pub const DIFF_BYTES: usize = 8_000;
+
+/// Texts of one report: half a megabyte together, and a request each; nobody reads more.
+pub const MAX_PAGES: usize = 8;
 
 /// Room for the sentence about what was left out.
 const NOTICE_BYTES: usize = 400;
@@ -52,10 +57,41 @@ impl Section {
         self.unmade = things.len() - self.items.len();
         self
     }
+
+    /// What is left of it after its first `kept` items were shown; `None` when nothing is.
+    fn without(mut self, kept: Option<usize>) -> Option<Self> {
+        let Some(kept) = kept else { return Some(self) };
+        self.items.drain(..kept.min(self.items.len()));
+        (self.items.len() + self.unmade > 0).then_some(self)
+    }
 }
 
 /// The sections in order, as much as fits in `limit` bytes; `elsewhere` says where the rest is to be seen.
 pub fn fit(sections: &[Section], limit: usize, elsewhere: &str) -> String {
+    assemble(sections, &chosen(sections, limit), elsewhere)
+}
+
+/// The sections over as many texts of `limit` bytes as they need, the most important first, each saying where it goes on: nothing is
+/// lost up to [`MAX_PAGES`], and beyond `elsewhere` has it.
+pub fn spread(mut sections: Vec<Section>, limit: usize, elsewhere: &str) -> Vec<String> {
+    let mut pages = Vec::new();
+    while !sections.is_empty() && pages.len() < MAX_PAGES {
+        let kept = chosen(&sections, limit);
+        let number = pages.len() + 2;
+        let goes_on = format!("the check `{}` goes on", CheckOutput::page_name(number));
+        let is_stuck = kept.iter().all(Option::is_none);
+        let more = if number > MAX_PAGES || is_stuck { elsewhere } else { &goes_on };
+        pages.push(assemble(&sections, &kept, more));
+        if is_stuck {
+            break;
+        }
+        sections = sections.into_iter().zip(kept).filter_map(|(section, kept)| section.without(kept)).collect();
+    }
+    pages
+}
+
+/// How many items of each section fit, the most important sections first; `None` leaves a section out.
+fn chosen(sections: &[Section], limit: usize) -> Vec<Option<usize>> {
     let mut room = limit.saturating_sub(NOTICE_BYTES);
     let mut kept: Vec<Option<usize>> = vec![None; sections.len()];
     let mut order: Vec<usize> = (0..sections.len()).collect();
@@ -74,7 +110,7 @@ pub fn fit(sections: &[Section], limit: usize, elsewhere: &str) -> String {
             room = left;
         }
     }
-    assemble(sections, &kept, elsewhere)
+    kept
 }
 
 fn assemble(sections: &[Section], kept: &[Option<usize>], elsewhere: &str) -> String {

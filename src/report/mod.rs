@@ -6,6 +6,7 @@
 pub mod check;
 pub mod comment;
 pub mod configuration;
+mod cost;
 pub mod difference;
 mod diffs;
 pub mod explain;

@@ -39,7 +39,7 @@ pub fn body(input: &OnboardingInput<'_>) -> String {
     let proposal = input.proposal;
     let head = input.repo.tip.unwrap_or(Oid::ZERO);
     let url = &input.repo.url;
-    let place = Place { repo_url: url, head };
+    let place = Place { repo_url: url, head, room: COMMENT_BYTES };
     let says = Says::Valid(&proposal.pipeline);
     let tables = configuration(&ConfigurationInput { repo_url: url, head, of: "this pull request", says, now: None });
     let path = |name: &str| proposal.pipeline.environment(name).map_or(String::new(), |env| code(&env.path));

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::cost::costs;
 use super::limits::{COMMENT_BYTES, Section, fit};
 use super::markdown::{cell_code, code, line, link, prose};
 use super::marker::{Marker, mark};
@@ -65,7 +66,6 @@ pub fn status(rows: &[StatusRow<'_>], repo_url: &str) -> String {
         rank: 0,
         open: format!("| Environment |{} Version | Since | Next |\n|:--|{}:--|:--|:--|\n", app_head[0], app_head[1]),
         items: lines.collect(),
-        close: "\n".to_owned(),
         noun: "environment",
         ..Section::default()
     };
@@ -224,14 +224,17 @@ pub fn this_change(evaluation: &Evaluation) -> String {
         rank: 1,
         open: "| This pull request | Objects | In short |\n|:--|:--|:--|\n".to_owned(),
         items: rows.collect(),
+        close: "\n".to_owned(),
         noun: "environment",
         ..Section::default()
     };
     if section.items.is_empty() {
-        String::new()
-    } else {
-        fit(&[section], COMMENT_BYTES / 4, "its comment has them all")
+        return String::new();
     }
+    // Text right below a table would be a row of it.
+    let costs = costs(evaluation).map(|costs| Section { open: "\n".to_owned(), ..costs });
+    let sections: Vec<Section> = [section].into_iter().chain(costs).collect();
+    fit(&sections, COMMENT_BYTES / 4, "its comment has them all")
 }
 
 /// The commands, with who may run them.

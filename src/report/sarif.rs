@@ -62,6 +62,8 @@ fn result(told: &Told<'_>, rules: &[&str]) -> Value {
             Delta::Existing => "unchanged",
             Delta::Fixed => "absent",
         },
+        // All results of a run say so, or none: the standard wants it that way.
+        "suppressions": finding.accepted.iter().map(suppression).collect::<Vec<_>>(),
     });
     if let Some(at) = &finding.location {
         let mut region = json!({ "startLine": at.line.max(1) });
@@ -76,6 +78,11 @@ fn result(told: &Told<'_>, rules: &[&str]) -> Value {
         result["properties"] = json!({ "environments": told.environments, "object": object });
     }
     result
+}
+
+/// Somebody accepted it, outside of the file it stands in.
+fn suppression(by: &String) -> Value {
+    json!({ "kind": "external", "status": "accepted", "justification": line(by, 1_000) })
 }
 
 fn level(severity: Severity) -> &'static str {

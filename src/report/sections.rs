@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::limits::{CHECK_BYTES, Section};
+use super::limits::Section;
 use super::markdown::{cell_code, code, link, path_in_url, prose};
 use super::short::short;
 use super::words::{count, listed, sentence};
@@ -18,6 +18,8 @@ pub(super) struct Place<'a> {
     pub(super) repo_url: &'a str,
     /// The head commit.
     pub(super) head: Oid,
+    /// Bytes of findings, and of diffs, worth making: what cannot be shown is only counted.
+    pub(super) room: usize,
 }
 
 impl Place<'_> {
@@ -36,7 +38,7 @@ pub(super) struct Told<'a> {
     pub(super) environments: Vec<&'a str>,
 }
 
-/// The findings of one delta, worst first, the same one told once.
+/// The findings of one delta, worst first and what is accepted last, the same one told once.
 pub(super) fn told(evaluation: &Evaluation, delta: Delta) -> Vec<Told<'_>> {
     let mut all: Vec<Told<'_>> = Vec::new();
     let mut seen: std::collections::HashMap<_, usize> = std::collections::HashMap::new();
@@ -59,7 +61,7 @@ pub(super) fn told(evaluation: &Evaluation, delta: Delta) -> Vec<Told<'_>> {
         let name = environment.map(|environment| environment.environment.as_str());
         environments.extend(name.filter(|name| !environments.contains(name)));
     }
-    all.sort_by_key(|told| std::cmp::Reverse(told.finding.severity));
+    all.sort_by_key(|told| (told.finding.accepted.is_some(), std::cmp::Reverse(told.finding.severity)));
     all
 }
 
@@ -73,7 +75,7 @@ pub(super) fn severities<'a>(findings: impl Iterator<Item = &'a Finding>) -> Str
     let [infos, warnings, errors] = numbers;
     let parts = [(errors, "error"), (warnings, "warning"), (infos, "note")];
     let mut parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, one)| count(*n, one)).collect();
-    parts.extend((accepted > 0).then(|| format!("{accepted} overridden")));
+    parts.extend((accepted > 0).then(|| format!("{accepted} accepted")));
     parts.join(", ")
 }
 
@@ -125,7 +127,7 @@ pub(super) fn findings(evaluation: &Evaluation, place: &Place<'_>) -> Vec<Sectio
     let existing = told(evaluation, Delta::Existing);
     let fixed = told(evaluation, Delta::Fixed);
     let mut sections = Vec::new();
-    let mut room = CHECK_BYTES;
+    let mut room = place.room;
     if !new.is_empty() {
         sections.push(
             Section {

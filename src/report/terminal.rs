@@ -130,7 +130,8 @@ fn finding<'a>(
     (source, said): (SourceLine<'_>, &mut Said<'a>),
     paint: &Paint,
 ) -> String {
-    let head = format!("{}[{}]", finding.severity, line(&finding.rule, 100));
+    let accepted = if finding.accepted.is_some() { "accepted " } else { "" };
+    let head = format!("{accepted}{}[{}]", finding.severity, line(&finding.rule, 100));
     let mut out = format!("{}: {}\n", paint.severity(finding.severity, &head), line(&finding.message, 1_000));
     let excerpt = finding.location.as_ref().and_then(|at| Some((at, source(&at.path, at.line)?)));
     let gutter = finding.location.as_ref().map_or(1, |at| at.line.to_string().len());
@@ -145,7 +146,14 @@ fn finding<'a>(
     let names: Vec<String> = environments.iter().map(|name| line(name, 100)).collect();
     let environments = (!names.is_empty()).then(|| listed(&names, 8));
     let mut text = |text: &'a str| (!text.is_empty() && said.insert((&finding.rule, text))).then(|| line(text, 1_000));
-    let notes = [("object", object), ("in", environments), ("why", text(&finding.why)), ("help", text(&finding.fix))];
+    let by = finding.accepted.as_ref().map(|by| line(by, 1_000));
+    let notes = [
+        ("object", object),
+        ("in", environments),
+        ("accepted", by),
+        ("why", text(&finding.why)),
+        ("help", text(&finding.fix)),
+    ];
     for (label, note) in notes {
         if let Some(note) = note {
             out.push_str(&format!("{pad} {} {label}: {note}\n", paint.quiet("=")));

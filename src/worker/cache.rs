@@ -3,6 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use jiff::civil::Date;
+
 use super::Request;
 use crate::model::finding::Evaluation;
 use crate::model::id::{InstallationId, Oid};
@@ -24,6 +26,7 @@ pub(super) struct Key {
     config: Option<Oid>,
     pipeline: Pipeline,
     policies: Vec<PolicyId>,
+    today: Option<Date>,
     mask: [u8; 32],
     between: Option<Sides>,
     engine: &'static str,
@@ -38,6 +41,7 @@ impl Key {
             config: request.config,
             pipeline: request.pipeline.clone(),
             policies: request.policies.clone(),
+            today: request.today,
             mask: request.mask,
             between: request.between.clone(),
             engine,
@@ -125,6 +129,7 @@ mod tests {
                 registries: Vec::new(),
             },
             policies: Vec::new(),
+            today: None,
             mask: [0; 32],
             between: None,
             engine: "1",
@@ -138,6 +143,7 @@ mod tests {
         assert!(cache.get(&key(1, 1)).is_some());
         assert!(cache.get(&key(2, 1)).is_none());
         assert!(cache.get(&Key { engine: "2", ..key(1, 1) }).is_none());
+        assert!(cache.get(&Key { today: Some(Date::ZERO), ..key(1, 1) }).is_none());
         assert!(cache.get(&Key { config: Some(Oid::ZERO), ..key(1, 1) }).is_none());
     }
 

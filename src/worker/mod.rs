@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
@@ -25,11 +26,12 @@ use crate::model::tree::{Objects, Tree};
 use crate::policy::between::{Sides, between};
 use crate::policy::evaluate::{Job, LIMIT, evaluate};
 use crate::policy::files::{self, PolicyId};
+use crate::policy::waivers::Waivers;
 
 pub use child::child_main;
 
 /// Part of every cache key: raise it when the same trees would be judged differently.
-const ENGINE: &str = concat!(env!("CARGO_PKG_VERSION"), "/1");
+const ENGINE: &str = concat!(env!("CARGO_PKG_VERSION"), "/2");
 
 /// What one evaluation may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +65,9 @@ pub struct Request {
     pub config: Option<Oid>,
     /// The default branch's policy files, from [`files::list`].
     pub policies: Vec<PolicyId>,
+    /// The day by which waivers are judged, in UTC; left out where there are none, so that answers last longer than a day.
+    #[serde(default)]
+    pub today: Option<Date>,
     /// The key of masks. Derive it from a secret and the two trees: then the same comparison gives the same text, and no fingerprint can be
     /// compared with another's.
     pub mask: [u8; 32],
@@ -149,7 +154,11 @@ async fn in_process(objects: Arc<dyn Objects>, request: Request) -> Evaluation {
 /// The evaluation itself, wherever it runs.
 fn run(objects: &dyn Objects, request: &Request, progress: &mut dyn FnMut(&str)) -> Evaluation {
     let policies = files::read(objects, &request.policies);
+    // Without a day every waiver is past its own.
+    let today = request.today.unwrap_or(Date::MAX);
+    let waivers = Waivers::read(objects, &request.policies, &request.pipeline, today);
     let job = Job {
+        waivers: &waivers,
         base: Tree::new(request.base, objects),
         head: Tree::new(request.head, objects),
         pipeline: &request.pipeline,

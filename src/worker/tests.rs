@@ -43,6 +43,7 @@ fn change<F: Fn(usize) + Send + Sync>(after: &str, at_look: F) -> (Arc<Watched<F
         pipeline,
         config: None,
         policies: Vec::new(),
+        today: None,
         mask: [7; 32],
         between: None,
     };

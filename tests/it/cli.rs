@@ -13,13 +13,13 @@ use tempfile::TempDir;
 use trunkline::clock::Clock;
 use trunkline::sandbox::{AppSpec, Options, Sandbox, seed};
 
-struct Ran {
-    code: Option<i32>,
-    out: String,
-    err: String,
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
-fn trunkline<S: AsRef<OsStr>>(folder: &Path, args: impl IntoIterator<Item = S>) -> Ran {
+pub(crate) fn trunkline<S: AsRef<OsStr>>(folder: &Path, args: impl IntoIterator<Item = S>) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_trunkline"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TRUNKLINE_")) {
         command.env_remove(name);
@@ -31,7 +31,7 @@ fn trunkline<S: AsRef<OsStr>>(folder: &Path, args: impl IntoIterator<Item = S>) 
 
 impl Ran {
     /// Everything a person sees, with the folder's own name taken out.
-    fn seen(&self, folder: &Path) -> String {
+    pub(crate) fn seen(&self, folder: &Path) -> String {
         let here = folder.canonicalize().unwrap().display().to_string();
         let mut text = format!("{}[exit {}]\n", self.out, self.code.unwrap());
         if !self.err.is_empty() {
@@ -42,7 +42,7 @@ impl Ran {
 }
 
 /// A repository: a folder with `.git` in it and these files.
-fn repository(files: &[(&str, &str)]) -> TempDir {
+pub(crate) fn repository(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join(".git")).unwrap();
     write(folder.path(), files);

@@ -559,17 +559,17 @@ async fn an_override_accepts_a_rule_and_the_gates_on_one_head_and_ends_with_a_ne
     say(&mut world, "sam", number, "/trunkline override img-001 \"the vendor has no other tag\"").await;
     insta::assert_snapshot!(world.check(number), @"failure: Latest, latest names no version of shop we know (2 annotations)");
     say(&mut world, "sam", number, "/trunkline override gates \"as said\"").await;
-    insta::assert_snapshot!(world.check(number), @"success: No errors, 2 overridden in prod (2 annotations)");
+    insta::assert_snapshot!(world.check(number), @"success: No errors, 2 accepted in prod (2 annotations)");
     insta::assert_snapshot!(world.talk(number), @r#"
     comment by trunkline[bot]
-    <!-- trunkline:v1 sticky b74bab93f6786bd1 -->
-    ### No errors, 2 overridden in prod
+    <!-- trunkline:v1 sticky 4d1d6b0d12e8a675 -->
+    ### No errors, 2 accepted in prod
 
     This change alters 2 objects in `prod`.
 
     | Environment | Objects | In short | Findings |
     |:--|:--|:--|:--|
-    | `prod` | \~2 | `shop-backend` `v0.9` → `latest` · `shop-frontend` `v0.9` → `latest` | 2 overridden |
+    | `prod` | \~2 | `shop-backend` `v0.9` → `latest` · `shop-frontend` `v0.9` → `latest` | 2 accepted |
 
     #### Every gate is open: shop into prod
 

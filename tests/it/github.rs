@@ -103,6 +103,7 @@ fn output(conclusion: Option<Conclusion>, annotations: usize) -> CheckOutput {
         title: "dev: 1 object changed".into(),
         summary: "All is well.".into(),
         text: String::new(),
+        pages: Vec::new(),
         annotations: (0..annotations).map(annotation).collect(),
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use trunkline::decide::decide;
 use trunkline::model::facts::{Arrival, Health};
-use trunkline::model::finding::{EnvironmentEvaluation, Evaluation, VersionChange};
+use trunkline::model::finding::{CostChange, EnvironmentEvaluation, Evaluation, VersionChange};
 use trunkline::model::id::{InstallationId, Oid, RepoId};
 use trunkline::model::ledger::{Hold, Ledger, Request};
 use trunkline::model::pipeline::Pipeline;
@@ -261,6 +261,7 @@ impl Little {
                     changes: Vec::new(),
                     images: Vec::new(),
                     amounts: Vec::new(),
+                    cost: CostChange::default(),
                     versions: vec![change],
                     findings: Vec::new(),
                     objects: 1,

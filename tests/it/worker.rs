@@ -67,6 +67,7 @@ fn change(before: &[(&str, &str)], after: &[(&str, &str)]) -> (MemoryObjects, Re
         pipeline,
         config: None,
         policies,
+        today: None,
         mask: [7; 32],
         between: None,
     };

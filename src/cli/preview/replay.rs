@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use crate::config;
 use crate::decide::{Outlook, holdings, outlook};
@@ -220,6 +221,7 @@ impl Replay {
                 pipeline: self.pipeline.clone(),
                 config: entry.as_ref().map(|entry| entry.id),
                 policies: policies.clone(),
+                today: Some(commit.at.to_zoned(TimeZone::UTC).date()),
                 mask: [0; 32],
                 between: None,
             };

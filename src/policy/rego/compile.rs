@@ -108,7 +108,7 @@ fn start(file: &PolicyFile) -> Location {
     Location { path: file.path.clone(), line: 1, column: 0 }
 }
 
-fn policy_problem(found: &crate::model::finding::Problem) -> Finding {
+pub(super) fn policy_problem(found: &crate::model::finding::Problem) -> Finding {
     from_problem(super::POLICY, found)
 }
 
@@ -124,7 +124,7 @@ fn engine() -> regorus::Engine {
 }
 
 /// Whether the file is v0 Rego; today's syntax is tried first.
-fn parse(file: &PolicyFile) -> Result<bool, Box<Finding>> {
+pub(super) fn parse(file: &PolicyFile) -> Result<bool, Box<Finding>> {
     let try_as = |v0: bool| {
         let mut engine = engine();
         engine.set_rego_v0(v0);
@@ -142,7 +142,10 @@ fn parse(file: &PolicyFile) -> Result<bool, Box<Finding>> {
     Err(Box::new(problem(Some(location), message, "Correct the line; `opa check` or `conftest verify` may tell more.")))
 }
 
-fn prepare(modules: &[(&PolicyFile, bool)], data: &Map<String, Value>) -> Result<regorus::Engine, EngineError> {
+pub(super) fn prepare(
+    modules: &[(&PolicyFile, bool)],
+    data: &Map<String, Value>,
+) -> Result<regorus::Engine, EngineError> {
     let fail = |error| EngineError::new(&error);
     let mut engine = engine();
     for (file, v0) in modules {
@@ -193,6 +196,14 @@ fn kind(name: &str) -> Option<Kind> {
     } else {
         None
     }
+}
+
+/// The content of all data files, and what is wrong with them.
+pub(super) fn read_data(files: &PolicyFiles) -> (Map<String, Value>, Vec<Finding>) {
+    let mut data = Map::new();
+    let files = files.files.iter().filter(|file| !file.path.name().ends_with(".rego"));
+    let faults = files.filter_map(|file| add_data(&mut data, file)).collect();
+    (data, faults)
 }
 
 /// A data file's content becomes part of `data`, below the names of the folders between the policy folder and it, as OPA has it.

@@ -6,6 +6,7 @@
 mod compile;
 mod detect;
 mod evaluate;
+pub mod verify;
 
 pub use compile::{CompiledPolicies, compile};
 pub(super) use evaluate::evaluate;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::finding::Cost;
 use crate::model::pipeline::Mode;
 use crate::report::comment::{CommentInput, comment};
 use crate::report::reply;
@@ -143,9 +144,11 @@ fn what_a_reviewer_reads_of_each_kind_of_change() {
 #[test]
 fn the_plan_says_what_this_pull_request_does() {
     let mut evaluation = eventful();
+    evaluation.environments[0].cost.to = Cost { cpu: 300, memory: 96 << 20, volumes: 0 };
     evaluation.environments.push(EnvironmentEvaluation {
         rendered: false,
         amounts: Vec::new(),
+        cost: CostChange::default(),
         images: Vec::new(),
         ..environment("b|c")
     });
@@ -154,6 +157,8 @@ fn the_plan_says_what_this_pull_request_does() {
     |:--|:--|:--|
     | `dev` | \~5 2 renamed | `ghcr.io/acme/shop` `v0.9` → `v1.0` · `quay.io/acme/shop` `v0.9` → `v1.0` · `web` `v0.9` → `v1.0` · replicas `web` `2` → `3` · memory limit `web/app` `128Mi` → `96Mi` · cpu request `web/app` none → `100m` · `example.com/a\|b limit` `web/app` `1` → none |
     | `b\|c` | does not build |  |
+
+    - Requests in `dev`: CPU 0 → 0.3, memory 0 → 96Mi
     ");
     assert_eq!(reply::this_change(&Evaluation::default()), "");
 }

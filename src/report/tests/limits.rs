@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::pipeline::Mode;
+use crate::model::plan::CheckOutput;
 use crate::report::check::{CheckInput, check};
 use crate::report::comment::{CommentInput, comment};
 use crate::report::limits::{Section, fit, whole_lines};
@@ -62,6 +63,14 @@ fn t37_e53_a_report_of_megabytes_fits() {
     });
     assert!(check.summary.len() <= 60_000 && check.text.len() <= 60_000 && check.title.chars().count() <= 250);
     assert_eq!(check.annotations.len(), 500);
+    // It goes on over further pages, each whole in itself, up to the last one there may be.
+    assert_eq!(check.pages.len(), 7);
+    assert!(check.pages.iter().all(|page| page.len() <= 60_000 && page.len() > 50_000));
+    for page in [&check.text].into_iter().chain(&check.pages) {
+        assert_eq!(page.matches("<details>").count(), page.matches("</details>").count());
+    }
+    assert!(check.text.contains("findings left out here: the check `trunkline (page 2)` goes on"));
+    assert!(check.pages[6].contains("`trunkline check` on your own machine shows everything"));
     assert!(check.annotations.iter().all(|a| a.message.len() <= 64_000 && a.title.chars().count() <= 250));
 }
 
@@ -116,6 +125,31 @@ fn what_matters_most_stays() {
 
     *Left out, because it would not fit: 5 diffs; look there*
     "#);
+}
+
+#[test]
+fn nothing_is_lost_and_everything_is_told_once_over_pages() {
+    let mut evaluation = huge();
+    evaluation.environments.truncate(1);
+    evaluation.environments[0].findings.truncate(100);
+    let check = check(&CheckInput {
+        repo_url: REPO,
+        head: oid('a'),
+        evaluation: &evaluation,
+        verdict: None,
+        mode: Mode::Enforce,
+        queue: false,
+    });
+    assert_eq!(CheckOutput::pages_of(&check.fingerprint()), check.pages.len());
+    let all = check.pages.iter().fold(check.text.clone(), |all, page| all + page);
+    for n in 0..100 {
+        assert_eq!(all.matches(&format!("<br>0 {n} long ")).count(), 1, "{n}");
+    }
+    // What matters most comes first.
+    let first = |what: &str| [&check.text].into_iter().chain(&check.pages).position(|page| page.contains(what));
+    assert_eq!(first("<br>0 0 long "), Some(0));
+    assert!(first("Deployment shop/d199").is_none_or(|page| page > 0));
+    assert_eq!(CheckOutput::pages_of("v1-0123456789abcdef"), 0);
 }
 
 #[test]

@@ -4,8 +4,8 @@ mod limits;
 mod texts;
 
 use crate::model::finding::{
-    AmountChange, Change, ChangeKind, Delta, EnvironmentEvaluation, Evaluation, Finding, ImageChange, Location,
-    ObjectName, Severity,
+    AmountChange, Change, ChangeKind, CostChange, Delta, EnvironmentEvaluation, Evaluation, Finding, ImageChange,
+    Location, ObjectName, Severity,
 };
 use crate::model::id::Oid;
 use crate::model::verdict::Verdict;
@@ -66,6 +66,7 @@ fn environment(name: &str) -> EnvironmentEvaluation {
         ],
         images: vec![ImageChange { name: "ghcr.io/acme/shop-frontend".into(), from: "v1.0".into(), to: "latest".into() }],
         amounts: Vec::new(),
+        cost: CostChange::default(),
         versions: Vec::new(),
         findings: vec![
             Finding {

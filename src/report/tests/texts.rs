@@ -574,11 +574,11 @@ fn findings_at_a_terminal() {
 
 #[test]
 fn findings_as_workflow_commands() {
-    insta::assert_snapshot!(github::workflow_commands(&world()), @r#"
+    insta::assert_snapshot!(github::workflow_commands(&world()), @"
     ::error file=base/frontend.yaml,line=21,col=18,title=IMG-001%3A Deployment shop/frontend::the image `ghcr.io/acme/shop-frontend` has the tag `latest` Fix: Name a version: `newTag: v1.1`.
     ::warning title=main.warn%3A Deployment shop/frontend::no owner label
-    ::warning file=base/frontend.yaml,line=21,col=18,title=RES-001%3A Deployment shop/frontend::the container `web` has no memory limit
-    "#);
+    ::notice file=base/frontend.yaml,line=21,col=18,title=RES-001%3A Deployment shop/frontend::the container `web` has no memory limit
+    ");
 }
 
 #[test]
@@ -592,6 +592,7 @@ fn findings_as_sarif() {
         "text": "the image `ghcr.io/acme/shop-frontend` has the tag `latest`"
       },
       "baselineState": "new",
+      "suppressions": [],
       "locations": [
         {
           "physicalLocation": {

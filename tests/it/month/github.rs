@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use trunkline::model::facts::Arrival;
-use trunkline::model::finding::{EnvironmentEvaluation, Evaluation, VersionChange};
+use trunkline::model::finding::{CostChange, EnvironmentEvaluation, Evaluation, VersionChange};
 use trunkline::model::id::{InstallationId, Key, Oid, RepoId};
 use trunkline::model::ledger::Ledger;
 use trunkline::model::merging::Merging;
@@ -364,6 +364,7 @@ impl GitHub {
             changes: Vec::new(),
             images: Vec::new(),
             amounts: Vec::new(),
+            cost: CostChange::default(),
             versions: vec![VersionChange { app: name(pull.app), tags: pull.to.clone(), digests: Default::default() }],
             findings: Vec::new(),
             objects: 1,
@@ -381,7 +382,7 @@ impl GitHub {
                 self.writes -= 1;
                 return Ok(vec![key.clone()]);
             }
-            Effect::PutCheck { head, existing, output } => {
+            Effect::PutCheck { head, existing, output, .. } => {
                 let (id, now) = (self.oid().0[19].into(), self.now);
                 let pull = self.pulls.iter_mut().find(|pull| pull.brief.head == *head).ok_or("no such head")?;
                 let completed = output.conclusion.is_some();
