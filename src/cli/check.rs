@@ -10,7 +10,7 @@ use crate::model::finding::{EnvironmentEvaluation, Evaluation, Finding, Location
 use crate::model::path::RepoPath;
 use crate::model::pipeline::{NEWEST_KUBERNETES, Pipeline, Policies};
 use crate::model::tree::{Tree, TreeError};
-use crate::policy::evaluate::{CONFIG, findings};
+use crate::policy::evaluate::{Before, CONFIG, findings};
 use crate::policy::rules::from_problem;
 use crate::policy::{Class, CompiledPolicies, EnvironmentInfo, Pack, compile, files};
 use crate::render::Memory;
@@ -250,7 +250,7 @@ fn one(
     if path.is_some_and(|path| !closure_touches(&rendered.reads, std::slice::from_ref(path))) {
         return None;
     }
-    let mut findings = findings(memory, info, (tree, &rendered), with);
+    let mut findings = findings(memory, info, (tree, &rendered, Before::default()), with);
     findings.sort_by(|a, b| (&a.location, &a.rule).cmp(&(&b.location, &b.rule)));
     Some(EnvironmentEvaluation {
         environment: info.name.clone(),

@@ -68,6 +68,7 @@ fn the_corpus_is_judged_as_a_maintainer_would() {
                 tree,
                 policies: &CompiledPolicies::default(),
                 packs: &[Pack::Recommended],
+                before: super::evaluate::Before::default(),
             };
             let mut counts: BTreeMap<String, usize> = BTreeMap::new();
             for finding in check(&input) {

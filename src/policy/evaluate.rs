@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::files::{self, PolicyFiles};
+use super::preview::{Side, preview};
 use super::rules::{KUST_001, from_problem};
 use super::version_changes::version_changes;
-use super::{CheckInput, CompiledPolicies, EnvironmentInfo, Pack, check, compile, delta};
+use super::{CheckInput, CompiledPolicies, EnvironmentInfo, Pack, admission, check, compile, delta};
 use crate::config;
-use crate::manifest::{self, MaskKey, Node};
-use crate::model::finding::{Delta, EnvironmentEvaluation, Evaluation, Finding, Problem, Severity};
+use crate::manifest::{self, MaskKey, Node, Object};
+use crate::model::finding::{Change, Delta, EnvironmentEvaluation, Evaluation, Finding, Preview, Problem, Severity};
 use crate::model::id::Oid;
 use crate::model::path::RepoPath;
 use crate::model::pipeline::{Environment, Pipeline};
@@ -97,7 +98,9 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
     progress("the configuration and policies of the change");
     evaluation.findings.extend(configuration(job, &changed));
     evaluation.proposed = proposed(job, &changed);
-    evaluation.findings.extend(policy_changes(job, &changed, policies, !evaluation.environments.is_empty()));
+    let after = changed_policies(job, &changed);
+    evaluation.preview = previewed((job, &mut memory), &evaluation, (&policies, after.as_ref()), progress);
+    evaluation.findings.extend(policy_changes(policies, after, !evaluation.environments.is_empty()));
     evaluation
 }
 
@@ -216,8 +219,9 @@ fn one(
     }
     // An environment that is new has nothing before; rendering its absence would only say so as a fault.
     let before = was.then(|| memory.render_as(job.base.root, &info.folder, way.was, way.follows));
-    let found = findings(memory, info, (&job.head, &after), with);
-    let had = before.as_ref().map(|before| findings(memory, info, (&job.base, before), with));
+    let was = before.as_ref().filter(|before| before.ok).map(|before| before.objects.as_slice());
+    let found = findings(memory, info, (&job.head, &after, Before { objects: was, judges: was }), with);
+    let had = before.as_ref().map(|before| findings(memory, info, (&job.base, before, Before::default()), with));
     let mut had = had.unwrap_or_default();
     let old = before.as_ref().map(|before| before.objects.as_slice()).unwrap_or_default();
     // What does not render is not empty: to say that all objects go and all findings are fixed would be a lie.
@@ -244,11 +248,20 @@ fn one(
     })
 }
 
-/// Everything wrong with one rendered environment.
+/// What was there before a change; nothing when there is no change, or nothing before it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Before<'a> {
+    /// The objects as they were, for policies that compare.
+    pub objects: Option<&'a [Object]>,
+    /// The objects whose own policies count; without them those of the environment as it is do.
+    pub judges: Option<&'a [Object]>,
+}
+
+/// Everything wrong with one rendered environment, and with what it was before when a change made it so.
 pub fn findings(
     memory: &mut Memory<'_>,
     info: &EnvironmentInfo,
-    (tree, rendered): (&Tree, &Rendered),
+    (tree, rendered, before): (&Tree, &Rendered, Before<'_>),
     (policies, packs): (&CompiledPolicies, &[Pack]),
 ) -> Vec<Finding> {
     // Against objects that are not there, each of their entries would look like one for nothing.
@@ -263,6 +276,7 @@ pub fn findings(
         tree: *tree,
         policies,
         packs,
+        before,
     });
     let notes = rendered.notes.iter().filter(|_| rendered.ok);
     all.extend(notes.map(|note| Finding { severity: Severity::Info, ..from_problem(FLUX, note) }));
@@ -309,15 +323,39 @@ fn proposed(job: &Job, changed: &[RepoPath]) -> Option<Pipeline> {
     config::parse(path, &String::from_utf8_lossy(&job.head.read(path).ok()?)).pipeline
 }
 
-/// What is wrong with the policies: the default branch's as already there, and what the change makes of them.
-fn policy_changes(job: &Job, changed: &[RepoPath], policies: CompiledPolicies, affected: bool) -> Vec<Finding> {
+/// The policies that the change brings, when it alters them.
+fn changed_policies(job: &Job, changed: &[RepoPath]) -> Option<CompiledPolicies> {
     let folders = &job.pipeline.policies.paths;
-    if changed.iter().any(|path| folders.iter().any(|folder| path.is_within(folder))) {
-        let after = files::read(job.head.objects, &files::list(&job.head, folders));
-        return delta::compare(policies.problems, compile(&after).problems);
+    let touched = changed.iter().any(|path| folders.iter().any(|folder| path.is_within(folder)));
+    touched.then(|| compile(&files::read(job.head.objects, &files::list(&job.head, folders))))
+}
+
+/// What is wrong with the policies: the default branch's as already there, and what the change makes of them.
+fn policy_changes(policies: CompiledPolicies, after: Option<CompiledPolicies>, affected: bool) -> Vec<Finding> {
+    match after {
+        Some(after) => delta::compare(policies.problems, after.problems),
+        None if !affected => Vec::new(),
+        None => policies.problems.into_iter().map(|finding| Finding { delta: Delta::Existing, ..finding }).collect(),
     }
-    if !affected {
-        return Vec::new();
+}
+
+/// What the change's own rules would find, when it alters any: in the configuration, in policy folders, or among what an environment applies.
+fn previewed(
+    (job, memory): (&Job, &mut Memory<'_>),
+    evaluation: &Evaluation,
+    (policies, after): (&CompiledPolicies, Option<&CompiledPolicies>),
+    progress: &mut dyn FnMut(&str),
+) -> Option<Preview> {
+    let judges = |change: &Change| admission::is_of_judge(&change.object);
+    let applied = evaluation.environments.iter().any(|environment| environment.changes.iter().any(judges));
+    let other = evaluation.proposed.as_ref().filter(|proposed| *proposed != job.pipeline);
+    if other.is_none() && after.is_none() && !applied {
+        return None;
     }
-    policies.problems.into_iter().map(|finding| Finding { delta: Delta::Existing, ..finding }).collect()
+    // Other folders hold other policies, also when none of their files is touched.
+    let pipeline = other.unwrap_or(job.pipeline);
+    let moved = (pipeline.policies.paths != job.pipeline.policies.paths)
+        .then(|| compile(&files::read(job.head.objects, &files::list(&job.head, &pipeline.policies.paths))));
+    let new = Side { pipeline, policies: moved.as_ref().or(after).unwrap_or(policies) };
+    Some(preview((job, memory), [Side { pipeline: job.pipeline, policies }, new], progress))
 }

@@ -2,12 +2,15 @@
 //!
 //! Findings name the thing and the line, and never quote a secret.
 
+mod admission;
 pub mod between;
+mod cel;
 pub mod delta;
 pub mod evaluate;
 pub mod files;
 #[cfg(test)]
 mod fixture;
+mod preview;
 pub mod rego;
 pub mod rules;
 pub mod schema;
@@ -97,6 +100,8 @@ pub struct CheckInput<'a> {
     pub policies: &'a CompiledPolicies,
     /// The packs that apply.
     pub packs: &'a [Pack],
+    /// What was there before a change.
+    pub before: evaluate::Before<'a>,
 }
 
 /// Everything wrong with one environment. Problems of the policies themselves are not among it: they belong to no environment.
@@ -109,6 +114,7 @@ pub fn check(input: &CheckInput) -> Vec<Finding> {
     let secrets = scrub::Secrets::of(input.objects);
     let told = input.problems.iter().map(rules::from_render_problem);
     let told = told.chain(rego::evaluate(input.policies, input.environment, input.objects));
+    let told = told.chain(admitted(input));
     let mut findings: Vec<Finding> = told.map(|finding| secrets.scrub(finding)).collect();
     for rule in rules::RULES {
         if let Some(severity) = rule.severity(input.packs, class) {
@@ -116,6 +122,15 @@ pub fn check(input: &CheckInput) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// What admission says, by the policy folders and by what the environment itself applied before the change.
+fn admitted(input: &CheckInput) -> Vec<Finding> {
+    let mut told = Vec::new();
+    let folders = &input.policies.admission;
+    let with = folders.with(input.before.judges.unwrap_or(input.objects), &mut told);
+    told.extend(with.as_ref().unwrap_or(folders).judge(input.objects, input.before.objects));
+    told
 }
 
 #[cfg(test)]

@@ -67,6 +67,7 @@ spec:
             tree: example.tree(),
             policies: &policies,
             packs: &[],
+            before: super::evaluate::Before::default(),
         };
         let line = |finding: &Finding| finding.location.as_ref().map_or(0, |location| location.line);
         let show =

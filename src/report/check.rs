@@ -3,6 +3,7 @@
 use super::diffs::diffs;
 use super::limits::{CHECK_BYTES, Section, TITLE_CHARS, fit};
 use super::markdown::{line, lines};
+use super::preview::preview;
 use super::sections::{Place, findings, table, title_of, told};
 use super::verdict;
 use super::words::{count, listed, sentence};
@@ -40,6 +41,7 @@ pub fn check(input: &CheckInput<'_>) -> CheckOutput {
     let conclusion = conclusion(input);
     let place = Place { repo_url: input.repo_url, head: input.head };
     let mut text = findings(input.evaluation, &place);
+    text.extend(preview(input.evaluation, &place));
     text.extend(diffs(input.evaluation, &place));
     CheckOutput {
         conclusion,
