@@ -14,7 +14,7 @@ use crate::model::finding::{CostChange, Delta, EnvironmentEvaluation, Evaluation
 use crate::model::path::RepoPath;
 use crate::model::pipeline::{NEWEST_KUBERNETES, Pipeline, Policies};
 use crate::model::tree::{Tree, TreeError};
-use crate::policy::evaluate::{CONFIG, findings};
+use crate::policy::evaluate::{Before, CONFIG, findings};
 use crate::policy::rules::from_problem;
 use crate::policy::waivers::{Side, Tally, Waivers};
 use crate::policy::{Class, CompiledPolicies, EnvironmentInfo, compile, files};
@@ -261,7 +261,7 @@ fn one(
     if path.is_some_and(|path| !closure_touches(&rendered.reads, std::slice::from_ref(path))) {
         return None;
     }
-    let mut findings = findings(memory, info, (tree, &rendered, None), (policies, pipeline));
+    let mut findings = findings(memory, info, (tree, &rendered, Before::default()), (policies, pipeline));
     tally.accept((&info.name, &info.folder), Side::Head(rendered.ok), &mut findings);
     findings.sort_by(|a, b| (&a.location, &a.rule).cmp(&(&b.location, &b.rule)));
     let cost = manifest::cost(&rendered.objects);

@@ -278,6 +278,20 @@ pub struct Evaluation {
     /// The configuration the change brings, when it changes it to a valid one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proposed: Option<Pipeline>,
+    /// What the change's own policies and configuration would find, when it alters them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<Preview>,
+}
+
+/// What other policies or another configuration would make of every environment.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Preview {
+    /// The environments with what would be found and is not (new), and what is found and would not be (fixed).
+    pub evaluation: Box<Evaluation>,
+    /// How many environments were looked at.
+    pub looked_at: u32,
+    /// How many were not, because there are too many.
+    pub left_out: u32,
 }
 
 impl EnvironmentEvaluation {

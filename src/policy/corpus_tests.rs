@@ -73,7 +73,7 @@ fn the_corpus_is_judged_as_a_maintainer_would() {
                 tree,
                 policies: &CompiledPolicies::default(),
                 layers: &rendered.layers,
-                before: None,
+                before: super::evaluate::Before::default(),
                 pipeline: &pipeline,
             };
             let mut counts: BTreeMap<String, usize> = BTreeMap::new();

@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::files::{self, PolicyFiles};
+use super::preview::{Rules, preview};
 use super::rules::{KUST_001, from_problem};
 use super::version_changes::version_changes;
 use super::waivers::{Side, Tally, Waivers};
-use super::{CheckInput, CompiledPolicies, EnvironmentInfo, check, compile, delta};
+use super::{CheckInput, CompiledPolicies, EnvironmentInfo, admission, check, compile, delta};
 use crate::config;
 use crate::manifest::{self, MaskKey, Node, Object};
-use crate::model::finding::{CostChange, Delta, EnvironmentEvaluation, Evaluation, Finding, Problem, Severity};
+use crate::model::finding::{
+    Change, CostChange, Delta, EnvironmentEvaluation, Evaluation, Finding, Preview, Problem, Severity,
+};
 use crate::model::id::Oid;
 use crate::model::path::RepoPath;
 use crate::model::pipeline::{Environment, Pipeline};
@@ -102,7 +105,9 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
     evaluation.proposed = proposed(job, &changed);
     evaluation.waived_until = tally.until();
     evaluation.findings.extend(tally.findings(&places(job)));
-    evaluation.findings.extend(policy_changes(job, &changed, policies, &evaluation));
+    let after = changed_policies(job, &changed);
+    evaluation.preview = previewed((job, &mut memory), &evaluation, (&policies, after.as_ref()), progress);
+    evaluation.findings.extend(policy_changes(job, policies, after, &evaluation));
     evaluation
 }
 
@@ -231,13 +236,13 @@ fn one(
     // An environment that is new has nothing before; rendering its absence would only say so as a fault.
     let before = was.then(|| memory.render_as(job.base.root, &info.folder, way.was, way.follows));
     let with = (policies, job.pipeline);
-    let had = before.as_ref().map(|before| findings(memory, info, (&job.base, before, None), with));
+    // What did not render holds nothing to compare with; nor does an environment that is new.
+    let was = before.as_ref().filter(|before| before.ok).map(|before| before.objects.as_slice());
+    let mut found = findings(memory, info, (&job.head, &after, Before { objects: was, judges: was }), with);
+    let had = before.as_ref().map(|before| findings(memory, info, (&job.base, before, Before::default()), with));
     let mut had = had.unwrap_or_default();
     tally.accept((&info.name, &info.folder), Side::Base, &mut had);
     let old = before.as_ref().map(|before| before.objects.as_slice()).unwrap_or_default();
-    // What did not render holds nothing to compare with; nor does an environment that is new.
-    let compared = before.as_ref().filter(|before| before.ok).map(|_| old);
-    let mut found = findings(memory, info, (&job.head, &after, compared), with);
     tally.accept((&info.name, &info.folder), Side::Head(after.ok), &mut found);
     // What does not render is not empty: to say that all objects go and all findings are fixed would be a lie.
     let (mut changes, mut images, mut amounts) = (Vec::new(), Vec::new(), Vec::new());
@@ -266,11 +271,20 @@ fn one(
     })
 }
 
-/// Everything wrong with one rendered environment.
+/// What was there before a change; nothing when there is no change, or nothing before it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Before<'a> {
+    /// The objects as they were, for policies that compare.
+    pub objects: Option<&'a [Object]>,
+    /// The objects whose own policies count; without them those of the environment as it is do.
+    pub judges: Option<&'a [Object]>,
+}
+
+/// Everything wrong with one rendered environment, and with what it was before when a change made it so.
 pub fn findings(
     memory: &mut Memory<'_>,
     info: &EnvironmentInfo,
-    (tree, rendered, before): (&Tree, &Rendered, Option<&[Object]>),
+    (tree, rendered, before): (&Tree, &Rendered, Before<'_>),
     (policies, pipeline): (&CompiledPolicies, &Pipeline),
 ) -> Vec<Finding> {
     let kustomizations = kustomizations(memory, tree.root, &rendered.reads);
@@ -282,7 +296,8 @@ pub fn findings(
         kustomizations: &kustomizations,
         tree: *tree,
         layers: &rendered.layers,
-        before: before.filter(|_| rendered.ok),
+        // Against objects that are not there, each that was would look taken away.
+        before: if rendered.ok { before } else { Before { objects: None, ..before } },
         policies,
         pipeline,
     });
@@ -330,21 +345,27 @@ fn proposed(job: &Job, changed: &[RepoPath]) -> Option<Pipeline> {
     config::parse(path, &String::from_utf8_lossy(&job.head.read(path).ok()?)).pipeline
 }
 
+/// The policies that the change brings, when it alters them.
+fn changed_policies(job: &Job, changed: &[RepoPath]) -> Option<CompiledPolicies> {
+    let folders = &job.pipeline.policies.paths;
+    let touched = changed.iter().any(|path| folders.iter().any(|folder| path.is_within(folder)));
+    touched.then(|| compile(&files::read(job.head.objects, &files::list(&job.head, folders))))
+}
+
 /// What is wrong with the policies and waivers: the default branch's as already there, and what the change makes of them.
 fn policy_changes(
     job: &Job,
-    changed: &[RepoPath],
     policies: CompiledPolicies,
+    after: Option<CompiledPolicies>,
     evaluation: &Evaluation,
 ) -> Vec<Finding> {
-    let folders = &job.pipeline.policies.paths;
     let mut problems = policies.problems;
     problems.extend(job.waivers.problems.iter().cloned());
-    if changed.iter().any(|path| folders.iter().any(|folder| path.is_within(folder))) {
-        let listed = files::list(&job.head, folders);
-        let waivers =
-            job.waivers.after(job.head.objects, &listed, evaluation.proposed.as_ref().unwrap_or(job.pipeline));
-        let mut after = compile(&files::read(job.head.objects, &listed)).problems;
+    if let Some(after) = after {
+        let listed = files::list(&job.head, &job.pipeline.policies.paths);
+        let pipeline = evaluation.proposed.as_ref().unwrap_or(job.pipeline);
+        let waivers = job.waivers.after(job.head.objects, &listed, pipeline);
+        let mut after = after.problems;
         after.extend(waivers.problems.iter().cloned());
         let mut found = delta::compare(problems, after);
         found.extend(waivers.brought(job.waivers, evaluation));
@@ -354,4 +375,25 @@ fn policy_changes(
         return Vec::new();
     }
     problems.into_iter().map(|finding| Finding { delta: Delta::Existing, ..finding }).collect()
+}
+
+/// What the change's own rules would find, when it alters any: in the configuration, in policy folders, or among what an environment applies.
+fn previewed(
+    (job, memory): (&Job, &mut Memory<'_>),
+    evaluation: &Evaluation,
+    (policies, after): (&CompiledPolicies, Option<&CompiledPolicies>),
+    progress: &mut dyn FnMut(&str),
+) -> Option<Preview> {
+    let judges = |change: &Change| admission::is_of_judge(&change.object);
+    let applied = evaluation.environments.iter().any(|environment| environment.changes.iter().any(judges));
+    let other = evaluation.proposed.as_ref().filter(|proposed| *proposed != job.pipeline);
+    if other.is_none() && after.is_none() && !applied {
+        return None;
+    }
+    // Other folders hold other policies, also when none of their files is touched.
+    let pipeline = other.unwrap_or(job.pipeline);
+    let moved = (pipeline.policies.paths != job.pipeline.policies.paths)
+        .then(|| compile(&files::read(job.head.objects, &files::list(&job.head, &pipeline.policies.paths))));
+    let new = Rules { pipeline, policies: moved.as_ref().or(after).unwrap_or(policies) };
+    Some(preview((job, memory), [Rules { pipeline: job.pipeline, policies }, new], progress))
 }

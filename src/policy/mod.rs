@@ -2,13 +2,16 @@
 //!
 //! Findings name the thing and the line, and never quote a secret.
 
+mod admission;
 pub mod between;
+mod cel;
 pub mod delta;
 pub mod evaluate;
 pub mod files;
 #[cfg(test)]
 mod fixture;
 pub mod levels;
+mod preview;
 pub mod rego;
 pub mod rules;
 pub mod schema;
@@ -99,12 +102,12 @@ pub struct CheckInput<'a> {
     pub tree: Tree<'a>,
     /// Which Flux Kustomization applies which of the objects.
     pub layers: &'a [Layer],
-    /// The objects before the change, where there is one to judge.
-    pub before: Option<&'a [Object]>,
     /// The repository's own policies.
     pub policies: &'a CompiledPolicies,
     /// The configuration: the packs, the severities, the applications.
     pub pipeline: &'a Pipeline,
+    /// What was there before a change.
+    pub before: evaluate::Before<'a>,
 }
 
 /// Everything wrong with one environment. Problems of the policies themselves are not among it: they belong to no environment.
@@ -117,7 +120,7 @@ pub fn check(input: &CheckInput) -> Vec<Finding> {
     world.environment = &input.environment.name;
     world.flux = input.pipeline.environment(&input.environment.name).and_then(|environment| environment.flux);
     world.layers = input.layers;
-    world.before = input.before;
+    world.before = input.before.objects;
     world.renders = input.problems.is_empty();
     world.apps = &input.pipeline.apps;
     world.images_from = &input.pipeline.policies.images_from;
@@ -125,6 +128,7 @@ pub fn check(input: &CheckInput) -> Vec<Finding> {
     let secrets = scrub::Secrets::of(input.objects);
     let told = input.problems.iter().map(rules::from_render_problem);
     let told = told.chain(rego::evaluate(input.policies, input.environment, input.objects));
+    let told = told.chain(admitted(input));
     let mut findings: Vec<Finding> = told.map(|finding| secrets.scrub(finding)).collect();
     for rule in rules::all() {
         if let Some(severity) = levels.of_rule(rule) {
@@ -132,6 +136,15 @@ pub fn check(input: &CheckInput) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// What admission says, by the policy folders and by what the environment itself applied before the change.
+fn admitted(input: &CheckInput) -> Vec<Finding> {
+    let mut told = Vec::new();
+    let folders = &input.policies.admission;
+    let with = folders.with(input.before.judges.unwrap_or(input.objects), &mut told);
+    told.extend(with.as_ref().unwrap_or(folders).judge(input.objects, input.before.objects));
+    told
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ spec:
             tree: example.tree(),
             policies: &policies,
             layers: &[],
-            before: None,
+            before: super::evaluate::Before::default(),
             pipeline: &Pipeline::nothing(),
         };
         let line = |finding: &Finding| finding.location.as_ref().map_or(0, |location| location.line);

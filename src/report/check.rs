@@ -4,6 +4,7 @@ use super::cost::costs;
 use super::diffs::diffs;
 use super::limits::{CHECK_BYTES, MAX_PAGES, Section, TITLE_CHARS, fit, spread};
 use super::markdown::{line, lines};
+use super::preview::preview;
 use super::sections::{Place, findings, table, title_of, told};
 use super::verdict;
 use super::words::{count, listed, sentence};
@@ -41,6 +42,7 @@ pub fn check(input: &CheckInput<'_>) -> CheckOutput {
     let conclusion = conclusion(input);
     let place = Place { repo_url: input.repo_url, head: input.head, room: MAX_PAGES * CHECK_BYTES };
     let mut text = findings(input.evaluation, &place);
+    text.extend(preview(input.evaluation, &place));
     text.extend(diffs(input.evaluation, &place));
     let mut pages = spread(text, CHECK_BYTES, "`trunkline check` on your own machine shows everything").into_iter();
     CheckOutput {

@@ -5,6 +5,7 @@ use super::diffs::diffs;
 use super::limits::{COMMENT_BYTES, Section, fit};
 use super::markdown::{code, link, prose};
 use super::marker::{Marker, find, mark_as};
+use super::preview::preview;
 use super::sections::{Place, findings, table, title_of};
 use super::verdict;
 use crate::model::finding::Evaluation;
@@ -61,6 +62,7 @@ fn text(input: &CommentInput<'_>) -> String {
         sections.push(Section::whole(1, gates(verdict)));
     }
     sections.extend(findings(input.evaluation, &place));
+    sections.extend(preview(input.evaluation, &place));
     sections.extend(diffs(input.evaluation, &place));
     sections.push(Section::whole(0, footer(input)));
     let elsewhere = match input.check_url {

@@ -18,6 +18,7 @@ pub mod markdown;
 pub mod marker;
 pub mod onboarding;
 pub mod picture;
+mod preview;
 pub mod promotion;
 mod redact;
 pub mod reply;

@@ -171,7 +171,7 @@ fn name(object: &ObjectName) -> String {
     code(&object.to_string())
 }
 
-fn item(told: &Told<'_>, place: &Place<'_>) -> String {
+pub(super) fn item(told: &Told<'_>, place: &Place<'_>) -> String {
     let finding = &*told.finding;
     let mut head = match finding.severity {
         Severity::Info => "note".to_owned(),

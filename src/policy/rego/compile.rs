@@ -11,6 +11,7 @@ use super::{EngineError, detect, problem};
 use crate::manifest::load;
 use crate::model::finding::{Finding, Location};
 use crate::model::path::RepoPath;
+use crate::policy::admission::Admission;
 use crate::policy::files::{PolicyFile, PolicyFiles};
 use crate::policy::rules::from_problem;
 
@@ -49,6 +50,8 @@ pub struct CompiledPolicies {
     pub(super) exceptions: Vec<String>,
     /// Whether any policy reads `data.trunkline`, which costs a copy of the environment.
     pub(super) wants_context: bool,
+    /// Gatekeeper's and Kubernetes' own policies.
+    pub(in crate::policy) admission: Admission,
     /// What is wrong with the policies themselves.
     pub problems: Vec<Finding>,
 }
@@ -72,7 +75,8 @@ pub fn compile(files: &PolicyFiles) -> CompiledPolicies {
     // Nothing to ask of a file whose answer would differ from OPA's in silence.
     modules.retain(|(file, _)| !problems.iter().any(|problem| at(problem) == Some(&file.path)));
     let wants_context = modules.iter().any(|(file, _)| file.text.contains("trunkline"));
-    let mut compiled = CompiledPolicies { wants_context, problems, ..CompiledPolicies::default() };
+    let admission = Admission::of_files(files, &mut problems);
+    let mut compiled = CompiledPolicies { wants_context, admission, problems, ..CompiledPolicies::default() };
     // Each turn drops the file that preparation complains about, so this ends.
     while !modules.is_empty() {
         match prepare(&modules, &data) {
@@ -112,7 +116,7 @@ pub(super) fn policy_problem(found: &crate::model::finding::Problem) -> Finding 
     from_problem(super::POLICY, found)
 }
 
-fn engine() -> regorus::Engine {
+pub(super) fn engine() -> regorus::Engine {
     let mut engine = regorus::Engine::new();
     engine.set_strict_builtin_errors(true);
     // What policies print must not mix with our own output.

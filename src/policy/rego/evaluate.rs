@@ -101,7 +101,7 @@ fn failed(entry: &Entry, object: &Object, error: EngineError) -> Finding {
     finding
 }
 
-fn items(value: &Value) -> Vec<Value> {
+pub(super) fn items(value: &Value) -> Vec<Value> {
     match value {
         Value::Set(set) => set.iter().cloned().collect(),
         Value::Array(list) => list.iter().cloned().collect(),
@@ -149,7 +149,7 @@ fn finding(entry: &Entry, object: &Object, answer: &Value) -> Finding {
     }
 }
 
-fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> String {
     text.chars().take(MAX_MESSAGE_CHARS).collect()
 }
 

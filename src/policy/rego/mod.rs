@@ -6,10 +6,12 @@
 mod compile;
 mod detect;
 mod evaluate;
+pub(super) mod template;
 pub mod verify;
 
 pub use compile::{CompiledPolicies, compile};
 pub(super) use evaluate::evaluate;
+use evaluate::{cut, items};
 
 use crate::model::finding::{Delta, Finding, Location, Severity};
 use crate::model::path::RepoPath;
@@ -18,7 +20,7 @@ use crate::model::path::RepoPath;
 pub const POLICY: &str = "POLICY";
 
 /// A policy that cannot be relied on is as grave as a broken one: it lets things pass.
-fn problem(location: Option<Location>, message: String, fix: &str) -> Finding {
+pub(super) fn problem(location: Option<Location>, message: String, fix: &str) -> Finding {
     Finding {
         rule: POLICY.to_owned(),
         severity: Severity::Error,

@@ -12,7 +12,7 @@ fn waivers(text: &str) -> Waivers {
     let root = store.add_text([("policies/team/waivers.yaml", text)]).unwrap();
     let folder: RepoPath = "policies".parse().unwrap();
     let files = files::list(&Tree::new(root, &store), std::slice::from_ref(&folder));
-    let policies = Policies { packs: Vec::new(), paths: vec![folder] };
+    let policies = Policies { packs: Vec::new(), paths: vec![folder], ..Policies::default() };
     let pipeline =
         Pipeline { mode: Mode::Enforce, apps: Vec::new(), environments: Vec::new(), policies, registries: Vec::new() };
     let mut waivers = Waivers::read(&store, &files, &pipeline, date(2026, 11, 27));
