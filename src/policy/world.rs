@@ -47,6 +47,7 @@ pub struct World<'a> {
     pub images_from: &'a [String],
     faults: OnceCell<Vec<(&'a Object, Fault)>>,
     made: OnceCell<Made<'a>>,
+    whole: OnceCell<bool>,
     index: Index<'a>,
 }
 
@@ -109,6 +110,7 @@ impl<'a> World<'a> {
             images_from: &[],
             faults: OnceCell::new(),
             made: OnceCell::new(),
+            whole: OnceCell::new(),
             index,
         }
     }
@@ -156,18 +158,28 @@ impl<'a> World<'a> {
             return None;
         }
         let there = |object: &&Object| same_namespace(namespace_of(object), namespace);
-        let names = self.of(group, kind).take(MOST).filter(there).map(|object| name_of(object));
+        let names = self.of(group, kind).take(MOST).filter(there).map(name_of);
         if let Some(near) = names.filter(|near| is_slip(near, name)).min() {
             return Some(format!("; did you mean `{near}`?"));
         }
         (self.is_whole_cluster() && !self.makes_unseen(namespace)).then(String::new)
     }
 
-    /// Whether everything Flux applies in its cluster is here: Flux's own Kustomization is, from which all others follow.
+    /// Whether everything Flux applies in its cluster is here: its own Kustomization is, from which all others follow, and each of those was
+    /// followed, so that none brings what is in another repository.
     pub fn is_whole_cluster(&self) -> bool {
         const KUSTOMIZE: (&str, &str) = ("kustomize.toolkit.fluxcd.io", "Kustomization");
-        self.find_of(KUSTOMIZE, "flux-system", "flux-system").is_some()
-            && self.of("fluxcd.controlplane.io", "ResourceSet").next().is_none()
+        *self.whole.get_or_init(|| {
+            let text = |node: &'a Node, key| node.str_at(&["metadata", key]).unwrap_or_default();
+            let id = |node: &'a Node| (text(node, "namespace"), text(node, "name"));
+            let own = ("flux-system", "flux-system");
+            let followed: HashSet<_> =
+                self.layers.iter().filter_map(|layer| layer.by.as_ref()).map(id).chain([own]).collect();
+            let mut all = self.of(KUSTOMIZE.0, KUSTOMIZE.1).map(|object| id(&object.node));
+            self.find_of(KUSTOMIZE, own.0, own.1).is_some()
+                && all.all(|one| followed.contains(&one))
+                && self.of("fluxcd.controlplane.io", "ResourceSet").next().is_none()
+        })
     }
 
     /// What each Flux Kustomization applies; nothing where it is not known who does.

@@ -91,7 +91,7 @@ fn said(evaluation: &Evaluation) -> Vec<String> {
     evaluation.all_findings().map(show).collect()
 }
 
-const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: { name: shop }\nspec:\n  containers:\n    - name: shop\n      image: shop:v1\n      resources: { requests: { cpu: 1m, memory: 1Mi }, limits: { memory: 1Mi } }\n";
+const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: { name: shop }\nspec:\n  containers:\n    - name: shop\n      image: shop:v1\n      resources: { requests: { cpu: 1m, memory: 1Mi }, limits: { memory: 1Mi } }\n      securityContext: { runAsNonRoot: true, allowPrivilegeEscalation: false, capabilities: { drop: [ALL] } }\n";
 
 #[tokio::test]
 async fn the_child_says_what_this_process_says() {

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::manifest::{Node, Object};
+use crate::policy::Class;
 use crate::policy::world::{World, name_of, namespace_of};
 
 /// Flux's `Kustomization`.
@@ -146,6 +147,29 @@ pub(super) fn is_exact(version: &str) -> bool {
     let core = version.split(['-', '+']).next().unwrap_or_default();
     let parts: Vec<&str> = core.split('.').collect();
     parts.len() == 3 && parts.iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// The class of environment that a name says outright; less certain words say nothing.
+pub(super) fn class_of(name: &str) -> Option<Class> {
+    let mut classes = name.split(['-', '_', '.', '/']).filter_map(|word| match word {
+        "dev" | "development" => Some(Class::Dev),
+        "stage" | "staging" => Some(Class::Stage),
+        "prod" | "production" => Some(Class::Prod),
+        _ => None,
+    });
+    let class = classes.next()?;
+    // `dev-prod` and `non-prod` say nothing.
+    let is_none = name.contains("non-") || name.contains("pre-") || classes.any(|other| other != class);
+    (!is_none).then_some(class)
+}
+
+/// A class in a sentence.
+pub(super) fn class_word(class: Class) -> &'static str {
+    match class {
+        Class::Dev => "a development environment",
+        Class::Stage => "a staging environment",
+        Class::Prod => "production",
+    }
 }
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ fn judge(schedules: &[&Object], object: &Object, claim: &Node, namespace: &str) 
     let text = name.as_str().unwrap_or_default();
     let message = match covering.first() {
         None => format!("volume claim `{text}` is in no backup schedule"),
-        Some(first) if covering.iter().all(|one| is_paused(&one)) => {
+        Some(first) if covering.iter().all(is_paused) => {
             format!("volume claim `{text}` is in no running backup schedule: `{}` is paused", first.name().name)
         }
         Some(_) => return None,

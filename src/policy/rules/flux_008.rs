@@ -69,7 +69,7 @@ fn check(world: &World) -> Vec<Hit> {
         .collect();
     let mut hits = Vec::new();
     for (by, objects) in world.layers() {
-        let Some(own) = by.and_then(|by| itself(world, &by.clone())) else { continue };
+        let Some(own) = by.and_then(|by| itself(world, by)) else { continue };
         let before = reachable(std::ptr::from_ref(own), &edges);
         let mut said = std::collections::HashSet::new();
         for object in objects.iter().filter(|object| is_custom(object)) {

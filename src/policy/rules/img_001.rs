@@ -32,7 +32,7 @@ fn check(world: &World) -> Vec<Hit> {
             let Some(image) = node.as_str().filter(|image| !is_placeholder(image) && !image.contains('@')) else {
                 continue;
             };
-            let name = super::kust_004::name_of(image);
+            let name = super::common::image_parts(image).0;
             let wrong = match image.get(name.len() + 1..) {
                 None => "has no tag, which means `latest`",
                 Some("latest") => "is tagged `latest`",

@@ -56,7 +56,7 @@ fn check(world: &World) -> Vec<Hit> {
 fn full(name: &str) -> String {
     match name.split_once('/') {
         None => format!("docker.io/library/{name}"),
-        Some((host, rest)) if host == "index.docker.io" => format!("docker.io/{rest}"),
+        Some(("index.docker.io", rest)) => format!("docker.io/{rest}"),
         Some((host, _)) if host.contains(['.', ':']) || host == "localhost" => name.to_owned(),
         Some(_) => format!("docker.io/{name}"),
     }

@@ -1,5 +1,6 @@
 //! KUST-004: an `images` entry that matches nothing.
 
+use super::common::image_parts;
 use super::{E, Hit, Rule, W};
 use crate::manifest::Node;
 use crate::model::finding::Severity;
@@ -56,7 +57,8 @@ fn check(world: &World) -> Vec<Hit> {
         let made = |image: &&&Node| {
             image.span.file == entry.span.file && (entry.span.start..entry.span.end).contains(&image.span.start)
         };
-        let named = |image: &&&Node| image.as_str().is_some_and(|image| [old.as_str(), new].contains(&name_of(image)));
+        let named =
+            |image: &&&Node| image.as_str().is_some_and(|image| [old.as_str(), new].contains(&image_parts(image).0));
         let onward = |other: &Node| name(other) == new && !std::ptr::eq(other, entry);
         images.iter().any(|image| made(&image) || named(&image)) || (new != old && entries().any(onward))
     };
@@ -69,14 +71,4 @@ fn check(world: &World) -> Vec<Hit> {
             most: Severity::Error,
         })
         .collect()
-}
-
-/// The image without tag and digest.
-pub(super) fn name_of(image: &str) -> &str {
-    let image = image.split_once('@').map_or(image, |(name, _)| name);
-    match image.rsplit_once(':') {
-        // A colon before a slash belongs to the registry's port.
-        Some((name, tag)) if !tag.contains('/') => name,
-        _ => image,
-    }
 }

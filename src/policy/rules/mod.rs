@@ -333,8 +333,6 @@ pub(super) fn before(id: &str) -> Option<&'static str> {
 }
 
 #[cfg(test)]
-mod growth_tests;
-#[cfg(test)]
 mod silence_tests;
 #[cfg(test)]
 mod tests;

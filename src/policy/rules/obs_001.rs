@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::common::image_parts;
-use super::sec_003::{class_of, word};
+use super::common::{class_of, class_word, image_parts};
 use super::{Hit, I, Rule, W};
 use crate::manifest::{Node, Object};
 use crate::policy::world::{Workload, World, namespace_of};
@@ -135,7 +134,7 @@ fn tags(world: &World, workload: &Workload) -> Vec<Hit> {
         hits.push(Hit::new(
             workload.object,
             node,
-            format!("is tagged as {}, which this environment is not", word(class)),
+            format!("is tagged as {}, which this environment is not", class_word(class)),
         ));
     }
     hits

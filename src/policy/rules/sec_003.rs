@@ -1,9 +1,9 @@
 //! SEC-003: secrets come from where they are, and from this environment's store.
 
+use super::common::{class_of, class_word};
 use super::{E, Hit, Rule};
 use crate::manifest::{Node, Object};
 use crate::model::finding::Severity;
-use crate::policy::Class;
 use crate::policy::world::{World, namespace_of};
 
 pub(super) const RULE: Rule = Rule {
@@ -88,7 +88,7 @@ fn store(world: &World, secret: &Object, of: (&'static str, &'static str), name:
         ));
     }
     let class = class_of(text).filter(|class| *class != world.class)?;
-    let message = format!("takes its content from `{text}`, which by its name is the store of {}", word(class));
+    let message = format!("takes its content from `{text}`, which by its name is the store of {}", class_word(class));
     Some(Hit::new(secret, name, message))
 }
 
@@ -100,27 +100,4 @@ fn never_again(secret: &Object) -> Option<Hit> {
     let message =
         "`refreshInterval: 0` never fetches a changed secret; where that is meant, say `refreshPolicy: CreatedOnce`";
     (never && !said).then(|| Hit::new(secret, interval, message.to_owned()).at_most(Severity::Warning))
-}
-
-/// The class of environment that a name says outright; less certain words say nothing.
-pub(super) fn class_of(name: &str) -> Option<Class> {
-    let mut classes = name.split(['-', '_', '.', '/']).filter_map(|word| match word {
-        "dev" | "development" => Some(Class::Dev),
-        "stage" | "staging" => Some(Class::Stage),
-        "prod" | "production" => Some(Class::Prod),
-        _ => None,
-    });
-    let class = classes.next()?;
-    // `dev-prod` and `non-prod` say nothing.
-    let is_none = name.contains("non-") || name.contains("pre-") || classes.any(|other| other != class);
-    (!is_none).then_some(class)
-}
-
-/// A class in a sentence.
-pub(super) fn word(class: Class) -> &'static str {
-    match class {
-        Class::Dev => "a development environment",
-        Class::Stage => "a staging environment",
-        Class::Prod => "production",
-    }
 }

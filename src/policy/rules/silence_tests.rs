@@ -17,9 +17,20 @@ fn flux_001_misses_only_what_is_surely_not_there() {
     let on = |name: &str| format!("dependsOn: [{{ name: {name} }}]");
     // Somewhere else in the cluster, as far as this environment knows.
     assert_eq!(env(&[flux("apps", &on("controllers")), flux("app-b", &on("app-a"))]), SILENT);
-    // The whole cluster is here.
-    let root = flux("flux-system", "path: ./env, sourceRef: { kind: GitRepository, name: flux-system }");
-    assert_eq!(env(&[flux("apps", &on("controllers")), root]).len(), 1);
+    // The whole cluster is here, and then a part of it is another repository's.
+    let cluster = |more: &str| {
+        let source = "sourceRef: { kind: GitRepository, name: flux-system }";
+        let apps = flux("apps", &format!("path: ./apps, {}, {source}", on("controllers")));
+        let root = flux("flux-system", &format!("path: ./clusters/prod, {source}"));
+        let repository = "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: { name: flux-system, namespace: flux-system }\n";
+        let app = "# file: apps/a.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata: { name: a }\n";
+        format!(
+            "# file: clusters/prod/apps.yaml\n{apps}{more}# file: clusters/prod/flux-system/gotk-sync.yaml\n{root}{repository}{app}"
+        )
+    };
+    assert_eq!(hits("FLUX-001", &cluster("")).len(), 1);
+    let team = flux("team", "path: ./deploy, sourceRef: { kind: GitRepository, name: team }");
+    assert_eq!(hits("FLUX-001", &cluster(&team)), SILENT);
     // One finding for a ring, none for who only waits for it.
     let ring = [flux("a", &on("b")), flux("b", &on("c")), flux("c", &on("a")), flux("d", &on("a"))];
     assert_eq!(

@@ -366,3 +366,26 @@ fn what_another_repository_holds_is_not_taken_for_ours() {
     let (objects, root) = store(&files);
     assert!(Fleet::find(&mut Memory::new(&objects), root, &[path("env")]).of(&path("env"))[0].is_none());
 }
+
+#[test]
+fn layers_say_who_applies_what() {
+    let kustomization = |name: &str| {
+        format!(
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{ name: {name}, namespace: flux-system }}\nspec: {{ path: ./{name}, sourceRef: {{ kind: GitRepository, name: flux-system }} }}\n"
+        )
+    };
+    let map = |name: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: {name} }}\n");
+    let files = [
+        ("clusters/prod/a.yaml", kustomization("apps")),
+        ("apps/b.yaml", format!("{}---\n{}", map("one"), kustomization("more"))),
+        ("more/c.yaml", map("two")),
+    ];
+    let mut store = MemoryObjects::default();
+    let root = store.add_text(files.iter().map(|(path, text)| (*path, text.as_str()))).unwrap();
+    let rendered = Memory::new(&store).render_as(root, &path("clusters/prod"), None, true);
+    let name = |layer: &Layer| layer.by.as_ref().and_then(|by| by.str_at(&["metadata", "name"]).map(str::to_owned));
+    let layers: Vec<_> = rendered.layers.iter().map(|layer| (layer.from, name(layer))).collect();
+    let names: Vec<String> = rendered.objects.iter().map(|object| object.name().name).collect();
+    assert_eq!(names, ["apps", "one", "more", "two"]);
+    assert_eq!(layers, [(0, None), (1, Some("apps".to_owned())), (3, Some("more".to_owned()))]);
+}
