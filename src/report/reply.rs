@@ -66,6 +66,7 @@ pub fn status(rows: &[StatusRow<'_>], repo_url: &str) -> String {
         rank: 0,
         open: format!("| Environment |{} Version | Since | Next |\n|:--|{}:--|:--|:--|\n", app_head[0], app_head[1]),
         items: lines.collect(),
+        close: "\n".to_owned(),
         noun: "environment",
         ..Section::default()
     };
@@ -224,7 +225,6 @@ pub fn this_change(evaluation: &Evaluation) -> String {
         rank: 1,
         open: "| This pull request | Objects | In short |\n|:--|:--|:--|\n".to_owned(),
         items: rows.collect(),
-        close: "\n".to_owned(),
         noun: "environment",
         ..Section::default()
     };

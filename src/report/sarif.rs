@@ -63,7 +63,7 @@ fn result(told: &Told<'_>, rules: &[&str]) -> Value {
             Delta::Fixed => "absent",
         },
         // All results of a run say so, or none: the standard wants it that way.
-        "suppressions": finding.accepted.iter().map(suppression).collect::<Vec<_>>(),
+        "suppressions": finding.accepted.iter().map(|by| suppression(by)).collect::<Vec<_>>(),
     });
     if let Some(at) = &finding.location {
         let mut region = json!({ "startLine": at.line.max(1) });
@@ -81,7 +81,7 @@ fn result(told: &Told<'_>, rules: &[&str]) -> Value {
 }
 
 /// Somebody accepted it, outside of the file it stands in.
-fn suppression(by: &String) -> Value {
+fn suppression(by: &str) -> Value {
     json!({ "kind": "external", "status": "accepted", "justification": line(by, 1_000) })
 }
 
