@@ -6,8 +6,8 @@ use cel::ExecutionError;
 use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, operators};
 use cel::common::value::CowVal;
 
-/// Comprehensions within comprehensions: three reach each port of each container of each volume, and a fourth would let 4 KiB of text run for hours.
-const MAX_NESTING: u32 = 3;
+/// Comprehensions within comprehensions: Gatekeeper's library has four. How long they run is bounded by the elements they go over.
+const MAX_NESTING: u32 = 4;
 /// Elements one evaluation may go over: a second's work; the API server's own budget is about as large.
 const MAX_ELEMENTS: u64 = 1_000_000;
 /// Parts within parts, such as the terms of a long sum: evaluation goes down its stack for each.

@@ -23,7 +23,7 @@ const OBJECT: &str = "kind: Pod
 spec:
   replicas: 3
   ratio: 0.5
-  on: true
+  active: true
   nothing: null
   labels: { b: '2', a: '1' }
   containers:
@@ -36,7 +36,7 @@ fn manifests_are_what_the_api_server_sees() {
     for (source, answer) in [
         ("object.spec.replicas == 3 && object.spec.replicas > 2", "true"),
         ("type(object.spec.replicas) == int && object.spec.ratio == 0.5", "true"),
-        ("object.spec.on && object.spec.nothing == null", "true"),
+        ("object.spec.active && object.spec.nothing == null", "true"),
         ("has(object.spec.labels.a) && !has(object.spec.labels.c)", "true"),
         ("object.spec.labels.map(key, key + '=' + object.spec.labels[key]).join(',')", "a=1,b=2"),
         ("'a' in object.spec.labels && size(object.spec.labels) == 2", "true"),
@@ -96,8 +96,8 @@ fn every_library_of_kubernetes() {
 
 #[test]
 fn what_costs_too_much_is_refused_or_stopped() {
-    let deep = "object.spec.a.all(a, a.b.all(b, b.c.all(c, c.d.all(d, d > 0))))";
-    assert_eq!(ask(deep, OBJECT), "error: its comprehensions nest deeper than 3");
+    let deep = "object.spec.a.all(a, a.b.all(b, b.c.all(c, c.d.all(d, d.e.all(e, e > 0)))))";
+    assert_eq!(ask(deep, OBJECT), "error: its comprehensions nest deeper than 4");
     assert_eq!(ask(&"1 + ".repeat(2_000), OBJECT), "error: it is longer than 4096 bytes");
     let wide = "lists.range(1000).all(a, lists.range(1000).all(b, lists.range(1000).all(c, a + b + c >= 0)))";
     let stopped = ask(wide, OBJECT);

@@ -132,7 +132,9 @@ pub(super) fn parse(file: &PolicyFile) -> Result<bool, Box<Finding>> {
     let try_as = |v0: bool| {
         let mut engine = engine();
         engine.set_rego_v0(v0);
-        engine.add_policy(file.path.to_string(), file.text.to_string()).map_err(|error| EngineError::new(&error))
+        engine
+            .add_policy(file.path.to_string(), detect::separated(&file.text))
+            .map_err(|error| EngineError::new(&error))
     };
     let Err(v1) = try_as(false) else { return Ok(false) };
     let error = if detect::is_only_v1(&file.text) {
@@ -154,7 +156,7 @@ pub(super) fn prepare(
     let mut engine = engine();
     for (file, v0) in modules {
         engine.set_rego_v0(*v0);
-        engine.add_policy(file.path.to_string(), file.text.to_string()).map_err(fail)?;
+        engine.add_policy(file.path.to_string(), detect::separated(&file.text)).map_err(fail)?;
     }
     engine.set_rego_v0(false);
     engine.add_data(Value::Object(data.clone()).into()).map_err(fail)?;

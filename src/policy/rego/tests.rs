@@ -68,6 +68,19 @@ deny_all = true { input.kind == \"Service\" }
 }
 
 #[test]
+fn a_line_that_begins_with_a_bracket_is_no_call() {
+    let policy = "package main
+deny[\"few\"] {
+  least := input.spec.ports[0].port
+  (least + 1) > 80
+  most := least
+  (most - 1) < 80
+}
+";
+    assert_eq!(ask(&[("a.rego", policy)], SERVICE), ["env/a.yaml:1 error main.deny: Service web: few"]);
+}
+
+#[test]
 fn exceptions_excuse() {
     let policy = "package main
 import rego.v1
