@@ -125,10 +125,8 @@ impl Val for Mapping {
             return self.0.len() == other.0.len() && self.0.iter().zip(other.0.iter()).all(same);
         }
         let Some(literal) = other.downcast_ref::<CelMap>() else { return false };
-        let has = |(key, value): (&CelMapKey, &Box<dyn Val + '_>)| {
-            self.find(key.inner()).is_some_and(|own| own.equals(value.as_ref()))
-        };
-        self.0.len() == literal.inner().len() && literal.inner().iter().all(has)
+        let has = |key: &CelMapKey, value: &dyn Val| self.find(key.inner()).is_some_and(|own| own.equals(value));
+        self.0.len() == literal.inner().len() && literal.inner().iter().all(|(key, value)| has(key, value.as_ref()))
     }
 
     fn clone_as_boxed<'v>(&self) -> Box<dyn Val + 'v>

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::{E, Hit, Rule};
 use crate::manifest::{Node, Object};
+use crate::model::finding::Severity;
 use crate::policy::world::{Workload, World, has_name, is_placeholder, namespace_of};
 
 pub(super) const RULE: Rule = Rule {
@@ -51,6 +52,8 @@ struct Reference<'a> {
     optional: bool,
 }
 
+/// Where an environment makes none of a kind, they come from elsewhere (another folder, another tool, somebody's hand): what is missed is
+/// then a warning and no fault for certain.
 fn check(world: &World) -> Vec<Hit> {
     let made = Made::new(world);
     let mut hits = Vec::new();
@@ -64,7 +67,8 @@ fn check(world: &World) -> Vec<Hit> {
             }
             if said.insert((reference.kind, name)) {
                 let message = format!("needs {} `{name}`, which nothing in this environment makes", reference.kind);
-                hits.push(Hit::new(workload.object, reference.name, message));
+                let hit = Hit::new(workload.object, reference.name, message);
+                hits.push(if made.any(reference.kind) { hit } else { hit.at_most(Severity::Warning) });
             }
         }
     }
@@ -82,6 +86,16 @@ impl<'a> Made<'a> {
         let mut secrets = world.names("Secret");
         secrets.extend(world.objects.iter().filter_map(|object| Some((namespace_of(object), made_secret(object)?))));
         Self { config_maps: world.names("ConfigMap"), secrets, accounts: world.names("ServiceAccount") }
+    }
+
+    /// Whether the environment makes any of a kind.
+    fn any(&self, kind: &str) -> bool {
+        let names = match kind {
+            "ConfigMap" => &self.config_maps,
+            "ServiceAccount" => &self.accounts,
+            _ => &self.secrets,
+        };
+        !names.is_empty()
     }
 
     fn has(&self, world: &World, kind: &str, namespace: &str, name: &str) -> bool {

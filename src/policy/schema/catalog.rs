@@ -282,6 +282,10 @@ fn parse(line: &str) -> Schema {
         rules.take(keyword, value);
     }
     schema.rules = rules.boxed();
+    // What may be anything may be a mapping of anything, such as a schema within a CustomResourceDefinition.
+    if schema.kind == Kind::Any && schema.fields.is_empty() && matches!(schema.rest, Rest::Unknown) {
+        schema.rest = Rest::Open;
+    }
     schema
 }
 

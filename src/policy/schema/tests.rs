@@ -116,7 +116,7 @@ more: {{ a: 1 }}
     };
     let own = "{ type: object, required: [status], properties: { spec: { type: object, properties: {
       size: { type: integer, maximum: 2 }, port: { x-kubernetes-int-or-string: true, anyOf: [{ type: integer }, { type: string }], pattern: '^[0-9]+$' },
-      when: { type: string, format: duration } }, not: { required: [port] } } } }";
+      when: { type: string, format: duration }, list: { type: array, items: { type: object, properties: { a: { type: string } } } } }, not: { required: [port] } } } }";
     insta::assert_snapshot!(said(&crd(own), 33).join("\n"), @"
     15 SCH-004 `spec.size` is above 2
     15 SCH-004 `spec.port` does not match `^[0-9]+$`

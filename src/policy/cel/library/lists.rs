@@ -87,8 +87,9 @@ fn max<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
 
 fn place<'b, 'v>(args: &Args<'b, 'v>, last: bool) -> Answer<'b, 'v> {
     let all = args.first().map(items).unwrap_or_default();
-    let is = |item: &Box<dyn Val + 'v>| args.get(1).is_some_and(|wanted| item.equals(wanted.as_ref()));
-    let at = if last { all.iter().rposition(is) } else { all.iter().position(is) };
+    let is = |item: &dyn Val| args.get(1).is_some_and(|wanted| item.equals(wanted.as_ref()));
+    let mut all = all.iter().map(AsRef::as_ref);
+    let at = if last { all.rposition(is) } else { all.position(is) };
     Ok(CowVal::owned(CelInt::from(at.and_then(|at| i64::try_from(at).ok()).unwrap_or(-1))))
 }
 
@@ -100,7 +101,10 @@ fn last_index_of<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
     place(&args, true)
 }
 
-fn sides<'v>(args: &[CowVal<'_, 'v>]) -> (Vec<Box<dyn Val + 'v>>, Vec<Box<dyn Val + 'v>>) {
+/// The items of a list.
+type Items<'v> = Vec<Box<dyn Val + 'v>>;
+
+fn sides<'v>(args: &[CowVal<'_, 'v>]) -> (Items<'v>, Items<'v>) {
     let side = |at: usize| args.get(at).map(items).unwrap_or_default();
     (side(0), side(1))
 }
