@@ -1,5 +1,6 @@
 //! Everything that needs more than one module: one binary, so that it links once.
 
+mod admission;
 mod cli;
 mod contract;
 mod days;
