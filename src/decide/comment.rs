@@ -18,7 +18,8 @@ pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, plan: &mut Plan) 
     let bot = &snapshot.common.bot;
     // The oldest is kept: two may stand here after a crash between write and answer.
     let ours = subject.comments.iter().find(|comment| bot.is(&comment.author) && is_ours(&comment.body));
-    if evaluation.environments.is_empty() && evaluation.findings.is_empty() && ours.is_none() {
+    let foreseen = evaluation.preview.as_ref().is_some_and(|preview| !preview.evaluation.environments.is_empty());
+    if evaluation.environments.is_empty() && evaluation.findings.is_empty() && !foreseen && ours.is_none() {
         return;
     }
     let mode = match &snapshot.common.config {

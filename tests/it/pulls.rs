@@ -351,7 +351,7 @@ async fn t23_a_pull_request_never_changes_the_rules_it_is_judged_by() {
     let number = pull(&mut world, "New rules", &files).await;
     insta::assert_snapshot!(world.check(number), @"failure: 2 new errors, and 2 warnings (4 annotations)");
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky eabddaba8fb7712e -->
+    <!-- trunkline:v1 sticky 6593ae3ea3e3e3ce -->
     ### 2 new errors, and 2 warnings
 
     This change alters 2 objects in `dev`. The check fails until what is new is fixed.
@@ -366,6 +366,11 @@ async fn t23_a_pull_request_never_changes_the_rules_it_is_judged_by() {
     - **error** `POLICY` · [`policies/images.rego:4`](http://github.test/acme/environments/blob/d39a21313cdcd721fad52464b6a9b0e406146fb4/policies/images.rego#L4)<br>the policy does not parse: expecting expression<br>*Why:* A policy that does not run lets everything pass.<br>*Fix:* Correct the line; `opa check` or `conftest verify` may tell more.
     - **warning** `IMG-001` · `Deployment shop-dev/frontend` · `dev` · [`environments/dev/kustomization.yaml:9`](http://github.test/acme/environments/blob/d39a21313cdcd721fad52464b6a9b0e406146fb4/environments/dev/kustomization.yaml#L9)<br>image `ghcr.io/acme/shop-frontend:latest` of container `frontend` is tagged `latest`<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
     - **warning** `IMG-001` · `Deployment shop-dev/backend` · `dev` · [`environments/dev/kustomization.yaml:11`](http://github.test/acme/environments/blob/d39a21313cdcd721fad52464b6a9b0e406146fb4/environments/dev/kustomization.yaml#L11)<br>image `ghcr.io/acme/shop-backend:latest` of container `backend` is tagged `latest`<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
+
+    #### Once this is merged
+
+    This change alters policies or configuration. It is judged by those of the default branch; over 3 environments, its own would find the same.
+
 
     <details><summary><code>dev</code>: 2 changed objects</summary>
 
