@@ -1,5 +1,6 @@
 //! IMG-004: images from catalogs nobody serves any more.
 
+use super::common::image_parts;
 use super::{E, Hit, Rule, W};
 use crate::policy::world::World;
 
@@ -39,8 +40,9 @@ fn check(world: &World) -> Vec<Hit> {
             let Some(node) = container.node.get("image") else { continue };
             let Some(image) = node.as_str() else { continue };
             if let Some((_, why)) = DEAD.iter().find(|(prefix, _)| image.starts_with(prefix)) {
-                let message =
-                    format!("image `{image}` of container `{}` comes from a closed catalog: {why}", container.name());
+                // A new version breaks nothing anew, so it is no part of the message.
+                let (name, of) = (image_parts(image).0, container.name());
+                let message = format!("image `{name}` of container `{of}` comes from a closed catalog: {why}");
                 hits.push(Hit::new(workload.object, node, message));
             }
         }
