@@ -8,7 +8,7 @@ use crate::policy::world::{World, is_placeholder};
 
 pub(super) const RULE: Rule = Rule {
     id: "IMG-003",
-    title: "Where most images of one place are pinned by digest, all are.",
+    title: "Where most images are pinned by digest, all are.",
     severities: [None, I, W],
     why: "A tag can be moved: the next node may pull other bytes than those that were tested, and nothing in git says so.",
     fix: "Add the digest behind the tag: `name:v1@sha256:…`; with `registries` in the configuration Trunkline writes it.",
