@@ -7,6 +7,8 @@ use std::path::Path;
 pub(crate) const DOCUMENTS_A_FILE: usize = 7;
 /// Documents that break their schema, whatever the size.
 pub(crate) const INVALID: usize = 32;
+/// Documents of one environment: a cluster's worth.
+const IN_ONE: usize = 10_000;
 /// A hundred folders, as platform repositories have them; in one, a directory listing would be part of the figures.
 const FOLDERS: usize = 100;
 
@@ -23,21 +25,27 @@ impl Repository {
         };
         // What Trunkline looks for to know where the repository begins.
         std::fs::create_dir(root.path().join(".git")).unwrap();
-        let policies = if policy.is_empty() { "" } else { "policies/rules.rego" };
         let paths = if policy.is_empty() { "[]" } else { "[policies]" };
-        let settings = format!(
-            "version: 1\nmode: enforce\napps: {{}}\nenvironments:\n  prod: {{ path: environments/prod, takes: releases, kubernetes: \"1.33\" }}\n\
-             policies: {{ packs: [recommended], paths: {paths} }}\n"
-        );
+        let environments = documents.div_ceil(IN_ONE);
+        let mut settings = String::from("version: 1\nmode: enforce\napps: {}\nenvironments:\n");
+        for at in 0..environments {
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                settings,
+                "  prod-{at}: {{ path: environments/prod-{at}, takes: releases, kubernetes: \"1.33\" }}"
+            );
+        }
+        let _ = writeln!(settings, "policies: {{ packs: [recommended], paths: {paths} }}");
         write(".github/trunkline.yaml", &settings);
-        if !policies.is_empty() {
-            write(policies, policy);
+        if !policy.is_empty() {
+            write("policies/rules.rego", policy);
         }
         let files = documents.div_ceil(DOCUMENTS_A_FILE);
         let every = (files / INVALID).max(1);
         for file in 0..files {
             let broken = file % every == 0 && file / every < INVALID;
-            write(&format!("environments/prod/{:02}/app-{file:05}.yaml", file % FOLDERS), &application(file, broken));
+            let path = format!("environments/prod-{}/{:02}/app-{file:05}.yaml", file % environments, file % FOLDERS);
+            write(&path, &application(file, broken));
         }
         Self(root)
     }

@@ -36,7 +36,7 @@ kind: ValidatingAdmissionPolicy
 metadata: {{ name: few-replicas }}
 spec:
   matchConstraints:
-    resourceRules: [{{ apiGroups: [apps], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [deployments] }}]
+    resourceRules: [{{ apiGroups: [apps], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [deployments, statefulsets] }}]
   validations:
     - expression: '!has(object.spec.replicas) || object.spec.replicas <= {limit}'
       messageExpression: '\"%d replicas, and no more than {limit} are allowed\".format([object.spec.replicas])'

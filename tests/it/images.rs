@@ -173,7 +173,7 @@ async fn a_change_that_names_an_image_nobody_pushed_waits_and_is_told() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/287663008094edfbaeae572b789bef440662994f/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/bc2a6de4cc1e0d94595d419458d6e4a9a9be8acd/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -191,7 +191,7 @@ async fn a_change_that_names_an_image_nobody_pushed_waits_and_is_told() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/287663008094edfbaeae572b789bef440662994f/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/bc2a6de4cc1e0d94595d419458d6e4a9a9be8acd/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -209,7 +209,7 @@ async fn a_change_that_names_an_image_nobody_pushed_waits_and_is_told() {
 
     </details>
 
-    <sub>Checked at [`2876630`](http://github.test/acme/environments/commit/287663008094edfbaeae572b789bef440662994f); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`bc2a6de`](http://github.test/acme/environments/commit/bc2a6de4cc1e0d94595d419458d6e4a9a9be8acd); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
     push(&world, "v1.0", "built once");
     world.advance(Duration::from_secs(60)).await;
@@ -253,7 +253,7 @@ async fn t32_a_digest_that_is_not_what_its_tag_names_does_not_enter_under_its_na
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/1d41e49fd3579d5402ca48c93ca8e9a7ed172d7f/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/445e3160db7c41cb0556bbfc86cb53d4b808432f/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -271,7 +271,7 @@ async fn t32_a_digest_that_is_not_what_its_tag_names_does_not_enter_under_its_na
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/1d41e49fd3579d5402ca48c93ca8e9a7ed172d7f/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/445e3160db7c41cb0556bbfc86cb53d4b808432f/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -289,7 +289,7 @@ async fn t32_a_digest_that_is_not_what_its_tag_names_does_not_enter_under_its_na
 
     </details>
 
-    <sub>Checked at [`1d41e49`](http://github.test/acme/environments/commit/1d41e49fd3579d5402ca48c93ca8e9a7ed172d7f); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`445e316`](http://github.test/acme/environments/commit/445e3160db7c41cb0556bbfc86cb53d4b808432f); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
 }
 
@@ -335,7 +335,7 @@ async fn production_ships_the_very_image_that_stage_ran() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/1dbca387b43c576f8e9420bc54b26c6f877a2cb3/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/eeb357b6f9779095f169bc8d0ab2b8479817adcd/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -353,7 +353,7 @@ async fn production_ships_the_very_image_that_stage_ran() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/1dbca387b43c576f8e9420bc54b26c6f877a2cb3/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/eeb357b6f9779095f169bc8d0ab2b8479817adcd/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -371,7 +371,7 @@ async fn production_ships_the_very_image_that_stage_ran() {
 
     </details>
 
-    <sub>Checked at [`1dbca38`](http://github.test/acme/environments/commit/1dbca387b43c576f8e9420bc54b26c6f877a2cb3); a later commit with the same result changes nothing here. You can say `/trunkline cancel`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`eeb357b`](http://github.test/acme/environments/commit/eeb357b6f9779095f169bc8d0ab2b8479817adcd); a later commit with the same result changes nothing here. You can say `/trunkline cancel`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     "#);
     world.github.merge_pull(ENVIRONMENTS, "ben", number);
     world.settle().await;
