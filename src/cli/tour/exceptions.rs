@@ -59,7 +59,7 @@ impl Tour {
         self.comment("ben", number, "/trunkline override databases.deny \"just today\"").await?;
         self.bot_says(number)?;
         self.comment("sam", number, "/trunkline override databases.deny \"a load test, until five\"").await?;
-        self.check_says(number, "success", "overridden")?;
+        self.check_says(number, "success", "1 accepted")?;
         self.comment("rob", number, "/trunkline history dev").await?;
         self.bot_says(number)?;
         self.github.close_pull(ENVIRONMENTS, "ben", number);
