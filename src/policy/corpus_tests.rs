@@ -107,12 +107,12 @@ fn the_corpus_is_judged_as_a_maintainer_would() {
     flux2-kustomize-helm-example/clusters/staging: FLUX-003×1 SCH-007×1
     flux2-kustomize-helm-example/infrastructure/controllers: FLUX-007×2
     microservices-demo/kubernetes-manifests: IMG-001×10 REF-002×1
-    microservices-demo/kustomize: REF-002×1
-    microservices-demo/kustomize/base: REF-002×1
+    microservices-demo/kustomize: IMG-003×1 REF-002×1
+    microservices-demo/kustomize/base: IMG-003×1 REF-002×1
     microservices-demo/kustomize/tests/memorystore-with-all-components: NP-002×1 NP-003×1 REF-002×1 WL-001×1 WL-002×1
-    microservices-demo/kustomize/tests/service-mesh-istio-with-all-components: ING-001×1 NP-002×1 NP-003×1 REF-002×1 WL-001×1 WL-002×1
+    microservices-demo/kustomize/tests/service-mesh-istio-with-all-components: IMG-003×1 ING-001×1 NP-002×1 NP-003×1 REF-002×1 WL-001×1 WL-002×1
     microservices-demo/kustomize/tests/spanner-with-all-components: NP-002×1 NP-003×1 REF-002×1 WL-001×1 WL-002×1
-    microservices-demo/release: ING-001×1 REF-002×1
+    microservices-demo/release: IMG-003×1 ING-001×1 REF-002×1
     podinfo/deploy/bases/backend: WL-005×1
     podinfo/deploy/bases/cache: WL-005×1
     podinfo/kustomize: WL-005×1

@@ -86,8 +86,8 @@ fn bad_examples_say_what_is_wrong() {
     FLUX-012 3: PersistentVolumeClaim data: holds data, and Flux deletes it when it is taken out of git
     IMG-001 4: Pod shop: image `ghcr.io/acme/shop` of container `shop` has no tag, which means `latest`
     IMG-002 4: Pod shop: image `nginx:1.29` of container `shop` comes from a place that is not listed
-    IMG-003 7: Pod shop: image `proxy:v1` of container `proxy` has no digest, while most here have one
-    IMG-004 4: Pod pause: image `k8s.gcr.io/pause:3.5` of container `pause` comes from a closed catalog: it was frozen in 2023; `registry.k8s.io` took over
+    IMG-003 7: Pod shop: image `proxy` of container `proxy` has no digest, while most beside it have one
+    IMG-004 4: Pod pause: image `k8s.gcr.io/pause` of container `pause` comes from a closed catalog: it was frozen in 2023; `registry.k8s.io` took over
     IMG-005 14: Pod shop: tag `v1.0` has no three numbers, so ImagePolicy `shop` never chooses it
     PROM-001 4: Pod shop: the version of `shop` stands in `base/pod.yaml`, outside this environment's folder
     WL-001 15: Deployment shop: container `shop` has no readiness probe, and Service `shop` sends it traffic
