@@ -266,18 +266,11 @@ fn one(
     findings.sort_by(|a, b| (&a.location, &a.rule).cmp(&(&b.location, &b.rule)));
     let cost = manifest::cost(&rendered.objects);
     Some(EnvironmentEvaluation {
-        environment: info.name.clone(),
-        applier: String::new(),
-        path: info.folder.clone(),
-        changes: Vec::new(),
-        images: Vec::new(),
-        amounts: Vec::new(),
         cost: CostChange { from: cost.clone(), to: cost },
-        versions: Vec::new(),
         findings,
         objects: u32::try_from(rendered.objects.len()).unwrap_or(u32::MAX),
         rendered: rendered.ok,
-        digest: String::new(),
+        ..EnvironmentEvaluation::of(&info.name, info.folder.clone())
     })
 }
 

@@ -19,7 +19,7 @@ pub mod objects;
 mod outline;
 mod pairs;
 mod places;
-mod quantity;
+pub mod quantity;
 mod readable;
 pub(crate) mod scalar;
 mod simple;

@@ -315,6 +315,20 @@ impl Node {
         self.at(path)?.as_str()
     }
 
+    /// The place of the key at the end of a path, or of the last one on the way to it: a mapping itself stands where its first key does,
+    /// which is another line than the one a person looks for.
+    pub fn place_of<S: AsRef<str>>(&self, path: &[S]) -> &Span {
+        let (mut node, mut at) = (self, &self.span);
+        for part in path {
+            let part = part.as_ref();
+            let Some((key, value)) = node.as_map().and_then(|map| Some((map.key(part)?, map.get(part)?))) else {
+                break;
+            };
+            (node, at) = (value, &key.span);
+        }
+        at
+    }
+
     /// The items of the list at a path of keys; none when there is no list.
     pub fn list_at(&self, path: &[&str]) -> &[Node] {
         self.at(path).and_then(Node::as_list).unwrap_or_default()

@@ -295,6 +295,24 @@ pub struct Preview {
 }
 
 impl EnvironmentEvaluation {
+    /// An environment in which nothing changes and nothing is found: what is known beyond that is filled in.
+    pub fn of(environment: &str, path: RepoPath) -> Self {
+        Self {
+            environment: environment.to_owned(),
+            applier: String::new(),
+            path,
+            changes: Vec::new(),
+            images: Vec::new(),
+            amounts: Vec::new(),
+            cost: CostChange::default(),
+            versions: Vec::new(),
+            findings: Vec::new(),
+            objects: 0,
+            rendered: true,
+            digest: String::new(),
+        }
+    }
+
     /// What people are shown as its name: the environment, and who applies it where that makes a difference.
     pub fn label(&self) -> String {
         if self.applier.is_empty() {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::evaluate::{Job, LIMIT};
 use super::rules::from_problem;
 use crate::manifest;
-use crate::model::finding::{CostChange, Delta, EnvironmentEvaluation, Evaluation, Finding, Problem};
+use crate::model::finding::{Delta, EnvironmentEvaluation, Evaluation, Finding, Problem};
 use crate::model::path::RepoPath;
 use crate::render::Memory;
 use crate::render::flux::Fleet;
@@ -37,18 +37,10 @@ pub fn between(job: &Job, sides: &Sides, progress: &mut dyn FnMut(&str)) -> Eval
     let (before, after) = (render(&sides.from, &from), render(&sides.to, &to));
     let problems = before.problems.iter().chain(&after.problems);
     let mut evaluation = EnvironmentEvaluation {
-        environment: sides.to.clone(),
-        applier: String::new(),
-        path: to,
-        changes: Vec::new(),
-        images: Vec::new(),
-        amounts: Vec::new(),
-        cost: CostChange::default(),
-        versions: Vec::new(),
-        digest: String::new(),
         findings: problems.map(there).collect(),
         objects: u32::try_from(after.objects.len()).unwrap_or(u32::MAX),
         rendered: before.ok && after.ok,
+        ..EnvironmentEvaluation::of(&sides.to, to)
     };
     if evaluation.rendered {
         let was = manifest::named_as(&before.objects, &after.objects, (&sides.from, &sides.to));

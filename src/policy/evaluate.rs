@@ -130,21 +130,9 @@ fn unrendered(
         return None;
     }
     let versions = version_changes((&job.base, &job.head), (environment, folder), &job.pipeline.apps, shelf);
-    (!versions.is_empty()).then(|| EnvironmentEvaluation {
-        environment: environment.name.clone(),
-        applier: String::new(),
-        path: folder.clone(),
-        changes: Vec::new(),
-        images: Vec::new(),
-        amounts: Vec::new(),
-        cost: CostChange::default(),
-        versions,
-        findings: Vec::new(),
-        objects: 0,
-        rendered: true,
-        // No render tells two heads apart, so no approval is carried over.
-        digest: String::new(),
-    })
+    // No render tells two heads apart, so no approval is carried over.
+    (!versions.is_empty())
+        .then(|| EnvironmentEvaluation { versions, ..EnvironmentEvaluation::of(&environment.name, folder.clone()) })
 }
 
 /// Ways to apply one folder that are compared, each a render of its own: fleets of 200 clusters apply one in a handful.
@@ -256,18 +244,15 @@ fn one(
         had.retain(|finding| finding.rule == KUST_001);
     }
     Some(EnvironmentEvaluation {
-        environment: info.name.clone(),
-        applier: String::new(),
-        path: info.folder.clone(),
         changes,
         images,
         amounts,
         cost,
-        versions: Vec::new(),
         findings: delta::compare(had, found),
         objects: u32::try_from(after.objects.len()).unwrap_or(u32::MAX),
         rendered: after.ok,
         digest: if after.ok { manifest::digest(&after.objects) } else { String::new() },
+        ..EnvironmentEvaluation::of(&info.name, info.folder.clone())
     })
 }
 

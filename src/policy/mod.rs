@@ -10,6 +10,7 @@ pub mod evaluate;
 pub mod files;
 #[cfg(test)]
 mod fixture;
+mod glob;
 pub mod levels;
 mod preview;
 pub mod rego;

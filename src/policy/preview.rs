@@ -3,7 +3,7 @@
 use super::evaluate::{Before, Job, findings};
 use super::{CompiledPolicies, EnvironmentInfo, delta};
 use crate::manifest::Object;
-use crate::model::finding::{CostChange, Delta, EnvironmentEvaluation, Evaluation, Preview};
+use crate::model::finding::{Delta, EnvironmentEvaluation, Evaluation, Preview};
 use crate::model::path::RepoPath;
 use crate::model::pipeline::Pipeline;
 use crate::render::Memory;
@@ -66,17 +66,9 @@ fn compare(
     let mut findings = delta::compare(had, has);
     findings.retain(|finding| finding.delta != Delta::Existing);
     EnvironmentEvaluation {
-        environment: is.name.clone(),
-        applier: String::new(),
-        path: is.folder.clone(),
-        changes: Vec::new(),
-        images: Vec::new(),
-        amounts: Vec::new(),
-        cost: CostChange::default(),
-        versions: Vec::new(),
         findings,
         objects: u32::try_from(head.objects.len()).unwrap_or(u32::MAX),
         rendered: head.ok,
-        digest: String::new(),
+        ..EnvironmentEvaluation::of(&is.name, is.folder.clone())
     }
 }

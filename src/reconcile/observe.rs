@@ -50,17 +50,13 @@ impl Reconciler {
     /// Sees what a key is about; `None` when it is no more.
     pub(super) async fn observe(&self, lease: &Lease) -> Result<Option<Snapshot>, Trouble> {
         let Some(at) = self.reach(lease).await? else { return Ok(None) };
-        let (repo, subject) = match self.subject(&at, lease).await {
-            Ok(found) => found,
-            Err(Trouble::Api(error)) if error.kind == crate::github::Kind::Gone => return Ok(None),
-            Err(trouble) => return Err(trouble),
-        };
-        let wants: Vec<Oid> = match &subject {
-            Subject::Head(head) => head.pulls.iter().map(|_| head.head).take(1).collect(),
-            Subject::Pull(pull) => pull.pull.iter().map(|pull| pull.brief.head).collect(),
-            Subject::Repo(_) | Subject::Pipeline(_) => Vec::new(),
-        };
-        let here = self.fetch(&at, &wants).await?;
+        let Some(mut seen) = self.see(&at, lease).await? else { return Ok(None) };
+        // The API answered from before what git shows, and would take for open what was just merged: it is asked once more.
+        if matches!(lease.key, Key::Pull(..) | Key::Head(..)) && is_behind(&seen.0, &seen.2.refs) {
+            let Some(again) = self.see(&at, lease).await? else { return Ok(None) };
+            seen = again;
+        }
+        let (repo, subject, here) = seen;
         let common = self.common(repo, &here).await?;
         let subject = match on_fetched_tips(subject, &here.refs) {
             Subject::Pipeline(pipeline) => match self.fill(&common, &here, pipeline, lease).await? {
@@ -71,6 +67,22 @@ impl Reconciler {
         };
         self.set_routes(&common);
         Ok(Some(Snapshot { common, subject, facts: Facts::default() }))
+    }
+
+    /// What the API says of a key, and git after it; `None` when it is no more.
+    async fn see(&self, at: &RepoAt, lease: &Lease) -> Result<Option<(Repo, Subject, Fetched)>, Trouble> {
+        let (repo, subject) = match self.subject(at, lease).await {
+            Ok(found) => found,
+            Err(Trouble::Api(error)) if error.kind == crate::github::Kind::Gone => return Ok(None),
+            Err(trouble) => return Err(trouble),
+        };
+        let wants: Vec<Oid> = match &subject {
+            Subject::Head(head) => head.pulls.iter().map(|_| head.head).take(1).collect(),
+            Subject::Pull(pull) => pull.pull.iter().map(|pull| pull.brief.head).collect(),
+            Subject::Repo(_) | Subject::Pipeline(_) => Vec::new(),
+        };
+        let here = self.fetch(at, &wants).await?;
+        Ok(Some((repo, subject, here)))
     }
 
     /// How a key's repository is reached: through the installation that lists it, whatever a delivery says.
@@ -230,6 +242,12 @@ impl Reconciler {
             merge_methods: Vec::new(),
         }
     }
+}
+
+/// Whether the API knows another tip of the default branch than git.
+fn is_behind(repo: &Repo, refs: &Refs) -> bool {
+    let branch = refs.default_branch.as_ref().unwrap_or(&repo.default_branch);
+    repo.tip != refs.heads.get(branch).copied()
 }
 
 /// The base tips as git has them: the API may lag behind, and what was fetched is what is decided on. Merge groups are told by their

@@ -149,6 +149,19 @@ async fn an_offer_survives_every_fault() {
 }
 
 #[tokio::test]
+async fn taking_the_offer_survives_every_fault() {
+    let mut start = World::with(&bare()).await;
+    let edited = file(&start, "trunkline/onboarding").replace("mode: observe", "mode: enforce");
+    start.github.push_files(ENVIRONMENTS, "trunkline/onboarding", "sam", "At once", &[(CONFIG, text(&edited))]);
+    start.settle().await;
+    let act = act!(world, {
+        world.github.merge_pull(ENVIRONMENTS, "sam", 1);
+        world.settle().await;
+    });
+    hold(&start, act).await;
+}
+
+#[tokio::test]
 async fn the_desk_follows_the_configuration_and_stays_closed() {
     let mut world = World::with(&bare()).await;
     world.github.merge_pull(ENVIRONMENTS, "sam", 1);

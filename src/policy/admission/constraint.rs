@@ -3,15 +3,17 @@
 use regorus::Value;
 use serde_json::json;
 
-use super::rules::Outcome;
+use super::rules::{Outcome, Rules};
 use super::scene::{Scene, Subject};
-use super::selector::{fits, is_set, labels, only_by_name, selects};
+use super::selector::{is_set, labels, only_by_name, selects};
 use super::template::{Engine, Template};
-use super::{Told, finding, unjudged};
+use super::{found, unjudged};
 use crate::manifest::{Node, Object};
 use crate::model::finding::{Finding, Severity};
-use crate::policy::cel::value;
+use crate::policy::cel::value::{self, Held};
+use crate::policy::glob;
 use crate::policy::rego::template::Judge;
+use crate::policy::world::name_of;
 
 /// One constraint.
 pub(super) struct Constraint {
@@ -28,60 +30,46 @@ impl Constraint {
 
     /// What findings call it: the template's kind and its own name.
     fn rule(&self) -> String {
-        format!("{}/{}", self.object.kind(), self.object.node.str_at(&["metadata", "name"]).unwrap_or_default())
+        format!("{}/{}", self.object.kind(), name_of(&self.object))
     }
 
     /// What it and its template say of every object.
     pub(super) fn judge(&self, template: &Template, scene: &Scene<'_>, inventory: &Value) -> Vec<Finding> {
         let parameters = template.parameters(&self.object.node);
-        let rule = self.rule();
-        let mut told = Vec::new();
         match &template.engine {
             Engine::Broken => {
-                told.push(unjudged((&rule, self.severity), None, self.object.location(), "its template is broken"));
+                let (rule, why) = (self.rule(), "its template is broken");
+                vec![unjudged((&rule, self.severity), None, self.object.location(), why)]
             }
-            Engine::Rego(judge) => {
-                let mut judge = judge.clone();
-                if judge.wants_inventory
-                    && let Err(why) = judge.know(inventory)
-                {
-                    return vec![unjudged((&rule, self.severity), None, judge.place().clone(), &why)];
-                }
-                let parameters = Value::from(parameters);
-                for object in scene.objects {
-                    let subject = scene.subject(object);
-                    let Some(sure) = self.looks_at(&subject) else { continue };
-                    match ask(&mut judge, &subject, &parameters) {
-                        Ok(messages) => told.extend(
-                            messages
-                                .into_iter()
-                                .map(|message| self.told(&rule, &subject, sure, (message, object.location()))),
-                        ),
-                        Err((why, timed_out)) => {
-                            let about = (!timed_out).then_some(object);
-                            told.push(unjudged((&rule, self.severity), about, judge.place().clone(), &why));
-                            if timed_out {
-                                break;
-                            }
-                        }
-                    }
-                }
-            }
-            Engine::Cel { rules, ignores } => {
-                // The API server's own way: `params` is the constraint, `variables.params` its parameters.
-                let own = [("params", value::of_json(&parameters))];
-                for object in scene.objects {
-                    let subject = scene.subject(object);
-                    let Some(sure) = self.looks_at(&subject) else { continue };
-                    let any = [("anyObject", value::of(&object.node)), ("params", own[0].1.clone())];
-                    for outcome in rules.judge(&subject, &[("params", value::of(&self.object.node))], &any) {
-                        told.push(match outcome {
-                            Outcome::No { message, at } => self.told(&rule, &subject, sure, (message, at)),
-                            Outcome::Failed { why } => {
-                                let severity = if *ignores { Severity::Info } else { self.severity };
-                                unjudged((&rule, severity), Some(object), object.location(), &why)
-                            }
-                        });
+            Engine::Rego(judge) => self.by_rego(Judge::clone(judge), Value::from(parameters), scene, inventory),
+            Engine::Cel { rules, ignores } => self.by_cel((rules, *ignores), value::of_json(&parameters), scene),
+        }
+    }
+
+    /// The objects it looks at, and whether that is sure.
+    fn subjects<'s>(&self, scene: &Scene<'s>) -> impl Iterator<Item = (Subject<'s>, bool)> {
+        let all = scene.objects.iter().map(|object| scene.subject(object));
+        all.filter_map(|subject| self.looks_at(&subject).map(|sure| (subject, sure)))
+    }
+
+    fn by_rego(&self, mut judge: Judge, parameters: Value, scene: &Scene<'_>, inventory: &Value) -> Vec<Finding> {
+        let rule = self.rule();
+        let known = if judge.wants_inventory { judge.know(inventory) } else { Ok(()) };
+        if let Err(why) = known {
+            return vec![unjudged((&rule, self.severity), None, judge.place().clone(), &why)];
+        }
+        let mut told = Vec::new();
+        for (subject, sure) in self.subjects(scene) {
+            let object = subject.object;
+            match ask(&mut judge, &subject, &parameters) {
+                Ok(messages) => told.extend(messages.into_iter().map(|message| {
+                    found((&rule, self.severity), &subject, ("constraint", sure), (message, object.location()))
+                })),
+                Err((why, timed_out)) => {
+                    let about = (!timed_out).then_some(object);
+                    told.push(unjudged((&rule, self.severity), about, judge.place().clone(), &why));
+                    if timed_out {
+                        break;
                     }
                 }
             }
@@ -89,15 +77,25 @@ impl Constraint {
         told
     }
 
-    fn told(&self, rule: &str, subject: &Subject<'_>, sure: bool, (message, at): Told) -> Finding {
-        if sure {
-            return finding((rule, self.severity), subject.object, (message, at));
+    /// The API server's own way: `params` is the constraint, `variables.params` its parameters.
+    fn by_cel(&self, (rules, ignores): (&Rules, bool), parameters: Held, scene: &Scene<'_>) -> Vec<Finding> {
+        let rule = self.rule();
+        let params = [("params", value::of(&self.object.node))];
+        let mut told = Vec::new();
+        for (subject, sure) in self.subjects(scene) {
+            let object = subject.object;
+            let own = [("anyObject", value::of(&object.node)), ("params", parameters.clone())];
+            told.extend(rules.judge(&subject, &params, &own).into_iter().map(|outcome| match outcome {
+                Outcome::No { message, at } => {
+                    found((&rule, self.severity), &subject, ("constraint", sure), (message, at))
+                }
+                Outcome::Failed { why } => {
+                    let severity = if ignores { Severity::Info } else { self.severity };
+                    unjudged((&rule, severity), Some(object), object.location(), &why)
+                }
+            }));
         }
-        let message = format!(
-            "{message} (if the labels of the namespace `{}`, which is not in this environment, are what the constraint asks for)",
-            subject.namespace
-        );
-        finding((rule, self.severity.min(Severity::Warning)), subject.object, (message, at))
+        told
     }
 
     /// Whether it looks at this object, and whether that is sure: the labels of a namespace may be unknown.
@@ -106,14 +104,15 @@ impl Constraint {
         let texts = |key: &str| asks.list_at(&[key]).iter().filter_map(Node::as_str).collect::<Vec<_>>();
         // A namespace counts as within itself; what belongs to none is neither left out nor not asked for.
         let home = if subject.is_namespace() { subject.name } else { subject.namespace };
-        let within = |names: &[&str]| names.iter().any(|name| fits(name, home));
+        let within = |names: &[&str]| names.iter().any(|name| glob::matches(name, home));
         let (namespaces, excluded) = (texts("namespaces"), texts("excludedNamespaces"));
         let scope = match asks.str_at(&["scope"]) {
             Some("Cluster") => subject.namespace.is_empty(),
             Some("Namespaced") => !subject.namespace.is_empty(),
             _ => true,
         };
-        let named = asks.str_at(&["name"]).is_none_or(|pattern| pattern.is_empty() || fits(pattern, subject.name));
+        let named =
+            asks.str_at(&["name"]).is_none_or(|pattern| pattern.is_empty() || glob::matches(pattern, subject.name));
         // What is checked here is what was written; nothing is generated from it.
         let written = asks.str_at(&["source"]) != Some("Generated");
         let is = kinds(asks, subject)

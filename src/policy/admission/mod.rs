@@ -12,7 +12,7 @@ mod vap;
 use regorus::Value;
 
 use self::constraint::Constraint;
-use self::scene::Scene;
+use self::scene::{Scene, Subject};
 use self::template::Template;
 use self::vap::Policy;
 use super::files::PolicyFiles;
@@ -141,11 +141,28 @@ pub(super) fn is_of_judge(name: &ObjectName) -> bool {
     }
 }
 
-fn finding((rule, severity): (&str, Severity), object: &Object, (message, at): Told) -> Finding {
+/// A no, `by` a constraint or a policy. Where it hangs on the labels of a namespace that is not in the environment, it is a warning that
+/// says so.
+fn found(
+    (rule, severity): (&str, Severity),
+    subject: &Subject<'_>,
+    (by, sure): (&str, bool),
+    (message, at): Told,
+) -> Finding {
+    let (severity, message) = match sure {
+        true => (severity, message),
+        false => {
+            let namespace = subject.namespace;
+            let unless = format!(
+                "if the labels of the namespace `{namespace}`, which is not in this environment, are what the {by} asks for"
+            );
+            (severity.min(Severity::Warning), format!("{message} ({unless})"))
+        }
+    };
     Finding {
         rule: rule.to_owned(),
         severity,
-        object: Some(object.name()),
+        object: Some(subject.object.name()),
         message,
         why: "The cluster's admission would say so when this is applied.".to_owned(),
         fix: String::new(),

@@ -1,6 +1,6 @@
 //! The CEL that a ValidatingAdmissionPolicy and a Gatekeeper template share: conditions, variables, validations.
 
-use super::scene::{Subject, nearest};
+use super::scene::Subject;
 use crate::manifest::Node;
 use crate::model::finding::Location;
 use crate::policy::cel::value::{self, Held, Mapping};
@@ -137,7 +137,7 @@ impl Rules {
             way.iter().take_while(|part| at.get(part).map(|next| at = next).is_some()).count()
         };
         match ways.iter().max_by_key(depth).filter(|way| depth(way) > 0) {
-            Some(way) => nearest(node, way),
+            Some(way) => node.place_of(way).location(),
             None => subject.object.location(),
         }
     }

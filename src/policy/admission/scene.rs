@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use serde_json::{Value as Json, json};
 
 use super::selector::{Labels, labels};
-use crate::manifest::{Node, Object};
+use crate::manifest::Object;
 use crate::model::finding::ObjectName;
-use crate::policy::world::group_of;
+use crate::policy::world::{group_of, name_of};
 
 /// One environment's objects, as if each were being applied.
 pub(super) struct Scene<'a> {
@@ -57,7 +57,6 @@ const APPLIER: &str = "system:serviceaccount:flux-system:kustomize-controller";
 impl<'a> Scene<'a> {
     /// An environment as it is, and as it was before a change, if there was one.
     pub(super) fn new(objects: &'a [Object], before: Option<&'a [Object]>) -> Self {
-        let name = |object: &'a Object| object.node.str_at(&["metadata", "name"]).unwrap_or_default();
         let of = |kind: &'static str| objects.iter().filter(move |object| object.kind() == kind);
         let namespaces = of("Namespace").filter(|object| group_of(object).is_empty());
         let custom = of("CustomResourceDefinition").filter_map(|object| {
@@ -68,7 +67,7 @@ impl<'a> Scene<'a> {
         Self {
             objects,
             before: before.unwrap_or_default().iter().map(|object| (object.name(), object)).collect(),
-            namespaces: namespaces.map(|object| (name(object), object)).collect(),
+            namespaces: namespaces.map(|object| (name_of(object), object)).collect(),
             custom: custom.collect(),
         }
     }
@@ -91,7 +90,7 @@ impl<'a> Scene<'a> {
             version,
             kind,
             resource: known.map_or_else(|| plural(kind), |(plural, _)| plural.to_owned()),
-            name: object.node.str_at(&["metadata", "name"]).unwrap_or_default(),
+            name: name_of(object),
             namespace,
             old: self.before.get(&object.name()).copied(),
             of: self.namespaces.get(namespace).copied(),
@@ -195,14 +194,4 @@ fn plural(kind: &str) -> String {
         _ if lower.ends_with(['s', 'x']) || lower.ends_with("ch") => format!("{lower}es"),
         _ => format!("{lower}s"),
     }
-}
-
-/// The node at a way of fields, or the last there is on it: the line a person looks for.
-pub(super) fn nearest<'n>(node: &'n Node, way: &[String]) -> crate::model::finding::Location {
-    let (mut node, mut at): (&'n Node, _) = (node, &node.span);
-    for part in way {
-        let Some((key, value)) = node.as_map().and_then(|map| Some((map.key(part)?, map.get(part)?))) else { break };
-        (node, at) = (value, &key.span);
-    }
-    at.location()
 }

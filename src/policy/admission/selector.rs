@@ -41,16 +41,6 @@ pub(super) fn is_set(selector: Option<&Node>) -> bool {
     })
 }
 
-/// Whether a name fits a pattern with `*` at its start, its end, or both.
-pub(super) fn fits(pattern: &str, name: &str) -> bool {
-    match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
-        (Some(rest), Some(_)) => name.contains(rest.strip_suffix('*').unwrap_or(rest)),
-        (Some(end), None) => name.ends_with(end),
-        (None, Some(start)) => name.starts_with(start),
-        (None, None) => name == pattern,
-    }
-}
-
 /// Whether a selector asks for nothing but the namespace's name.
 pub(super) fn only_by_name(selector: &Node) -> bool {
     let name = "kubernetes.io/metadata.name";

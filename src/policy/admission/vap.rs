@@ -3,11 +3,12 @@
 use super::rules::{Outcome, Rules};
 use super::scene::{Scene, Subject};
 use super::selector::{is_set, labels, only_by_name, selects};
-use super::{finding, unjudged};
+use super::{found, unjudged};
 use crate::manifest::{Node, Object};
 use crate::model::finding::{Finding, Severity};
 use crate::policy::cel::value::{self, Held};
 use crate::policy::rego::problem;
+use crate::policy::world::name_of;
 
 /// One policy, ready to be asked.
 pub(super) struct Policy {
@@ -39,7 +40,7 @@ impl Policy {
 
     /// Its name, which is what findings call it.
     pub(super) fn name(&self) -> &str {
-        self.object.node.str_at(&["metadata", "name"]).unwrap_or_default()
+        name_of(&self.object)
     }
 
     /// What it says of every object, as `binding` binds it.
@@ -71,14 +72,8 @@ impl Policy {
             for params in params {
                 for outcome in rules.judge(&subject, &[("params", params)], &[]) {
                     told.push(match outcome {
-                        Outcome::No { message, at } if sure => finding((self.name(), severity), object, (message, at)),
                         Outcome::No { message, at } => {
-                            let severity = severity.min(Severity::Warning);
-                            let message = format!(
-                                "{message} (if the labels of the namespace `{}`, which is not in this environment, are what the policy asks for)",
-                                subject.namespace
-                            );
-                            finding((self.name(), severity), object, (message, at))
+                            found((self.name(), severity), &subject, ("policy", sure), (message, at))
                         }
                         Outcome::Failed { why } => failed(&why),
                     });

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::manifest::quantity::{BILLION, billionths};
 use crate::manifest::{Node, Object};
 use crate::policy::Class;
 use crate::policy::world::{World, name_of, namespace_of};
@@ -62,26 +63,12 @@ pub(super) fn seconds(text: &str) -> Option<f64> {
     number.is_empty().then_some(sum)
 }
 
-/// A quantity of Kubernetes in its base unit: `10Gi`, `500M`, `1`.
-pub(super) fn quantity(node: &Node) -> Option<f64> {
-    if let Some(number) = node.as_int() {
-        return i32::try_from(number).ok().map(f64::from);
+/// A quantity of Kubernetes, to be compared with others: `10Gi`, `500M`, `1`.
+pub(super) fn quantity(node: &Node) -> Option<i128> {
+    match node.as_int() {
+        Some(number) => i128::from(number).checked_mul(BILLION),
+        None => billionths(node.as_str()?),
     }
-    let text = node.as_str()?;
-    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let power = |base: f64, letters: &str, unit: char| {
-        let place = letters.find(unit)?;
-        Some(base.powi(i32::try_from(place).ok()? + 1))
-    };
-    let factor = match (unit, unit.chars().next()) {
-        ("", _) => 1.0,
-        ("m", _) => 0.001,
-        (unit, Some(first)) if unit.len() == 2 && unit.ends_with('i') => power(1024.0, "KMGTPE", first)?,
-        (unit, Some(first)) if unit.len() == 1 => power(1000.0, "kMGTPE", first)?,
-        _ => return None,
-    };
-    Some(number.parse::<f64>().ok()? * factor)
 }
 
 /// An image's name, tag and digest.
@@ -186,7 +173,13 @@ mod tests {
         let of = |text: &str| quantity(&load(&"a".parse().unwrap(), text.as_bytes()).documents[0].node);
         assert_eq!(
             ["10Gi", "1G", "7", "100m", "x"].map(of),
-            [Some(10_737_418_240.0), Some(1e9), Some(7.0), Some(0.1), None]
+            [
+                Some(10 * 1024 * 1024 * 1024 * BILLION),
+                Some(BILLION * BILLION),
+                Some(7 * BILLION),
+                Some(BILLION / 10),
+                None
+            ]
         );
         assert_eq!(image_parts("host:5000/a/b:v1@sha256:0"), ("host:5000/a/b", Some("v1"), Some("sha256:0")));
         assert_eq!(image_parts("host:5000/a"), ("host:5000/a", None, None));

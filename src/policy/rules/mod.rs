@@ -123,14 +123,8 @@ impl Hit {
 
     /// At a key, or at the last one on the way to it: a mapping itself stands where its first key does, which is another line.
     fn at_key(object: &Object, path: &[&str], message: String) -> Self {
-        let (mut node, mut at) = (&object.node, &object.node.span);
-        for part in path {
-            let Some((key, value)) = node.as_map().and_then(|map| Some((map.key(part)?, map.get(part)?))) else {
-                break;
-            };
-            (node, at) = (value, &key.span);
-        }
-        Self { object: Some(object.name()), message, at: at.location(), most: Severity::Error }
+        let at = object.node.place_of(path).location();
+        Self { object: Some(object.name()), message, at, most: Severity::Error }
     }
 
     /// At an object as a whole: at its name.

@@ -2,7 +2,6 @@
 //!
 //! They are read from the default branch. One that is broken or past its day counts for nothing, and says so at its line.
 
-mod glob;
 mod read;
 mod tally;
 
@@ -15,6 +14,7 @@ use crate::model::tree::Objects;
 
 use super::evaluate::{CONFIG, LIMIT};
 use super::files::PolicyId;
+use super::glob;
 use super::rego::POLICY;
 use super::rules::KUST_001;
 

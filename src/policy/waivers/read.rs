@@ -6,10 +6,11 @@ use super::{NEVER, ObjectPattern, Waiver};
 use crate::config::nearest;
 use crate::manifest::{Node, load};
 use crate::model::finding::{Finding, Location, Problem};
+use crate::model::pack::RULE_IDS;
 use crate::model::path::RepoPath;
 use crate::model::tree::Objects;
 use crate::policy::files::{PolicyId, is_waivers};
-use crate::policy::rules::{RULES, from_problem};
+use crate::policy::rules::from_problem;
 
 /// Waivers in all: a person could not say any more what is accepted.
 const MAX_WAIVERS: usize = 1_000;
@@ -168,8 +169,8 @@ impl Reader<'_> {
         } else if NEVER.contains(&rule.as_str()) {
             let help = "Fix it: behind what could not be checked anything may stand.";
             self.refuse(at, format!("`{rule}` cannot be waived"), help);
-        } else if is_ours && !RULES.iter().any(|known| known.id == rule) {
-            let near = nearest(&rule, RULES.iter().map(|rule| rule.id));
+        } else if is_ours && !RULE_IDS.contains(&rule.as_str()) {
+            let near = nearest(&rule, RULE_IDS.iter().copied());
             let help = near
                 .map_or("Copy the rule's name from the finding.".to_owned(), |near| format!("Did you mean `{near}`?"));
             self.refuse(at, format!("there is no rule `{}`", shown(&rule)), &help);

@@ -118,6 +118,13 @@ fn a_waiver_accepts_what_it_names_until_its_day_and_says_when_it_is_past_or_unus
 }
 
 #[test]
+fn optional_rules_are_rules() {
+    let of = |rule: &str| waivers(&format!("- {{rule: {rule}, path: a, reason: b, owner: c, expires: 2027-01-01}}\n"));
+    assert_eq!((of("KUST-002").problems, of("KUST-002").list.len()), (Vec::new(), 1));
+    assert_eq!(of("KUST-009").list, []);
+}
+
+#[test]
 fn what_is_wrong_is_told_at_its_line_all_at_once_and_counts_for_nothing() {
     let waivers = waivers(
         "

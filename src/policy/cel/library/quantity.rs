@@ -6,12 +6,11 @@ use cel::common::types::{CelBool, CelDouble, CelInt, CelString, Type};
 use cel::{DeclarationError, Env, ExecutionError, add_member_overload, add_overload};
 
 use super::{Known, Own, failed};
+use crate::manifest::quantity::{BILLION, billionths};
 
 /// An amount in billionths, which is as fine as Kubernetes keeps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Quantity(i128);
-
-const NANO: i128 = 1_000_000_000;
 
 static KIND: Type = Type::new_unspecified_type("kubernetes.Quantity");
 
@@ -40,11 +39,13 @@ pub(super) fn add(env: &mut Env) -> Result<(), DeclarationError> {
 }
 
 fn quantity(text: &CelString<'_>) -> Result<Amount, ExecutionError> {
-    parse(text.inner()).map(Own).ok_or_else(|| failed("quantity", "the text is no quantity"))
+    billionths(text.inner())
+        .map(|amount| Own(Quantity(amount)))
+        .ok_or_else(|| failed("quantity", "the text is no quantity"))
 }
 
 fn is_quantity(text: &CelString<'_>) -> CelBool {
-    parse(text.inner()).is_some().into()
+    billionths(text.inner()).is_some().into()
 }
 
 fn sign(amount: &Amount) -> CelInt {
@@ -52,7 +53,7 @@ fn sign(amount: &Amount) -> CelInt {
 }
 
 fn whole(amount: Quantity) -> Option<i64> {
-    (amount.0 % NANO == 0).then(|| i64::try_from(amount.0 / NANO).ok())?
+    (amount.0 % BILLION == 0).then(|| i64::try_from(amount.0 / BILLION).ok())?
 }
 
 fn is_integer(amount: &Amount) -> CelBool {
@@ -64,7 +65,7 @@ fn as_integer(amount: &Amount) -> Result<CelInt, ExecutionError> {
 }
 
 fn as_approximate_float(amount: &Amount) -> CelDouble {
-    (amount.0.0 as f64 / NANO as f64).into()
+    (amount.0.0 as f64 / BILLION as f64).into()
 }
 
 fn compare_to(a: &Amount, b: &Amount) -> CelInt {
@@ -89,7 +90,7 @@ fn plus(a: &Amount, b: &Amount) -> Result<Amount, ExecutionError> {
 }
 
 fn plus_int(a: &Amount, b: &CelInt) -> Result<Amount, ExecutionError> {
-    sum(a.0.0, i128::from(*b.inner()).checked_mul(NANO))
+    sum(a.0.0, i128::from(*b.inner()).checked_mul(BILLION))
 }
 
 fn minus(a: &Amount, b: &Amount) -> Result<Amount, ExecutionError> {
@@ -97,49 +98,5 @@ fn minus(a: &Amount, b: &Amount) -> Result<Amount, ExecutionError> {
 }
 
 fn minus_int(a: &Amount, b: &CelInt) -> Result<Amount, ExecutionError> {
-    sum(a.0.0, i128::from(*b.inner()).checked_mul(-NANO))
-}
-
-/// Digits with at most one point, then a suffix or an exponent. Finer than a billionth is rounded up, as Kubernetes does.
-fn parse(text: &str) -> Option<Quantity> {
-    let (negative, rest) = match text.as_bytes().first()? {
-        b'-' => (true, &text[1..]),
-        b'+' => (false, &text[1..]),
-        _ => (false, text),
-    };
-    let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-    let (digits, suffix) = rest.split_at(end);
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    if fraction.contains('.') || (whole.is_empty() && fraction.is_empty()) {
-        return None;
-    }
-    let mantissa: i128 = format!("{whole}{fraction}").parse().ok()?;
-    let exponent = -i32::try_from(fraction.len()).ok()? + 9;
-    let (base, power) = scale(suffix)?;
-    let mut amount =
-        if base == 2 { mantissa.checked_mul(1_i128.checked_shl(power.unsigned_abs())?)? } else { mantissa };
-    let ten = exponent + if base == 10 { power } else { 0 };
-    let factor = 10_i128.checked_pow(ten.unsigned_abs());
-    amount = match (ten >= 0, factor) {
-        (true, Some(factor)) => amount.checked_mul(factor)?,
-        (true, None) => return (amount == 0).then_some(Quantity(0)),
-        (false, Some(factor)) => amount / factor + i128::from(amount % factor != 0),
-        (false, None) => i128::from(amount != 0),
-    };
-    Some(Quantity(if negative { -amount } else { amount }))
-}
-
-/// The base and the power a suffix stands for.
-fn scale(suffix: &str) -> Option<(u32, i32)> {
-    let decimal = ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"];
-    let binary = ["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
-    let place = |list: &[&str]| list.iter().position(|known| *known == suffix).and_then(|at| i32::try_from(at).ok());
-    if let Some(at) = place(&decimal) {
-        return Some((10, (at - 3) * 3));
-    }
-    if let Some(at) = place(&binary) {
-        return Some((2, (at + 1) * 10));
-    }
-    let power: i32 = suffix.strip_prefix(['e', 'E'])?.parse().ok()?;
-    (-100..=100).contains(&power).then_some((10, power))
+    sum(a.0.0, i128::from(*b.inner()).checked_mul(-BILLION))
 }
