@@ -1,6 +1,9 @@
 //! What every act has at hand: the world, the time, who acts, and what it set off.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -20,12 +23,15 @@ pub(crate) struct Cx<'a> {
     pub(crate) sent: Vec<u64>,
     /// Whether a mutation went through.
     pub(crate) wrote: bool,
+    /// The repositories opened so far.
+    open: RefCell<BTreeMap<u64, Rc<git2::Repository>>>,
 }
 
 impl<'a> Cx<'a> {
     /// Opens the world for one act.
     pub(crate) fn new(inner: &'a Inner, world: &'a mut World, actor: Actor) -> Self {
-        Self { inner, world, now: inner.options.clock.now(), actor, sent: Vec::new(), wrote: false }
+        let (now, open) = (inner.options.clock.now(), RefCell::default());
+        Self { inner, world, now, actor, sent: Vec::new(), wrote: false, open }
     }
 
     /// A repository by its number.
@@ -43,9 +49,15 @@ impl<'a> Cx<'a> {
         self.inner.repo_path(id)
     }
 
-    /// A repository's objects.
-    pub(crate) fn git(&self, id: u64) -> Result<git2::Repository, Refusal> {
-        Ok(git2::Repository::open_bare(self.path(id))?)
+    /// A repository's objects; opened once, since a query asks for them at every field.
+    pub(crate) fn git(&self, id: u64) -> Result<Rc<git2::Repository>, Refusal> {
+        let mut open = self.open.borrow_mut();
+        if let Some(git) = open.get(&id) {
+            return Ok(Rc::clone(git));
+        }
+        let git = Rc::new(git2::Repository::open_bare(self.path(id))?);
+        open.insert(id, Rc::clone(&git));
+        Ok(git)
     }
 
     /// The login that stands beside what this act makes.

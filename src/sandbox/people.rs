@@ -134,7 +134,7 @@ impl Sandbox {
             let id = new_repo(cx, user, &origin.name, origin.private, Some(parent))?;
             let tip = origin.branch(&origin.default_branch).cloned();
             if let Some(tip) = tip {
-                git::bring(&cx.git(id)?, &cx.path(parent), &tip)?;
+                git::bring(&*cx.git(id)?, &cx.path(parent), &tip)?;
                 let name = format!("refs/heads/{}", origin.default_branch);
                 refs::write(cx, id, &[Moved { name, new: Some(tip) }])?;
             }

@@ -182,7 +182,7 @@ fn commands(body: &[u8]) -> Vec<String> {
 
 /// What a push changed on disk becomes known, with its events.
 fn take_note(cx: &mut super::cx::Cx<'_>, repo: u64) -> Result<(), Refusal> {
-    let on_disk = super::git::refs(&cx.git(repo)?)?;
+    let on_disk = super::git::refs(&*cx.git(repo)?)?;
     let known = cx.repo(repo)?.refs.clone();
     let names: std::collections::BTreeSet<&String> = on_disk.keys().chain(known.keys()).collect();
     let moved: Vec<Moved> = names

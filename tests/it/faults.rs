@@ -10,13 +10,23 @@ use regex::Regex;
 use trunkline::sandbox::seed::{CI, ENVIRONMENTS, SHOP};
 
 use crate::stories::{desk, example, in_stage, text};
-use crate::world::{Fault, World};
+use crate::world::{Call, Fault, World};
 
 pub(crate) type Act = for<'a> fn(&'a mut World) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 const KINDS: [Fault; 4] = [Fault::Refuse, Fault::Lose, Fault::Crash, Fault::Stale];
 
-/// Plays `act` from where `start` stands: once undisturbed, then once for each call and each kind of fault.
+/// Whether a fault of this kind is another story than the rest at this call: the answer to a read that is lost is a read refused, and a
+/// write shows nothing stale.
+fn matters(kind: Fault, call: Call) -> bool {
+    match kind {
+        Fault::Refuse | Fault::Crash => true,
+        Fault::Lose => call == Call::Write,
+        Fault::Stale => call == Call::Read,
+    }
+}
+
+/// Plays `act` from where `start` stands: once undisturbed, then once for each call and each kind of fault that makes a difference there.
 pub(crate) async fn hold(start: &World, act: Act) {
     let mut calm = start.copy().await;
     calm.faults.count();
@@ -24,10 +34,10 @@ pub(crate) async fn hold(start: &World, act: Act) {
     let calls = calm.faults.count();
     settle_for_good(&mut calm).await;
     let wanted = normal(&calm.sees());
-    assert!(calls >= 4, "only {calls} calls: nothing happened");
+    assert!(calls.len() >= 4, "only {} calls: nothing happened", calls.len());
     let mut broken = Vec::new();
     for kind in KINDS {
-        for n in 0..calls {
+        for (n, _) in calls.iter().enumerate().filter(|(_, call)| matters(kind, **call)) {
             let mut world = start.copy().await;
             world.faults.set(n, kind);
             act(&mut world).await;
@@ -43,7 +53,7 @@ pub(crate) async fn hold(start: &World, act: Act) {
             }
         }
     }
-    assert!(broken.is_empty(), "{} of {calls} calls in {KINDS:?}:\n{}", broken.len(), broken.join("\n"));
+    assert!(broken.is_empty(), "{} of {} calls in {KINDS:?}:\n{}", broken.len(), calls.len(), broken.join("\n"));
 }
 
 /// What the bot does by itself within the quarter of an hour: back-off, expectations that end, the sweep.

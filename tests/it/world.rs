@@ -41,10 +41,27 @@ pub(crate) enum Fault {
     Stale,
 }
 
-/// Which call goes wrong; counts calls from the moment it is set.
+/// What a call asks of GitHub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Call {
+    Read,
+    Write,
+}
+
+impl Call {
+    /// A query of GraphQL is posted like a mutation and changes nothing.
+    fn of(method: &http::Method, body: &[u8]) -> Call {
+        let document =
+            || Some(serde_json::from_slice::<serde_json::Value>(body).ok()?.get("query")?.as_str()?.to_owned());
+        let query = || document().is_some_and(|document| !document.lines().any(|line| line.starts_with("mutation")));
+        if *method == http::Method::GET || query() { Call::Read } else { Call::Write }
+    }
+}
+
+/// Which call goes wrong; keeps the calls from the moment it is set.
 #[derive(Default)]
 pub(crate) struct Faults {
-    calls: AtomicUsize,
+    calls: Mutex<Vec<Call>>,
     plan: Mutex<Option<(usize, Fault)>>,
     crashed: tokio::sync::Notify,
     hook: Mutex<Option<Hook>>,
@@ -89,12 +106,12 @@ impl Faults {
     /// Makes the `n`th call from now (from 0) go wrong.
     pub(crate) fn set(&self, n: usize, fault: Fault) {
         *self.plan.lock().unwrap() = Some((n, fault));
-        self.calls.store(0, Ordering::SeqCst);
+        self.calls.lock().unwrap().clear();
     }
 
-    /// How many calls were made since the last `set` or `count`.
-    pub(crate) fn count(&self) -> usize {
-        self.calls.swap(0, Ordering::SeqCst)
+    /// The calls made since the last `set` or `count`.
+    pub(crate) fn count(&self) -> Vec<Call> {
+        std::mem::take(&mut *self.calls.lock().unwrap())
     }
 
     /// At the call whose path ends like this, after so many others that do: something happens.
@@ -112,8 +129,12 @@ impl Faults {
         hook.take().map(|hook| hook.then)
     }
 
-    fn next(&self) -> Option<Fault> {
-        let n = self.calls.fetch_add(1, Ordering::SeqCst);
+    fn next(&self, call: Call) -> Option<Fault> {
+        let n = {
+            let mut calls = self.calls.lock().unwrap();
+            calls.push(call);
+            calls.len() - 1
+        };
         self.plan.lock().unwrap().filter(|(at, _)| *at == n).map(|(_, fault)| fault)
     }
 }
@@ -627,9 +648,10 @@ fn between(clock: &Clock, at: jiff::Timestamp) -> Duration {
 /// One call from the bot to GitHub, with whatever is to go wrong with it.
 async fn call(router: axum::Router, faults: Arc<Faults>, request: HttpRequest) -> Result<Response<HttpBody>, BoxError> {
     use http_body_util::BodyExt;
-    let fault = faults.next();
-    faults.dawdle().await;
     let (mut parts, body) = request.into_parts();
+    let body = body.collect().await?.to_bytes();
+    let fault = faults.next(Call::of(&parts.method, &body));
+    faults.dawdle().await;
     match faults.hooked(parts.uri.path()) {
         Some(Then::Do(act)) => act(),
         Some(Then::Answer(status, message)) => {
@@ -645,7 +667,7 @@ async fn call(router: axum::Router, faults: Arc<Faults>, request: HttpRequest) -
     if fault == Some(Fault::Stale) {
         parts.headers.insert("x-sandbox-stale", http::HeaderValue::from_static("1"));
     }
-    let request = Request::from_parts(parts, Body::new(body));
+    let request = Request::from_parts(parts, Body::from(body));
     let answer = router.oneshot(request).await.unwrap_or_else(|never| match never {});
     faults.dawdle().await;
     match fault {

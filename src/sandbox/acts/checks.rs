@@ -49,7 +49,7 @@ pub(crate) fn create(cx: &mut Cx<'_>, repo: u64, app: &str, request: &Value) -> 
         return Err(Refusal::schema("\"head_sha\" wasn't supplied."));
     };
     limits::check_run(request, true)?;
-    if !git::is_commit(&cx.git(repo)?, sha) {
+    if !git::is_commit(&*cx.git(repo)?, sha) {
         return Err(Refusal::new(422, format!("No commit found for SHA: {sha}")));
     }
     let suite = suite(cx, repo, app, sha)?;
@@ -179,7 +179,7 @@ pub(crate) fn set_status(cx: &mut Cx<'_>, repo: u64, sha: &str, request: &Value)
         let what = "description is too long (maximum is 140 characters)";
         return Err(Refusal::invalid("Status", "description", what));
     }
-    if !git::is_commit(&cx.git(repo)?, sha) {
+    if !git::is_commit(&*cx.git(repo)?, sha) {
         return Err(Refusal::new(422, format!("No commit found for SHA: {sha}")));
     }
     let status = Status {

@@ -189,7 +189,7 @@ pub(crate) fn branch_moved(cx: &mut Cx<'_>, repo: u64, branch: &str, new: Option
 
 fn head_moved(cx: &mut Cx<'_>, home: u64, pull: &Pull, sha: &str, from: u64) -> Result<(), Refusal> {
     if from != home {
-        git::bring(&cx.git(home)?, &cx.path(from), sha)?;
+        git::bring(&*cx.git(home)?, &cx.path(from), sha)?;
     }
     let now = cx.now;
     let found = cx.repo_mut(home)?;

@@ -178,7 +178,7 @@ fn create_ref(cx: &mut Cx<'_>, input: &Value) -> Done {
     if cx.repo(repo)?.refs.contains_key(&name) {
         return Err(Refusal::new(422, format!("A ref named \"{name}\" already exists in the repository.")));
     }
-    if !git::is_commit(&cx.git(repo)?, &sha) {
+    if !git::is_commit(&*cx.git(repo)?, &sha) {
         return Err(Refusal::new(422, "Could not resolve to a commit"));
     }
     refs::write(cx, repo, &[Moved { name: name.clone(), new: Some(sha) }])?;

@@ -119,7 +119,7 @@ fn tag(cx: &mut Cx<'_>, repo: u64, tag: &str, (sha, annotated): (&str, bool)) ->
     if cx.repo(repo)?.refs.contains_key(&name) {
         return Err(Refusal::new(422, format!("There is a tag {tag} already")));
     }
-    if !git::is_commit(&cx.git(repo)?, sha) {
+    if !git::is_commit(&*cx.git(repo)?, sha) {
         return Err(Refusal::not_found());
     }
     let target = if annotated { rest::annotate(cx, repo, tag, sha, tag)? } else { sha.to_owned() };
