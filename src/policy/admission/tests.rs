@@ -194,7 +194,7 @@ fn what_gatekeeper_cannot_judge_is_a_finding() {
         rule("to_number(input.review.name) > 1"),
         rule("sprintf(\"%T\", [1]) == \"x\""),
         rule("frobnicate(input)"),
-        said("package seen\nf(x) {\n  x == 1\n} {\n  x == 2\n}\nviolation[{\"msg\": \"x\"}] { f(2) }"),
+        said("package seen\nf(x) = 1 { x == 1 } else = 2 { x == 2 } {\n  x == 3\n}\nviolation[{\"msg\": \"x\"}] { f(2) }"),
         rule("numbers.range(1, 1000)[_] + numbers.range(1, 1000)[_] + numbers.range(1, 1000)[_] == 0"),
         ask(&constraint("{}"), OBJECTS).join("\n"),
         ask("apiVersion: templates.gatekeeper.sh/v1\nkind: ConstraintTemplate\nmetadata: { name: a }\nspec: { targets: [] }\n", OBJECTS).join("\n"),
@@ -209,8 +209,9 @@ fn what_gatekeeper_cannot_judge_is_a_finding() {
     policies/all.yaml:18 error POLICY: `%T` is a format the engine does not know
     policies/all.yaml:21 error POLICY: `Seen/all` could not be judged: its template is broken
     policies/all.yaml:15 error POLICY: Service shop/web: `Seen/all` could not be judged: could not find function frobnicate
-    policies/all.yaml:18 error POLICY: a second `{ … }` body follows the first; the engine does not support chained bodies
-    policies/all.yaml:23 error POLICY: `Seen/all` could not be judged: its template is broken
+    policies/all.yaml:16 error POLICY: a second `{ … }` body follows the first; the engine would lose it
+    policies/all.yaml:16 error POLICY: the template's Rego does not parse: expected `else` keyword
+    policies/all.yaml:21 error POLICY: `Seen/all` could not be judged: its template is broken
     policies/all.yaml:15 error POLICY: `Seen/all` could not be judged: it took more than 1 s
     policies/all.yaml:2 error POLICY: there is no ConstraintTemplate for Seen, so nothing can be judged by it
     policies/all.yaml:1 error POLICY: the template does not name the kind of its constraints (`spec.crd.spec.names.kind`)

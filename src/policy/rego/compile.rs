@@ -7,6 +7,7 @@ use regorus::unstable::{Rule, RuleHead};
 use regorus::utils::limits::ExecutionTimerConfig;
 use serde_json::{Map, Value};
 
+use super::adapt::adapted;
 use super::{EngineError, detect, problem};
 use crate::manifest::load;
 use crate::model::finding::{Finding, Location};
@@ -132,9 +133,7 @@ pub(super) fn parse(file: &PolicyFile) -> Result<bool, Box<Finding>> {
     let try_as = |v0: bool| {
         let mut engine = engine();
         engine.set_rego_v0(v0);
-        engine
-            .add_policy(file.path.to_string(), detect::separated(&file.text))
-            .map_err(|error| EngineError::new(&error))
+        engine.add_policy(file.path.to_string(), adapted(&file.text)).map_err(|error| EngineError::new(&error))
     };
     let Err(v1) = try_as(false) else { return Ok(false) };
     let error = if detect::is_only_v1(&file.text) {
@@ -156,7 +155,7 @@ pub(super) fn prepare(
     let mut engine = engine();
     for (file, v0) in modules {
         engine.set_rego_v0(*v0);
-        engine.add_policy(file.path.to_string(), detect::separated(&file.text)).map_err(fail)?;
+        engine.add_policy(file.path.to_string(), adapted(&file.text)).map_err(fail)?;
     }
     engine.set_rego_v0(false);
     engine.add_data(Value::Object(data.clone()).into()).map_err(fail)?;

@@ -1,5 +1,6 @@
 //! What regorus is known to read differently from OPA without saying so, found in the text before it can pass for an answer.
 
+use super::adapt::chained_bodies;
 use super::problem;
 use crate::model::finding::{Finding, Location};
 use crate::policy::files::PolicyFile;
@@ -9,10 +10,26 @@ const UNSTEADY: &[&str] =
     &["time.now_ns", "rand.intn", "uuid.rfc4122", "opa.runtime", "http.send", "net.lookup_ip_addr"];
 
 /// One piece of Rego text with comments and strings taken out.
-#[derive(Debug, PartialEq)]
-struct Token<'a> {
-    text: &'a str,
-    line: u32,
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Token<'a> {
+    /// Itself; `""` for any string.
+    pub(super) text: &'a str,
+    /// Where it begins in the text, in bytes.
+    pub(super) at: usize,
+    /// Where it ends.
+    pub(super) end: usize,
+    /// The line it ends on.
+    pub(super) line: u32,
+}
+
+impl Token<'_> {
+    /// Whether what follows continues it: an operator, whose other side is still to come.
+    pub(super) fn is_operator(self) -> bool {
+        matches!(
+            self.text,
+            "=" | ":" | "," | "|" | "&" | "+" | "-" | "*" | "/" | "%" | "<" | ">" | "!" | "in" | "default"
+        )
+    }
 }
 
 /// Whether the text is today's Rego and nothing else. Read as yesterday's, its `if` would be a name, and the rule would say something else
@@ -40,10 +57,11 @@ pub(super) fn divergences(file: &PolicyFile) -> Vec<Finding> {
             ));
         }
     }
-    found.extend(chained_bodies(&tokens).map(|line| {
+    let kept = chained_bodies(&file.text, &tokens).into_iter().filter(|chained| chained.head.is_none());
+    found.extend(kept.map(|chained| {
         problem(
-            place(line),
-            "a second `{ … }` body follows the first; the engine does not support chained bodies".to_owned(),
+            place(chained.body.line),
+            "a second `{ … }` body follows the first; the engine would lose it".to_owned(),
             "Write the rule's head again before the second body.",
         )
     }));
@@ -57,51 +75,8 @@ pub(super) fn divergences(file: &PolicyFile) -> Vec<Finding> {
     found
 }
 
-/// The text with a `;` before each statement that begins with `(` below one that ends in a name: the engine would read the two as a call,
-/// where OPA sees two lines. No line moves.
-pub(super) fn separated(text: &str) -> String {
-    const WORDS: [&str; 8] = ["not", "in", "if", "else", "with", "as", "some", "every"];
-    let (mut open, mut places) = (Vec::new(), Vec::new());
-    for pair in tokens(text).0.windows(2) {
-        let [before, token] = pair else { continue };
-        match before.text {
-            "{" | "(" | "[" => open.push(before.text),
-            "}" | ")" | "]" => drop(open.pop()),
-            _ => {}
-        }
-        let is_name = before.text.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ']');
-        let begins = token.text == "(" && token.line > before.line && open.last() == Some(&"{");
-        if begins && is_name && !WORDS.contains(&before.text) {
-            places.push(token.text.as_ptr() as usize - text.as_ptr() as usize);
-        }
-    }
-    let mut all = text.to_owned();
-    places.into_iter().rev().for_each(|place| all.insert(place, ';'));
-    all
-}
-
-/// The lines where, outside of all brackets, one body follows another.
-fn chained_bodies(tokens: &[Token]) -> impl Iterator<Item = u32> {
-    let mut depth = 0_i32;
-    let mut ended = false;
-    let mut lines = Vec::new();
-    for token in tokens {
-        match token.text {
-            "{" if depth == 0 && ended => lines.push(token.line),
-            _ => {}
-        }
-        match token.text {
-            "{" | "(" | "[" => depth += 1,
-            "}" | ")" | "]" => depth -= 1,
-            _ => {}
-        }
-        ended = depth == 0 && token.text == "}";
-    }
-    lines.into_iter()
-}
-
 /// The text's tokens, and the formats in its strings that `sprintf` of this engine lacks.
-fn tokens(text: &str) -> (Vec<Token<'_>>, Vec<Token<'_>>) {
+pub(super) fn tokens(text: &str) -> (Vec<Token<'_>>, Vec<Token<'_>>) {
     let bytes = text.as_bytes();
     let (mut tokens, mut formats) = (Vec::new(), Vec::new());
     let (mut at, mut line) = (0, 1);
@@ -122,19 +97,19 @@ fn tokens(text: &str) -> (Vec<Token<'_>>, Vec<Token<'_>>) {
                 at = (at + 1).min(bytes.len());
                 let string = text.get(start..at).unwrap_or_default();
                 if tokens.iter().rev().take(2).any(|token: &Token| token.text == "sprintf") {
-                    formats.extend(unknown_format(string).map(|text| Token { text, line }));
+                    formats.extend(unknown_format(string).map(|text| Token { text, at: start, end: at, line }));
                 }
                 line += u32::try_from(string.matches('\n').count()).unwrap_or(0);
-                tokens.push(Token { text: "\"\"", line });
+                tokens.push(Token { text: "\"\"", at: start, end: at, line });
             }
             byte if byte.is_ascii_whitespace() => at += 1,
             byte if word(byte) => {
                 at += bytes[at..].iter().position(|byte| !word(*byte)).unwrap_or(bytes.len() - at);
-                tokens.push(Token { text: text.get(start..at).unwrap_or_default(), line });
+                tokens.push(Token { text: text.get(start..at).unwrap_or_default(), at: start, end: at, line });
             }
             _ => {
                 at += 1;
-                tokens.push(Token { text: text.get(start..at).unwrap_or_default(), line });
+                tokens.push(Token { text: text.get(start..at).unwrap_or_default(), at: start, end: at, line });
             }
         }
     }

@@ -1,8 +1,9 @@
 //! The repository's own Rego policies, as conftest users write them: `deny`, `warn` and `violation` over one object at a time.
 //!
-//! regorus is not OPA. Where it is known to differ in silence, the policy is refused with its line; where it fails, the failure is a finding.
+//! regorus is not OPA. Where it is known to differ in silence, it is given what OPA would read, or the policy is refused with its line; where it fails, the failure is a finding.
 //! Nothing here ever turns into "no violation".
 
+mod adapt;
 mod compile;
 mod detect;
 mod evaluate;

@@ -2,6 +2,7 @@
 
 use regorus::Value;
 
+use super::adapt::adapted;
 use super::compile::engine;
 use super::{EngineError, cut, detect, items, problem};
 use crate::model::finding::{Finding, Location};
@@ -39,7 +40,7 @@ pub(in crate::policy) fn judge(modules: &[Module<'_>], v1: bool) -> Result<Judge
         let file = PolicyFile { path: module.path.clone(), folder, text: module.text.into() };
         problems.extend(detect::divergences(&file).into_iter().map(|found| moved(found, module.line)));
         // Named by number, so that an error tells which of several texts in one file it is in.
-        if let Err(error) = engine.add_policy(at.to_string(), detect::separated(module.text)) {
+        if let Err(error) = engine.add_policy(at.to_string(), adapted(module.text)) {
             let error = EngineError::new(&error);
             problems.push(refused("does not parse", &error, modules, first));
         }

@@ -153,13 +153,89 @@ fn what_does_not_run_is_a_finding_at_its_line() {
     policies/a.rego:3 error POLICY: Service web: `main.deny` could not be evaluated: could not find function frobnicate
     policies/a.rego:3 error POLICY: the policy calls `time.now_ns`, whose answer changes from run to run
     policies/a.rego:3 error POLICY: Service web: `main.deny` could not be evaluated: could not parse string as number
-    policies/a.rego:4 error POLICY: a second `{ … }` body follows the first; the engine does not support chained bodies
+    env/a.yaml:1 error main.deny: Service web: x
     policies/a.rego:2 error POLICY: `%5.2f` is a format the engine does not know
     policies/a.rego:3 error POLICY: `%T` is a format the engine does not know
     env/a.yaml:1 error main.deny: Service web: x
     policies/a.rego:3 error POLICY: Service web: `main.deny` could not be evaluated: rule conflicts with rule at policies/a.rego:2:1
     policies/a.rego:2 error POLICY: Service web: `main.deny` could not be evaluated: recursion detected when evaluating rule:
     ");
+}
+
+#[test]
+fn bodies_that_follow_another_are_rules_of_their_own() {
+    let policy = "package main
+
+named(x) = { \"name\": x } {
+  x == 1
+}
+
+kind(
+  x,
+) = \"two\" { x == 1; false } {
+  x == 2
+} { x == 3 }
+
+deny[kind(2)] { named(1) }
+deny[msg] { false } { msg := \"again\" } { msg := kind(3); msg == \"three\" }
+";
+    assert_eq!(
+        ask(&[("a.rego", policy)], SERVICE),
+        ["env/a.yaml:1 error main.deny: Service web: again", "env/a.yaml:1 error main.deny: Service web: two"]
+    );
+    // Which body an `else` belongs to is not ours to guess.
+    let other = "package main\nf(x) = 1 { x == 1 } else = 2 { x == 2 } {\n  x == 3\n}\ndeny[\"x\"] { f(3) }\n";
+    assert_eq!(
+        ask(&[("a.rego", other)], SERVICE),
+        ["policies/a.rego:2 error POLICY: a second `{ … }` body follows the first; the engine would lose it"]
+    );
+}
+
+#[test]
+fn what_is_denied_of_nothing_is_undefined_as_in_opa() {
+    // Each held against conftest 0.69: OPA looks at the arguments of a negated call before it negates.
+    let undefined = [
+        "not f(1, input.nope.x)",
+        "not startswith(input.nope, \"x\")",
+        "not startswith(input.spec[\"nope\"].x, \"x\")",
+        "not startswith(lower(input.nope), \"x\")",
+        "not input.nope > 1",
+        "not input.nope != 1",
+        "not input.nope in {1, 2}",
+        "not \"x\" in input.nope",
+        "not f(1, [input.nope])",
+        "not f(1, {\"a\": input.nope})",
+        "not f(1,\n    input.nope)",
+        "not input.nope + 1 == 2; true",
+        "c := input; not f(1, c.nope)",
+        "true; not f(1, data.nope.x); true",
+        "count([x | x := 1; not f(x, input.nope)]) == 1",
+    ];
+    let true_in_both = [
+        "not input.nope == 1",
+        "not input.nope",
+        "not f(1, [x | x := input.nope])",
+        "not f(1, input.kind)",
+        "not f(1, input.nope) with input.nope as 1",
+        "not f(1, input.nope)\n    with input.nope as 1",
+        "not input.spec.nope[\"x\"]",
+        "not startswith(\"input.nope\", \"x.y\")",
+    ];
+    let rules = |head: &str, all: &[&str]| -> String {
+        all.iter()
+            .enumerate()
+            .map(|(at, body)| format!("deny contains \"{head} {at}\" if {{\n  {body}\n}}\n"))
+            .collect()
+    };
+    let policy = format!(
+        "package main\nimport rego.v1\nf(a, b) if {{ a == 2; b }}\n{}{}deny contains \"one line\" if not f(1, input.nope.x)\ndeny contains \"true 8\" if not f(1, input.kind) # here\n",
+        rules("undefined", &undefined),
+        rules("true", &true_in_both)
+    );
+    let said = ask(&[("a.rego", &policy)], SERVICE);
+    let wanted: Vec<String> =
+        (0..=8).map(|at| format!("env/a.yaml:1 error main.deny: Service web: true {at}")).collect();
+    assert_eq!(said, wanted);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::EngineError;
 use super::compile::{parse, policy_problem, prepare, read_data};
 use super::detect;
 use crate::model::finding::{Finding, Location};
-use crate::policy::files::PolicyFiles;
+use crate::policy::files::{PolicyFile, PolicyFiles};
 
 /// What a failing test printed, for its author; more is no help.
 const MAX_PRINTS: usize = 20;
@@ -63,7 +63,13 @@ pub fn verify(files: &PolicyFiles) -> Verified {
     if !problems.is_empty() {
         return Verified { tests: Vec::new(), problems };
     }
-    match prepare(&modules, &data) {
+    let prepared = prepare(&modules, &data).and_then(|mut engine| {
+        let found = named(&mut engine);
+        let apart: Vec<(PolicyFile, bool)> = modules.iter().map(|(file, v0)| (told_apart(file, &found), *v0)).collect();
+        let apart: Vec<(&PolicyFile, bool)> = apart.iter().map(|(file, v0)| (file, *v0)).collect();
+        prepare(&apart, &data)
+    });
+    match prepared {
         Ok(mut engine) => Verified { tests: run(&mut engine), problems },
         Err(error) => {
             let message = format!("the policies cannot be prepared: {}", error.text);
@@ -73,24 +79,32 @@ pub fn verify(files: &PolicyFiles) -> Verified {
     }
 }
 
-fn run(engine: &mut regorus::Engine) -> Vec<Test> {
-    let mut tests: Vec<Test> = Vec::new();
-    for (package, rule, location) in named(engine) {
-        let name = format!("{package}.{rule}");
-        let outcome = if rule.starts_with(TODO) {
-            Outcome::Skipped
-        } else if let Some(other) = tests.iter().find(|test| test.name == name) {
-            // One of two of a name being true would do for both.
-            Outcome::Broken(format!(
-                "`{name}` is written at line {} as well; give each a name of its own",
-                other.location.line
-            ))
-        } else {
-            ask(&mut engine.clone(), &name)
-        };
-        tests.push(Test { name, location, outcome });
+/// What stands between the name of a test and its number where several have one name.
+const AGAIN: &str = "__again_";
+
+/// The file with a name of its own for every test: one of two of a name being true would do for both.
+fn told_apart(file: &PolicyFile, found: &[(String, String, Location)]) -> PolicyFile {
+    let mut lines: Vec<String> = file.text.split('\n').map(str::to_owned).collect();
+    for (at, (package, rule, location)) in
+        found.iter().enumerate().filter(|(_, (.., location))| location.path == file.path)
+    {
+        let number = found[..at].iter().filter(|(other, name, _)| (other, name) == (package, rule)).count() + 1;
+        let line = usize::try_from(location.line).ok().and_then(|line| lines.get_mut(line.checked_sub(1)?));
+        // A test begins its line in every library we know; one that does not stays as it is, and its first namesake speaks for both.
+        if let Some(line) = line.filter(|line| number > 1 && line.starts_with(rule.as_str())) {
+            line.insert_str(rule.len(), &format!("{AGAIN}{number}"));
+        }
     }
-    tests
+    PolicyFile { text: lines.join("\n").into(), ..file.clone() }
+}
+
+fn run(engine: &mut regorus::Engine) -> Vec<Test> {
+    let ask = |(package, rule, location): (String, String, Location)| {
+        let name = format!("{package}.{rule}");
+        let outcome = if rule.starts_with(TODO) { Outcome::Skipped } else { ask(&mut engine.clone(), &name) };
+        Test { name: name.replace(AGAIN, "#"), location, outcome }
+    };
+    named(&mut engine.clone()).into_iter().map(ask).collect()
 }
 
 fn ask(engine: &mut regorus::Engine, name: &str) -> Outcome {
@@ -130,7 +144,6 @@ fn named(engine: &mut regorus::Engine) -> Vec<(String, String, Location)> {
 mod tests {
     use super::*;
     use crate::model::path::RepoPath;
-    use crate::policy::files::PolicyFile;
 
     fn told(files: &[(&str, &str)]) -> String {
         let folder: RepoPath = "policies".parse().unwrap();
@@ -166,7 +179,7 @@ mod tests {
         policies/main_test.rego:20:1 main.test_number: Failed([])
         policies/old_test.rego:3:1 old.test_v0: Passed
         policies/old_test.rego:7:1 old.test_twice: Passed
-        policies/old_test.rego:8:1 old.test_twice: Broken("`old.test_twice` is written at line 7 as well; give each a name of its own")
+        policies/old_test.rego:8:1 old.test_twice#2: Failed([])
         policies/old_test.rego:10:1 old.test_error: Broken("could not parse string as number")
         "#);
     }
