@@ -300,3 +300,50 @@ fn a_change_of_waivers_is_checked_at_its_lines() {
     Fixed policies/waivers.yaml:1:10 there is no rule `IMG-01`
     ");
 }
+
+/// A definition of Teas with one field.
+fn tea(field: &str) -> String {
+    format!(
+        "apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {{ name: teas.acme.dev }}
+spec:
+  group: acme.dev
+  names: {{ kind: Tea, plural: teas }}
+  versions: [{{ name: v1, schema: {{ openAPIV3Schema: {{ type: object, properties: {{ spec: {{ type: object, properties: {{ {field}: {{ type: string }} }} }} }} }} }} }}]
+"
+    )
+}
+
+#[test]
+fn definitions_elsewhere_are_those_of_each_side() {
+    const GREEN: &str = "apiVersion: acme.dev/v1\nkind: Tea\nmetadata: { name: green }\nspec: { size: a }\n";
+    const FILE: &str = "environments/prod/tea.yaml";
+    const CRD: &str = "infrastructure/crds/tea.yaml";
+    let (size, x) = (tea("size"), tea("x"));
+    let other = GREEN.replace("green", "black");
+    let said = |before: Files, after: Files| {
+        let evaluation = change(before, after);
+        let lines = judged(&evaluation);
+        lines.lines().filter(|line| line.contains(" SCH-")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let unknown = "`spec.size` is no field of Tea";
+    // Wrong before and after, and wrong in what is new.
+    assert_eq!(
+        said(&[(FILE, GREEN), (CRD, &x)], &[(FILE, &other), (CRD, &x)]),
+        [format!("prod: error New SCH-001: {unknown}"), format!("prod: error Fixed SCH-001: {unknown}")]
+    );
+    // Head's definition judges head, base's judges base, also where nothing else changes and the environment is not touched.
+    assert_eq!(
+        said(&[(FILE, GREEN), (CRD, &size)], &[(FILE, GREEN), (CRD, &x)]),
+        [format!("prod: error New SCH-001: {unknown}")]
+    );
+    assert_eq!(
+        said(&[(FILE, GREEN), (CRD, &x)], &[(FILE, GREEN), (CRD, &size)]),
+        [format!("prod: error Fixed SCH-001: {unknown}")]
+    );
+    // A definition that changes nothing here lists nothing here.
+    let more = size.replace("size: {", "more: { type: string }, size: {");
+    let evaluation = change(&[(FILE, GREEN), (CRD, &size)], &[(FILE, GREEN), (CRD, &more)]);
+    assert_eq!(affected(&evaluation), [""; 0]);
+}

@@ -101,6 +101,8 @@ pub struct CheckInput<'a> {
     pub kustomizations: &'a [Node],
     /// The repository's tree they were rendered from.
     pub tree: Tree<'a>,
+    /// What the rest of the repository defines of their kinds.
+    pub definitions: &'a [schema::Definition],
     /// Which Flux Kustomization applies which of the objects.
     pub layers: &'a [Layer],
     /// The repository's own policies.
@@ -121,6 +123,7 @@ pub fn check(input: &CheckInput) -> Vec<Finding> {
     world.environment = &input.environment.name;
     world.flux = input.pipeline.environment(&input.environment.name).and_then(|environment| environment.flux);
     world.layers = input.layers;
+    world.definitions = input.definitions;
     world.before = input.before.objects;
     world.renders = input.problems.is_empty();
     world.apps = &input.pipeline.apps;

@@ -66,6 +66,7 @@ spec:
             kustomizations: &[],
             tree: example.tree(),
             policies: &policies,
+            definitions: &[],
             layers: &[],
             before: super::evaluate::Before::default(),
             pipeline: &Pipeline::nothing(),

@@ -1,19 +1,23 @@
-//! Objects against the schemas of their kinds: Kubernetes' own by minor, then those the repository brings, then those that come along.
+//! Objects against the schemas of their kinds: those the environment brings, Kubernetes' own by minor, those of the rest of the
+//! repository, then those that come along.
 //!
 //! Strict as `kubeconform -strict`: a field that no schema knows is a fault, because the API server drops it in silence or refuses it.
 
 mod catalog;
 mod check;
 mod crd;
+mod elsewhere;
 mod format;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use self::catalog::{CUSTOM, Catalog, KUBERNETES};
 pub use self::check::Fault;
 use self::check::Walk;
+pub use self::elsewhere::{Definition, Elsewhere};
 use crate::config::nearest;
 use crate::manifest::{Node, Object, Span};
+use crate::policy::world::group_of;
 
 /// The rule about fields no schema knows.
 pub(crate) const UNKNOWN: &str = "SCH-001";
@@ -30,14 +34,13 @@ pub(crate) const GOES: &str = "SCH-006";
 /// The rule about kinds without a schema.
 pub(crate) const NO_SCHEMA: &str = "SCH-007";
 
-/// Everything wrong with an environment's objects in Kubernetes 1.`minor`, each with the object it is about.
-pub(crate) fn faults(objects: &[Object], minor: u32) -> Vec<(&Object, Fault)> {
+/// Everything wrong with an environment's objects in Kubernetes 1.`minor`, each with the object it is about. `elsewhere` is what the
+/// repository defines outside the environment.
+pub(crate) fn faults<'a>(objects: &'a [Object], elsewhere: &[Definition], minor: u32) -> Vec<(&'a Object, Fault)> {
     let mut own = Catalog::default();
-    for object in objects {
-        if object.kind() == "CustomResourceDefinition" {
-            crd::add(&mut own, object);
-        }
-    }
+    objects.iter().for_each(|object| crd::add(&mut own, object));
+    let nothing = Catalog::default();
+    let defined: HashMap<_, _> = elsewhere.iter().map(|one| (one.name(), one)).collect();
     let mut silent = HashSet::new();
     let mut all = Vec::new();
     for object in objects {
@@ -45,7 +48,8 @@ pub(crate) fn faults(objects: &[Object], minor: u32) -> Vec<(&Object, Fault)> {
         if api.contains("${") || kind.contains("${") {
             continue;
         }
-        let at_hand = [(&own, 0), (&*KUBERNETES, minor), (&*CUSTOM, 0)];
+        let beside = defined.get(&(group_of(object), kind)).map_or(&nothing, |one| one.catalog());
+        let at_hand = [(&own, 0), (&*KUBERNETES, minor), (beside, 0), (&*CUSTOM, 0)];
         let mut found = at_hand.into_iter().filter_map(|(from, at)| Some((from, from.find(api, kind, at)??)));
         let found = found.next();
         if let Some((from, schema)) = found {
