@@ -120,7 +120,7 @@ impl<'a> World<'a> {
 
     /// What the schemas say, found once for all the rules that tell of it.
     pub fn faults(&self) -> &[(&'a Object, Fault)] {
-        self.faults.get_or_init(|| faults(self.objects, self.definitions, self.kubernetes))
+        self.faults.get_or_init(|| faults(self.objects, (self.definitions, self.before), self.kubernetes))
     }
 
     /// The objects of one kind in one API group.
@@ -342,7 +342,7 @@ pub(super) fn name_of(object: &Object) -> &str {
 }
 
 /// What makes two objects of two versions the same one.
-fn identity(object: &Object) -> (&str, &str, &str, &str) {
+pub(super) fn identity(object: &Object) -> (&str, &str, &str, &str) {
     (group_of(object), object.kind(), namespace_of(object), name_of(object))
 }
 

@@ -209,7 +209,7 @@ fn is_root_extra(key: &str, value: &Node) -> bool {
 }
 
 /// Whether text is filled in by Flux, or decrypted by SOPS, after this is read.
-fn is_filled_later(text: &str) -> bool {
+pub(super) fn is_filled_later(text: &str) -> bool {
     text.contains("${") || text.starts_with("ENC[")
 }
 

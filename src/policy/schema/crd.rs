@@ -77,7 +77,7 @@ fn schema_of(catalog: &mut Catalog, node: &Node, place: Place) -> u32 {
         fields: fields(catalog, node, below),
         rest: rest(catalog, node, place, below),
         items: None,
-        nullable: has("nullable") || node.get("default").is_some_and(|default| !default.is_null()),
+        nullable: has("nullable"),
         rules: None,
     };
     schema.items = node.get("items").filter(|items| items.as_map().is_some()).map(|of| schema_of(catalog, of, below));
@@ -85,7 +85,8 @@ fn schema_of(catalog: &mut Catalog, node: &Node, place: Place) -> u32 {
         root_fields(catalog, &mut schema);
     }
     let mut rules = Rules::default();
-    for (key, value) in node.as_map().into_iter().flat_map(|map| map.iter()) {
+    let written = node.as_map().into_iter().flat_map(|map| map.iter());
+    for (key, value) in written.filter(|(key, _)| Rules::KEYWORDS.contains(&key.text.as_str())) {
         rules.take(&key.text, &value.to_json());
     }
     // That of a number or text only says so once more.

@@ -30,7 +30,7 @@ const KIND: &str = "CustomResourceDefinition";
 pub struct Definition(Arc<(Object, OnceLock<Catalog>)>);
 
 impl Definition {
-    fn of(object: Object) -> Option<Self> {
+    pub(super) fn of(object: Object) -> Option<Self> {
         (crd::defined(&object).is_some() && crd::has_schema(&object)).then(|| Self(Arc::new((object, OnceLock::new()))))
     }
 

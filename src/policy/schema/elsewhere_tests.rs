@@ -35,7 +35,7 @@ fn said(files: &[(&str, &str)], manifest: &str) -> Vec<String> {
     let folder = "env/prod".parse().unwrap();
     let (all, _) = objects(&load(&"env/prod/app.yaml".parse().unwrap(), manifest.as_bytes()));
     let elsewhere = Elsewhere::default().of(&tree, &folder, &all);
-    let told = faults(&all, &elsewhere, 33);
+    let told = faults(&all, (&elsewhere, None), 33);
     told.into_iter().map(|(_, fault)| format!("{} {} {}", fault.at.line, fault.rule, fault.message)).collect()
 }
 

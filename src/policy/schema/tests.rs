@@ -10,7 +10,7 @@ fn said(text: &str, minor: u32) -> Vec<String> {
     let (objects, problems) = objects(&loaded);
     assert_eq!(problems, []);
     let show = |(_, fault): (&Object, Fault)| format!("{} {} {}", fault.at.line, fault.rule, fault.message);
-    faults(&objects, &[], minor).into_iter().map(show).collect()
+    faults(&objects, (&[], None), minor).into_iter().map(show).collect()
 }
 
 #[test]
@@ -109,7 +109,7 @@ spec:
 apiVersion: flagger.app/v1beta1
 kind: Canary
 metadata: {{ name: a }}
-spec: {{ size: 3, port: 8x, when: 5d }}
+spec: {{ size: 3, port: 8x, when: 5x }}
 more: {{ a: 1 }}
 "
         )
