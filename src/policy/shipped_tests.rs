@@ -170,8 +170,8 @@ repository's own policies report under their own names, and are proven by themse
 
 The SCH rules hold objects to the schemas of their kinds, those of the Kubernetes that the environment names (`kubernetes: \"1.33\"`; default: the
 newest known). CustomResourceDefinitions in the environment come first, then those elsewhere in the repository (in files whose path holds `crd`; for
-kinds of which nothing else is known in any file), then those that come along; what is encrypted or filled in later is not judged. Rules in CEL are
-asked of definitions in the repository; those that compare with the value before (`oldSelf`), only in a pull request.
+kinds of which nothing else is known in any file), then those that come along; what is encrypted or filled in later is not judged. Rules in CEL
+that compare with the value before (`oldSelf`) are asked only in a pull request.
 An environment that takes trunk counts as dev, one that takes pre-releases as stage, one that takes releases as prod.
 
 | rule | what it asks | dev | stage | prod |

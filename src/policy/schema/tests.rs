@@ -136,3 +136,24 @@ fn a_large_object_costs_what_it_holds() {
     let wrong: String = (0..2_000).map(|n| format!("key{n}: value\n")).collect();
     assert_eq!(said(&format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: a }}\n{wrong}"), 33).len(), 50);
 }
+
+#[test]
+fn kinds_that_come_along_bring_their_defaults_and_rules() {
+    let gateway = |address: &str, hostname: &str| {
+        format!(
+            "apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{ name: web }}
+spec:
+  gatewayClassName: c
+  addresses: [{address}]
+  listeners: [{{ name: http, port: 80, protocol: {hostname} }}]
+"
+        )
+    };
+    assert_eq!(said(&gateway("{ value: 192.0.2.1 }", "HTTP"), 33), [""; 0]);
+    assert_eq!(
+        said(&gateway("{ type: Hostname, value: 192.0.2.1 }, { type: Hostname, value: 192.0.2.1 }", "HTTP"), 33),
+        ["6 SCH-008 Hostname values must be unique"]
+    );
+}
