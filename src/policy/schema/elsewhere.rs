@@ -12,7 +12,6 @@ use crate::manifest::{Object, load, objects};
 use crate::model::id::Oid;
 use crate::model::path::RepoPath;
 use crate::model::tree::{Entry, EntryKind, Tree};
-use crate::policy::world::group_of;
 
 /// Folders listed of one tree: the largest public fleets have about 3,000; beyond them mostly sources of programs follow.
 const MAX_FOLDERS: usize = 5_000;
@@ -111,7 +110,9 @@ impl Elsewhere {
     /// the folders they share, then the first by path.
     pub fn of(&mut self, tree: &Tree<'_>, folder: &RepoPath, all: &[Object]) -> Vec<Definition> {
         let own: BTreeSet<_> = all.iter().filter_map(crd::defined).collect();
-        let custom = all.iter().filter_map(wanted).filter(|(group, kind, _)| !own.contains(&(*group, *kind)));
+        // Asked once a kind: there are thousands of objects, and few kinds.
+        let kinds: BTreeSet<_> = all.iter().map(|object| (object.api_version(), object.kind())).collect();
+        let custom = kinds.into_iter().filter_map(wanted).filter(|(group, kind, _)| !own.contains(&(*group, *kind)));
         let mut wanted: BTreeSet<Wanted<'_>> = custom.collect();
         let mut found = Vec::new();
         if wanted.is_empty() {
@@ -200,9 +201,9 @@ impl Elsewhere {
 }
 
 /// The group and kind of a custom resource, and whether nothing that comes along knows it.
-fn wanted(object: &Object) -> Option<Wanted<'_>> {
-    let (api, kind, group) = (object.api_version(), object.kind(), group_of(object));
-    let is_custom = !group.is_empty() && !api.contains("${") && !kind.contains("${") && !KUBERNETES.has_group(group);
+fn wanted<'a>((api, kind): (&'a str, &'a str)) -> Option<Wanted<'a>> {
+    let (group, _) = api.split_once('/')?;
+    let is_custom = !api.contains("${") && !kind.contains("${") && !KUBERNETES.has_group(group);
     is_custom.then(|| (group, kind, CUSTOM.find(api, kind, 0).flatten().is_none()))
 }
 
