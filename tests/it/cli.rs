@@ -160,6 +160,43 @@ fn a_sound_repository_is_one_line() {
 }
 
 #[test]
+fn custom_resources_are_held_to_definitions_anywhere_in_the_repository() {
+    let definition = "apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: { name: teas.acme.dev }
+spec:
+  group: acme.dev
+  scope: Namespaced
+  names: { kind: Tea, plural: teas }
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema:
+        openAPIV3Schema:
+          type: object
+          properties:
+            spec:
+              type: object
+              properties: { cups: { type: integer }, pots: { type: integer, default: 1 } }
+              x-kubernetes-validations:
+                - rule: self.cups <= 6 * self.pots
+                  message: a pot holds six cups
+                  fieldPath: .cups
+";
+    let tea = "apiVersion: acme.dev/v1\nkind: Tea\nmetadata: { name: green }\nspec:\n  cups: 9\n  sugar: 1\n";
+    let mut files = sound();
+    files.extend([
+        ("env/prod/tea.yaml", tea),
+        ("env/prod/kustomization.yaml", "namespace: prod\nresources: [../base, tea.yaml]\n"),
+        ("infrastructure/crds/tea.yaml", definition),
+        ("charts/tea/crds/tea.yaml", "{{- if .Values.crds }}\nkind: CustomResourceDefinition\n{{- end }}\n"),
+    ]);
+    let folder = repository(&files);
+    insta::assert_snapshot!(trunkline(folder.path(), ["check"]).seen(folder.path()), @"");
+}
+
+#[test]
 fn what_is_broken_is_shown_at_its_line() {
     let mut files = sound();
     files.extend([

@@ -50,7 +50,7 @@ impl<'a> Filler<'a> {
             let of = schema.of_field(&key.text);
             below.push(of.and_then(|of| match self.default(of).filter(|_| value.is_null()) {
                 Some(default) if !self.catalog.schema(of).is_some_and(|of| of.nullable) => {
-                    self.put(&default, &value.span, of)
+                    self.put(default, &value.span, of)
                 }
                 _ => self.filled(value, of),
             }));
@@ -58,7 +58,7 @@ impl<'a> Filler<'a> {
         let mut more = Vec::new();
         for field in &schema.fields {
             let default = self.default(field.schema).filter(|_| map.get(&field.name).is_none());
-            if let Some(node) = default.and_then(|default| self.put(&default, at, field.schema)) {
+            if let Some(node) = default.and_then(|default| self.put(default, at, field.schema)) {
                 more.push((Key { text: field.name.clone(), span: at.clone() }, node));
             }
         }
@@ -75,8 +75,9 @@ impl<'a> Filler<'a> {
         Some(map)
     }
 
-    fn default(&self, number: u32) -> Option<Json> {
-        self.catalog.schema(number)?.default().cloned()
+    fn default(&self, number: u32) -> Option<&'a Json> {
+        let catalog: &'a Catalog = self.catalog;
+        catalog.schema(number)?.default()
     }
 
     /// A default, with the defaults within.

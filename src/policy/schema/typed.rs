@@ -9,28 +9,7 @@ use crate::policy::cel::value::{self, Held, Mapping};
 use crate::policy::scrub::decode;
 
 /// The words of CEL that no field may be called in an expression.
-const RESERVED: [&str; 20] = [
-    "true",
-    "false",
-    "null",
-    "in",
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "for",
-    "function",
-    "if",
-    "import",
-    "let",
-    "loop",
-    "package",
-    "namespace",
-    "return",
-    "var",
-    "void",
-];
+const RESERVED: &str = "true false null in as break const continue else for function if import let loop package namespace return var void while";
 
 /// The value under the schema of that number. Recursion is bounded by the depth of manifests and of definitions.
 pub(super) fn typed(catalog: &Catalog, written: &Json, number: u32) -> Held {
@@ -84,7 +63,7 @@ fn formatted(format: &str, text: &str) -> Option<Held> {
 
 /// A field's name as expressions write it.
 pub(super) fn escaped(name: &str) -> String {
-    if RESERVED.contains(&name) {
+    if RESERVED.split(' ').any(|word| word == name) {
         return format!("__{name}__");
     }
     let name = name.replace("__", "__underscores__");

@@ -160,13 +160,18 @@ impl<'a, 'u> Judge<'a, 'u> {
                 }
             }
             Value::List(list) => {
+                let Some(of) = schema.items else { return };
                 let keys = schema.rules.as_ref().map(|rules| rules.list_keys.as_slice()).unwrap_or_default();
-                let name = |item: &Node| keys.iter().map(|key| item.get(key).map(Node::to_json)).collect::<Vec<_>>();
+                let name = |item: &Node| -> Vec<String> {
+                    keys.iter()
+                        .map(|key| item.get(key).map(|value| value.to_json().to_string()).unwrap_or_default())
+                        .collect()
+                };
                 // Items are the same ones only where a field tells them apart.
                 let was = here.old.and_then(Node::as_list).filter(|_| !keys.is_empty()).unwrap_or_default();
-                let was: HashMap<_, &Node> = was.iter().map(|item| (format!("{:?}", name(item)), item)).collect();
-                for (node, of) in list.iter().filter_map(|node| Some((node, schema.items?))) {
-                    let old = if was.is_empty() { None } else { was.get(&format!("{:?}", name(node))).copied() };
+                let was: HashMap<Vec<String>, &Node> = was.iter().map(|item| (name(item), item)).collect();
+                for node in list.iter() {
+                    let old = if was.is_empty() { None } else { was.get(&name(node)).copied() };
                     self.value(Here { node, at: &node.span, old }, of);
                 }
             }
@@ -189,7 +194,7 @@ impl<'a, 'u> Judge<'a, 'u> {
         for check in checks {
             let answer = check.ask(&own, old.as_ref());
             // What is filled in or decrypted later may become what the rule asks for.
-            if matches!(answer, Answer::Holds) || waits(&written) {
+            if matches!(answer, Answer::Broken(_) | Answer::Failed(_)) && waits(&written) {
                 continue;
             }
             let at = if check.field.is_empty() { here.at } else { found(here, &check.field) };

@@ -186,6 +186,7 @@ fn names_are_escaped_as_kubernetes_does() {
         ("_a", "_a"),
         ("int", "int"),
         ("true", "__true__"),
+        ("while", "__while__"),
     ] {
         let schema = format!(
             "type: object\nproperties: {{ '{name}': {{ type: integer }} }}\nx-kubernetes-validations: [{{ rule: self.{in_cel} == 1, fieldPath: \".{name}\" }}]"
@@ -238,6 +239,7 @@ fn rules_wait_for_the_right_form_and_for_what_is_filled_in_later() {
     assert_eq!(spec(schema, "{ a: '${a}' }"), NOTHING);
     assert_eq!(spec(schema, "{ a: 1, b: '${b}' }"), NOTHING);
     assert_eq!(spec(schema, "{ a: 1, c: 2 }").len(), 2);
+    assert_eq!(spec(&schema.replace("self.a > 1", "self.a >"), "{ b: '${b}' }").len(), 1);
     assert_eq!(spec("type: string\nnullable: true\nx-kubernetes-validations: [{ rule: 'false' }]", "null"), NOTHING);
 }
 
