@@ -71,13 +71,13 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
     let mut elsewhere = Elsewhere::default();
     let mut tally = Tally::new(job.waivers);
     let mut reach = Reach::new(job.head, &changed).following(fleets.head.is_used() || fleets.base.is_used());
-    let redefines = elsewhere.is_among(&[job.base, job.head], &changed);
-    let mut more = if redefines { MAX_REDEFINED } else { 0 };
+    let (redefines, mut others) = (elsewhere.is_among(&[job.base, job.head], &changed), 0);
     for environment in &job.pipeline.environments {
         for folder in environment.folders(&job.pipeline.apps) {
             let ways = fleets.ways(&folder);
             let apart = ways.iter().all(|way| !way.differs && !reach.may_touch_as(&mut memory, &folder, way.is));
-            if apart && (more == 0 || ways.len() > MAX_WAYS) {
+            others += usize::from(apart);
+            if apart && (!redefines || others > MAX_REDEFINED || ways.len() > MAX_WAYS) {
                 evaluation.environments.extend(unrendered((job, &mut shelf), (environment, &folder), &changed));
                 continue;
             }
@@ -85,7 +85,6 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
                 evaluation.findings.push(too_many_ways(&folder, ways.len()));
                 continue;
             }
-            more -= usize::from(apart);
             progress(&format!("environment `{}`", environment.name));
             let info = EnvironmentInfo::of(environment, folder);
             let folder = info.folder.clone();
@@ -108,7 +107,7 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
     }
     spare(&mut evaluation);
     progress("the configuration and policies of the change");
-    evaluation.findings.extend((redefines && more == 0).then(redefined));
+    evaluation.findings.extend((redefines && others > MAX_REDEFINED).then(redefined));
     evaluation.findings.extend(configuration(job, &changed));
     evaluation.proposed = proposed(job, &changed);
     evaluation.waived_until = tally.until();

@@ -193,7 +193,30 @@ spec:
         ("charts/tea/crds/tea.yaml", "{{- if .Values.crds }}\nkind: CustomResourceDefinition\n{{- end }}\n"),
     ]);
     let folder = repository(&files);
-    insta::assert_snapshot!(trunkline(folder.path(), ["check"]).seen(folder.path()), @"");
+    insta::assert_snapshot!(trunkline(folder.path(), ["check"]).seen(folder.path()), @"
+    error[SCH-008]: a pot holds six cups
+     --> env/prod/tea.yaml:5:3
+      |
+    5 |   cups: 9
+      |   ^^^^^^^
+      = object: Tea prod/green
+      = in: prod
+      = why: The API server refuses a custom resource that breaks a rule of its definition (`x-kubernetes-validations`), and Flux stops there.
+      = help: Change the object as its kind's author says. Where a rule could not be judged, correct it in the CustomResourceDefinition.
+
+    error[SCH-001]: `spec.sugar` is no field of Tea
+     --> env/prod/tea.yaml:6:3
+      |
+    6 |   sugar: 1
+      |   ^^^^^^^^
+      = object: Tea prod/green
+      = in: prod
+      = why: The API server drops a field it does not know, or refuses the object: what was meant does not happen.
+      = help: Correct the name, or move the field to where it belongs.
+
+    2 errors (3 objects in 2 environments checked)
+    [exit 1]
+    ");
 }
 
 #[test]

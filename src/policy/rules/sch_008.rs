@@ -8,7 +8,7 @@ pub(super) const RULE: Rule = Rule {
     title: "Every custom resource is as the rules of its definition ask.",
     severities: [E; 3],
     why: "The API server refuses a custom resource that breaks a rule of its definition (`x-kubernetes-validations`), and Flux stops there.",
-    fix: "Change the object as its kind's author says; a rule that could not be judged is to be corrected in the CustomResourceDefinition.",
+    fix: "Change the object as its kind's author says. Where a rule could not be judged, correct it in the CustomResourceDefinition.",
     good: GOOD,
     bad: BAD,
     check: |world| told_by_schemas(world, BROKEN),
