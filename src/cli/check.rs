@@ -16,6 +16,7 @@ use crate::model::pipeline::{NEWEST_KUBERNETES, Pipeline, Policies};
 use crate::model::tree::{Tree, TreeError};
 use crate::policy::evaluate::{Before, CONFIG, findings};
 use crate::policy::rules::from_problem;
+use crate::policy::schema::Elsewhere;
 use crate::policy::waivers::{Side, Tally, Waivers};
 use crate::policy::{Class, CompiledPolicies, EnvironmentInfo, compile, files};
 use crate::render::Memory;
@@ -230,11 +231,13 @@ fn evaluate(
     let fleet = Fleet::find(memory, tree.root, &wanted);
     let path = (!changes_rules).then_some(path);
     let mut environments = Vec::new();
+    let mut elsewhere = Elsewhere::default();
     for environment in chosen {
         let ways = fleet.of(&environment.folder);
         for way in &ways {
             let way = (*way, fleet.is_used());
-            let touched = one((tree, memory), (environment, way), path, (&policies, &house.pipeline, &mut tally));
+            let desk = (tree, &mut *memory, &mut elsewhere);
+            let touched = one(desk, (environment, way), path, (&policies, &house.pipeline, &mut tally));
             let Some(mut one) = touched else { continue };
             if let (Some(applier), true) = (way.0, ways.len() > 1) {
                 one.applier.clone_from(&applier.name);
@@ -252,7 +255,7 @@ fn evaluate(
 
 /// One environment, when `path` reaches it; all do when the policies are what is looked at.
 fn one(
-    (tree, memory): (&Tree<'_>, &mut Memory<'_>),
+    (tree, memory, elsewhere): (&Tree<'_>, &mut Memory<'_>, &mut Elsewhere),
     (info, (applier, follows)): (&EnvironmentInfo, (Option<&Applier>, bool)),
     path: Option<&RepoPath>,
     (policies, pipeline, tally): (&CompiledPolicies, &Pipeline, &mut Tally<'_>),
@@ -261,7 +264,8 @@ fn one(
     if path.is_some_and(|path| !closure_touches(&rendered.reads, std::slice::from_ref(path))) {
         return None;
     }
-    let mut findings = findings(memory, info, (tree, &rendered, Before::default()), (policies, pipeline));
+    let with = (policies, pipeline);
+    let mut findings = findings((memory, elsewhere), info, (tree, &rendered, Before::default()), with);
     tally.accept((&info.name, &info.folder), Side::Head(rendered.ok), &mut findings);
     findings.sort_by(|a, b| (&a.location, &a.rule).cmp(&(&b.location, &b.rule)));
     let cost = manifest::cost(&rendered.objects);

@@ -195,6 +195,27 @@ fn spans_cover_what_was_written() {
 }
 
 #[test]
+fn quoted_text_may_go_on_at_any_indentation() {
+    for (text, value, written) in [
+        ("a:\n  b: \"one\ntwo\"\n  c: 1\n", "one two", "\"one\ntwo\""),
+        ("a:\n  b: 'one\n\n two'\n  c: 1\n", "one\ntwo", "'one\n\n two'"),
+        ("a:\n  b: \"one\\\ntwo\n\"\n  c: 1\n", "onetwo ", "\"one\\\ntwo\n\""),
+        ("a:\n  b: 'one\n\ttwo'\n  c: 1\n", "one two", "'one\n\ttwo'"),
+        ("a:\n  b: 'x: y\n- z\n# no comment'\n  c: 1\n", "x: y - z # no comment", "'x: y\n- z\n# no comment'"),
+    ] {
+        let loaded = read(text);
+        assert_eq!(loaded.problems, [], "{text}");
+        let a = loaded.documents[0].node.get("a").unwrap();
+        let b = a.get("b").unwrap();
+        assert_eq!((b.as_str(), &text[b.span.start as usize..b.span.end as usize]), (Some(value), written), "{text}");
+        let lines = u32::try_from(written.matches('\n').count()).unwrap();
+        assert_eq!((b.span.line, a.get("c").unwrap().span.line), (2, 3 + lines), "{text}");
+    }
+    // A document ends there for whoever splits a file into documents first, as kubectl does.
+    assert_eq!(shown("a: 'one\n---\ntwo'\n").lines().count(), 2);
+}
+
+#[test]
 fn objects_are_named_and_lists_flattened() {
     let text = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Secret, metadata: {name: a}}\n\
         - {apiVersion: v1, kind: Secret}\n---\napiVersion: v1\nkind: Job\nmetadata: {generateName: b-}\n---\n- 1\n---\n\

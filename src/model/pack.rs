@@ -54,6 +54,7 @@ pub const RULE_IDS: &[&str] = &[
     "SCH-005",
     "SCH-006",
     "SCH-007",
+    "SCH-008",
     "SEC-001",
     "SEC-002",
     "SEC-003",

@@ -73,6 +73,7 @@ fn the_corpus_is_judged_as_a_maintainer_would() {
                 tree,
                 policies: &CompiledPolicies::default(),
                 layers: &rendered.layers,
+                definitions: &[],
                 before: super::evaluate::Before::default(),
                 pipeline: &pipeline,
             };

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::files::{self, PolicyFiles};
 use super::preview::{Rules, preview};
 use super::rules::{KUST_001, from_problem};
+use super::schema::{Elsewhere, NO_SCHEMA};
 use super::version_changes::version_changes;
 use super::waivers::{Side, Tally, Waivers};
 use super::{CheckInput, CompiledPolicies, EnvironmentInfo, admission, check, compile, delta};
@@ -67,12 +68,16 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
     let mut memory = Memory::new(job.head.objects);
     let fleets = Fleets::find(job, &mut memory);
     let mut shelf = Shelf::default();
+    let mut elsewhere = Elsewhere::default();
     let mut tally = Tally::new(job.waivers);
     let mut reach = Reach::new(job.head, &changed).following(fleets.head.is_used() || fleets.base.is_used());
+    let (redefines, mut others) = (elsewhere.is_among(&[job.base, job.head], &changed), 0);
     for environment in &job.pipeline.environments {
         for folder in environment.folders(&job.pipeline.apps) {
             let ways = fleets.ways(&folder);
-            if ways.iter().all(|way| !way.differs && !reach.may_touch_as(&mut memory, &folder, way.is)) {
+            let apart = ways.iter().all(|way| !way.differs && !reach.may_touch_as(&mut memory, &folder, way.is));
+            others += usize::from(apart);
+            if apart && (!redefines || others > MAX_REDEFINED || ways.len() > MAX_WAYS) {
                 evaluation.environments.extend(unrendered((job, &mut shelf), (environment, &folder), &changed));
                 continue;
             }
@@ -85,7 +90,8 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
             let folder = info.folder.clone();
             let before = evaluation.environments.len();
             for way in &ways {
-                let touched = one((job, &mut memory), (&info, way), &changed, (&policies, &mut tally));
+                let desk = (job, &mut memory, &mut elsewhere);
+                let touched = one(desk, (&info, way), (&changed, redefines), (&policies, &mut tally));
                 let Some(mut touched) = touched else { continue };
                 touched.versions =
                     version_changes((&job.base, &job.head), (environment, &folder), &job.pipeline.apps, &mut shelf);
@@ -101,12 +107,14 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
     }
     spare(&mut evaluation);
     progress("the configuration and policies of the change");
+    evaluation.findings.extend((redefines && others > MAX_REDEFINED).then(redefined));
     evaluation.findings.extend(configuration(job, &changed));
     evaluation.proposed = proposed(job, &changed);
     evaluation.waived_until = tally.until();
     evaluation.findings.extend(tally.findings(&places(job)));
     let after = changed_policies(job, &changed);
-    evaluation.preview = previewed((job, &mut memory), &evaluation, (&policies, after.as_ref()), progress);
+    evaluation.preview =
+        previewed((job, &mut memory, &mut elsewhere), &evaluation, (&policies, after.as_ref()), progress);
     evaluation.findings.extend(policy_changes(job, policies, after, &evaluation));
     evaluation
 }
@@ -145,6 +153,20 @@ fn too_many_ways(folder: &RepoPath, count: usize) -> Finding {
         help: Some("Give the clusters overlays of their own, or the same settings.".to_owned()),
     };
     from_problem(LIMIT, &problem)
+}
+
+/// Environments that are rendered only because a CustomResourceDefinition elsewhere changes: that many take a second, of which there are 30.
+const MAX_REDEFINED: usize = 100;
+
+fn redefined() -> Finding {
+    let problem = Problem {
+        location: None,
+        message: format!(
+            "a CustomResourceDefinition changes, and only the first {MAX_REDEFINED} environments were held to it"
+        ),
+        help: Some("Run `trunkline check` on this change: it holds all of them to it.".to_owned()),
+    };
+    Finding { severity: Severity::Info, ..from_problem(NO_SCHEMA, &problem) }
 }
 
 /// Who applies what, before and after.
@@ -205,11 +227,11 @@ fn unreadable(why: &str) -> Evaluation {
     Evaluation { findings: vec![from_problem(LIMIT, &problem)], ..Evaluation::default() }
 }
 
-/// One environment's folder, when the change touches what it is rendered from.
+/// One environment's folder, when the change touches what it is rendered from, or `redefines` a kind so that something else is wrong.
 fn one(
-    (job, memory): (&Job, &mut Memory<'_>),
+    (job, memory, elsewhere): (&Job, &mut Memory<'_>, &mut Elsewhere),
     (info, way): (&EnvironmentInfo, &Way<'_>),
-    changed: &[RepoPath],
+    (changed, redefines): (&[RepoPath], bool),
     (policies, tally): (&CompiledPolicies, &mut Tally<'_>),
 ) -> Option<EnvironmentEvaluation> {
     let (was, is) = (job.base.is_folder(&info.folder), job.head.is_folder(&info.folder));
@@ -218,7 +240,8 @@ fn one(
     }
     let after = memory.render_as(job.head.root, &info.folder, way.is, way.follows);
     // What head reads is what base reads, up to the first file that differs; and that file is among what head reads.
-    if was == is && !way.differs && !closure_touches(&after.reads, changed) {
+    let apart = was == is && !way.differs && !closure_touches(&after.reads, changed);
+    if apart && !redefines {
         return None;
     }
     // An environment that is new has nothing before; rendering its absence would only say so as a fault.
@@ -226,9 +249,15 @@ fn one(
     let with = (policies, job.pipeline);
     // What did not render holds nothing to compare with; nor does an environment that is new.
     let was = before.as_ref().filter(|before| before.ok).map(|before| before.objects.as_slice());
-    let mut found = findings(memory, info, (&job.head, &after, Before { objects: was, judges: was }), with);
-    let had = before.as_ref().map(|before| findings(memory, info, (&job.base, before, Before::default()), with));
+    let mut found =
+        findings((memory, elsewhere), info, (&job.head, &after, Before { objects: was, judges: was }), with);
+    let had =
+        before.as_ref().map(|before| findings((memory, elsewhere), info, (&job.base, before, Before::default()), with));
     let mut had = had.unwrap_or_default();
+    let stays = |finding: &Finding| finding.delta == Delta::Existing;
+    if apart && delta::compare(had.clone(), found.clone()).iter().all(stays) {
+        return None;
+    }
     tally.accept((&info.name, &info.folder), Side::Base, &mut had);
     let old = before.as_ref().map(|before| before.objects.as_slice()).unwrap_or_default();
     tally.accept((&info.name, &info.folder), Side::Head(after.ok), &mut found);
@@ -267,7 +296,7 @@ pub struct Before<'a> {
 
 /// Everything wrong with one rendered environment, and with what it was before when a change made it so.
 pub fn findings(
-    memory: &mut Memory<'_>,
+    (memory, elsewhere): (&mut Memory<'_>, &mut Elsewhere),
     info: &EnvironmentInfo,
     (tree, rendered, before): (&Tree, &Rendered, Before<'_>),
     (policies, pipeline): (&CompiledPolicies, &Pipeline),
@@ -280,6 +309,7 @@ pub fn findings(
         notes: &rendered.readings,
         kustomizations: &kustomizations,
         tree: *tree,
+        definitions: &elsewhere.of(tree, &info.folder, &rendered.objects),
         layers: &rendered.layers,
         // Against objects that are not there, each that was would look taken away.
         before: if rendered.ok { before } else { Before { objects: None, ..before } },
@@ -364,7 +394,7 @@ fn policy_changes(
 
 /// What the change's own rules would find, when it alters any: in the configuration, in policy folders, or among what an environment applies.
 fn previewed(
-    (job, memory): (&Job, &mut Memory<'_>),
+    (job, memory, elsewhere): (&Job, &mut Memory<'_>, &mut Elsewhere),
     evaluation: &Evaluation,
     (policies, after): (&CompiledPolicies, Option<&CompiledPolicies>),
     progress: &mut dyn FnMut(&str),
@@ -380,5 +410,5 @@ fn previewed(
     let moved = (pipeline.policies.paths != job.pipeline.policies.paths)
         .then(|| compile(&files::read(job.head.objects, &files::list(&job.head, &pipeline.policies.paths))));
     let new = Rules { pipeline, policies: moved.as_ref().or(after).unwrap_or(policies) };
-    Some(preview((job, memory), [Rules { pipeline: job.pipeline, policies }, new], progress))
+    Some(preview((job, memory, elsewhere), [Rules { pipeline: job.pipeline, policies }, new], progress))
 }

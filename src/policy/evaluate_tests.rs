@@ -46,19 +46,22 @@ fn pipeline() -> Pipeline {
 type Files<'a> = &'a [(&'a str, &'a str)];
 
 fn change(before: Files, after: Files) -> Evaluation {
+    change_in(&pipeline(), before, after)
+}
+
+fn change_in(pipeline: &Pipeline, before: Files, after: Files) -> Evaluation {
     let mut store = MemoryObjects::default();
     let base = store.add_text(before.iter().copied()).unwrap();
     let head = store.add_text(after.iter().copied()).unwrap();
-    let pipeline = pipeline();
     let base = Tree::new(base, &store);
     let policies: PolicyFiles = files::read(&store, &files::list(&base, &pipeline.policies.paths));
     let listed = files::list(&base, &pipeline.policies.paths);
     let job = Job {
         base,
         head: Tree::new(head, &store),
-        pipeline: &pipeline,
+        pipeline,
         policies: &policies,
-        waivers: &Waivers::read(&store, &listed, &pipeline, date(2026, 11, 27)),
+        waivers: &Waivers::read(&store, &listed, pipeline, date(2026, 11, 27)),
         mask: &MaskKey([1; 32]),
     };
     evaluate(&job, &mut |_| {})
@@ -299,4 +302,81 @@ fn a_change_of_waivers_is_checked_at_its_lines() {
     Fixed policies/waivers.yaml:1:3 this waiver has no `reason`
     Fixed policies/waivers.yaml:1:10 there is no rule `IMG-01`
     ");
+}
+
+/// A definition of Teas with one field.
+fn tea(field: &str) -> String {
+    format!(
+        "apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {{ name: teas.acme.dev }}
+spec:
+  group: acme.dev
+  names: {{ kind: Tea, plural: teas }}
+  versions: [{{ name: v1, schema: {{ openAPIV3Schema: {{ type: object, properties: {{ spec: {{ type: object, properties: {{ {field}: {{ type: string }} }} }} }} }} }} }}]
+"
+    )
+}
+
+#[test]
+fn definitions_elsewhere_are_those_of_each_side() {
+    const GREEN: &str = "apiVersion: acme.dev/v1\nkind: Tea\nmetadata: { name: green }\nspec: { size: a }\n";
+    const FILE: &str = "environments/prod/tea.yaml";
+    const CRD: &str = "infrastructure/crds/tea.yaml";
+    let (size, x) = (tea("size"), tea("x"));
+    let other = GREEN.replace("green", "black");
+    let said = |before: Files, after: Files| {
+        let evaluation = change(before, after);
+        let lines = judged(&evaluation);
+        lines.lines().filter(|line| line.contains(" SCH-")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let unknown = "`spec.size` is no field of Tea";
+    // Wrong before and after, and wrong in what is new.
+    assert_eq!(
+        said(&[(FILE, GREEN), (CRD, &x)], &[(FILE, &other), (CRD, &x)]),
+        [format!("prod: error New SCH-001: {unknown}"), format!("prod: error Fixed SCH-001: {unknown}")]
+    );
+    // Head's definition judges head, base's judges base, also where nothing else changes and the environment is not touched.
+    assert_eq!(
+        said(&[(FILE, GREEN), (CRD, &size)], &[(FILE, GREEN), (CRD, &x)]),
+        [format!("prod: error New SCH-001: {unknown}")]
+    );
+    assert_eq!(
+        said(&[(FILE, GREEN), (CRD, &x)], &[(FILE, GREEN), (CRD, &size)]),
+        [format!("prod: error Fixed SCH-001: {unknown}")]
+    );
+    // A definition that changes nothing here lists nothing here.
+    let more = size.replace("size: {", "more: { type: string }, size: {");
+    let evaluation = change(&[(FILE, GREEN), (CRD, &size)], &[(FILE, GREEN), (CRD, &more)]);
+    assert_eq!(affected(&evaluation), [""; 0]);
+}
+
+#[test]
+fn a_definition_is_held_against_so_many_environments_and_no_more() {
+    let mut pipeline = pipeline();
+    let first = pipeline.environments.remove(0);
+    let numbered =
+        |n: usize| Environment { name: format!("e{n:03}"), path: format!("environments/e{n:03}"), ..first.clone() };
+    let told = |count: usize| {
+        let pipeline = Pipeline { environments: (0..count).map(numbered).collect(), ..pipeline.clone() };
+        let green = "apiVersion: acme.dev/v1\nkind: Tea\nmetadata: { name: green }\nspec: { size: a }\n";
+        let with = |definition: &str| {
+            let files = (0..count).flat_map(|n| {
+                let file = |name: &str, text: &str| (format!("environments/e{n:03}/{name}"), text.to_owned());
+                [file("tea.yaml", green), file("kustomization.yaml", "resources: [tea.yaml]\n")]
+            });
+            files.chain([("crds/tea.yaml".to_owned(), definition.to_owned())]).collect::<Vec<_>>()
+        };
+        let (before, after) = (with(&tea("size")), with(&tea("x")));
+        let shown = |files: &'_ [(String, String)]| -> Vec<(&'static str, &'static str)> {
+            // Leaked for the length of a test.
+            files.iter().map(|(path, text)| (&*path.clone().leak(), &*text.clone().leak())).collect()
+        };
+        let evaluation = change_in(&pipeline, &shown(&before), &shown(&after));
+        (evaluation.environments.len(), evaluation.findings.iter().map(|one| one.message.clone()).collect::<Vec<_>>())
+    };
+    assert_eq!(told(100), (100, Vec::new()));
+    let (listed, said) = told(101);
+    assert_eq!(listed, 100);
+    insta::assert_snapshot!(said.join("\n"), @"a CustomResourceDefinition changes, and only the first 100 environments were held to it");
 }

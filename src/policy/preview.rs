@@ -1,6 +1,7 @@
 //! What a change to policies or configuration would make of every environment, were it in force: it is judged by the old ones.
 
 use super::evaluate::{Before, Job, findings};
+use super::schema::Elsewhere;
 use super::{CompiledPolicies, EnvironmentInfo, delta};
 use crate::manifest::Object;
 use crate::model::finding::{Delta, EnvironmentEvaluation, Evaluation, Preview};
@@ -20,7 +21,7 @@ pub(super) struct Rules<'a> {
 
 /// What the change's own rules say of its own environments and the old ones do not, and the other way round.
 pub(super) fn preview(
-    (job, memory): (&Job, &mut Memory<'_>),
+    (job, memory, elsewhere): (&Job, &mut Memory<'_>, &mut Elsewhere),
     [old, new]: [Rules<'_>; 2],
     progress: &mut dyn FnMut(&str),
 ) -> Preview {
@@ -38,7 +39,7 @@ pub(super) fn preview(
         // Clusters that apply one folder differ in variables; the first speaks for all.
         let applier = fleet.of(&info.folder).first().copied().flatten();
         let with = (applier, fleet.is_used());
-        let found = compare((job, memory), (before.as_ref(), info), with, [&old, &new]);
+        let found = compare((job, memory, elsewhere), (before.as_ref(), info), with, [&old, &new]);
         if !found.findings.is_empty() {
             told.environments.push(found);
         }
@@ -49,7 +50,7 @@ pub(super) fn preview(
 }
 
 fn compare(
-    (job, memory): (&Job, &mut Memory<'_>),
+    (job, memory, elsewhere): (&Job, &mut Memory<'_>, &mut Elsewhere),
     (was, is): (Option<&EnvironmentInfo>, &EnvironmentInfo),
     (applier, follows): (Option<&Applier>, bool),
     [old, new]: [&Rules<'_>; 2],
@@ -59,7 +60,7 @@ fn compare(
     let base: Option<&[Object]> = base.as_ref().filter(|base| base.ok).map(|base| base.objects.as_slice());
     let mut under = |info: &EnvironmentInfo, side: &Rules<'_>, judges: Option<&[Object]>| {
         let before = Before { objects: base, judges };
-        findings(memory, info, (&job.head, &head, before), (side.policies, side.pipeline))
+        findings((memory, elsewhere), info, (&job.head, &head, before), (side.policies, side.pipeline))
     };
     let had = was.map(|was| under(was, old, base)).unwrap_or_default();
     let has = under(is, new, None);

@@ -66,6 +66,7 @@ spec:
             kustomizations: &[],
             tree: example.tree(),
             policies: &policies,
+            definitions: &[],
             layers: &[],
             before: super::evaluate::Before::default(),
             pipeline: &Pipeline::nothing(),
@@ -163,12 +164,14 @@ one that is here by a slip of the keyboard, or the environment holds the whole c
 Two rules, DATA-002 and SH-001, and a part of FLUX-012 speak of a change: in a pull request they compare before and after, and `trunkline check`
 has nothing to compare.
 
-What one may look for and not find here: removed and deprecated APIs are SCH-005 and SCH-006, unknown and mistyped fields SCH-001 to SCH-004;
+What one may look for and not find here: removed and deprecated APIs are SCH-005 and SCH-006, unknown and mistyped fields SCH-001 to SCH-004, rules of custom resources SCH-008;
 that a version soaked and that named checks (scans, plans of infrastructure) are green are gates of the environment, `soak` and `checks`; the
 repository's own policies report under their own names, and are proven by themselves.
 
 The SCH rules hold objects to the schemas of their kinds, those of the Kubernetes that the environment names (`kubernetes: \"1.33\"`; default: the
-newest known). CustomResourceDefinitions in the environment come before those that come along; what is encrypted or filled in later is not judged.
+newest known). CustomResourceDefinitions in the environment come first, then those elsewhere in the repository (in files whose path holds `crd`; for
+kinds of which nothing else is known in any file), then those that come along; what is encrypted or filled in later is not judged. Rules in CEL
+that compare with the value before (`oldSelf`) are asked only in a pull request.
 An environment that takes trunk counts as dev, one that takes pre-releases as stage, one that takes releases as prod.
 
 | rule | what it asks | dev | stage | prod |

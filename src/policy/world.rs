@@ -11,7 +11,7 @@ use crate::model::tree::Tree;
 use crate::render::Layer;
 
 use super::Class;
-use super::schema::{Fault, faults};
+use super::schema::{Definition, Fault, faults};
 
 /// One environment as rules see it.
 pub struct World<'a> {
@@ -43,6 +43,8 @@ pub struct World<'a> {
     pub renders: bool,
     /// The configured applications.
     pub apps: &'a [App],
+    /// What the rest of the repository defines of the objects' kinds.
+    pub definitions: &'a [Definition],
     /// Where images may come from; nothing: from everywhere.
     pub images_from: &'a [String],
     faults: OnceCell<Vec<(&'a Object, Fault)>>,
@@ -107,6 +109,7 @@ impl<'a> World<'a> {
             before: None,
             renders: true,
             apps: &[],
+            definitions: &[],
             images_from: &[],
             faults: OnceCell::new(),
             made: OnceCell::new(),
@@ -117,7 +120,7 @@ impl<'a> World<'a> {
 
     /// What the schemas say, found once for all the rules that tell of it.
     pub fn faults(&self) -> &[(&'a Object, Fault)] {
-        self.faults.get_or_init(|| faults(self.objects, self.kubernetes))
+        self.faults.get_or_init(|| faults(self.objects, (self.definitions, self.before), self.kubernetes))
     }
 
     /// The objects of one kind in one API group.
@@ -339,7 +342,7 @@ pub(super) fn name_of(object: &Object) -> &str {
 }
 
 /// What makes two objects of two versions the same one.
-fn identity(object: &Object) -> (&str, &str, &str, &str) {
+pub(super) fn identity(object: &Object) -> (&str, &str, &str, &str) {
     (group_of(object), object.kind(), namespace_of(object), name_of(object))
 }
 

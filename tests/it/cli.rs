@@ -160,6 +160,66 @@ fn a_sound_repository_is_one_line() {
 }
 
 #[test]
+fn custom_resources_are_held_to_definitions_anywhere_in_the_repository() {
+    let definition = "apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: { name: teas.acme.dev }
+spec:
+  group: acme.dev
+  scope: Namespaced
+  names: { kind: Tea, plural: teas }
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema:
+        openAPIV3Schema:
+          type: object
+          properties:
+            spec:
+              type: object
+              properties: { cups: { type: integer }, pots: { type: integer, default: 1 } }
+              x-kubernetes-validations:
+                - rule: self.cups <= 6 * self.pots
+                  message: a pot holds six cups
+                  fieldPath: .cups
+";
+    let tea = "apiVersion: acme.dev/v1\nkind: Tea\nmetadata: { name: green }\nspec:\n  cups: 9\n  sugar: 1\n";
+    let mut files = sound();
+    files.extend([
+        ("env/prod/tea.yaml", tea),
+        ("env/prod/kustomization.yaml", "namespace: prod\nresources: [../base, tea.yaml]\n"),
+        ("infrastructure/crds/tea.yaml", definition),
+        ("charts/tea/crds/tea.yaml", "{{- if .Values.crds }}\nkind: CustomResourceDefinition\n{{- end }}\n"),
+    ]);
+    let folder = repository(&files);
+    insta::assert_snapshot!(trunkline(folder.path(), ["check"]).seen(folder.path()), @"
+    error[SCH-008]: a pot holds six cups
+     --> env/prod/tea.yaml:5:3
+      |
+    5 |   cups: 9
+      |   ^^^^^^^
+      = object: Tea prod/green
+      = in: prod
+      = why: The API server refuses a custom resource that breaks a rule of its definition (`x-kubernetes-validations`), and Flux stops there.
+      = help: Change the object as its kind's author says. Where a rule could not be judged, correct it in the CustomResourceDefinition.
+
+    error[SCH-001]: `spec.sugar` is no field of Tea
+     --> env/prod/tea.yaml:6:3
+      |
+    6 |   sugar: 1
+      |   ^^^^^^^^
+      = object: Tea prod/green
+      = in: prod
+      = why: The API server drops a field it does not know, or refuses the object: what was meant does not happen.
+      = help: Correct the name, or move the field to where it belongs.
+
+    2 errors (3 objects in 2 environments checked)
+    [exit 1]
+    ");
+}
+
+#[test]
 fn what_is_broken_is_shown_at_its_line() {
     let mut files = sound();
     files.extend([

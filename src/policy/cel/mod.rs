@@ -10,6 +10,8 @@ pub(in crate::policy) mod value;
 use std::sync::{Arc, LazyLock};
 
 use cel::common::ast::{Expr, IdedExpr};
+use cel::common::types::CelString;
+use cel::common::value::CowVal;
 use cel::{Context, Env, Value};
 
 use self::value::Held;
@@ -73,6 +75,13 @@ impl Expression {
         })
     }
 
+    /// Whether it reads a variable.
+    pub(in crate::policy) fn reads(&self, variable: &str) -> bool {
+        let mut reads = false;
+        bounds::each(&self.expr, &mut |expr| reads |= matches!(&expr.expr, Expr::Ident(name) if name == variable));
+        reads
+    }
+
     /// The fields of a variable it reads, such as `spec`, `replicas`, longest way first.
     pub(in crate::policy) fn fields_of(&self, variable: &str) -> Vec<Vec<String>> {
         let mut ways = Vec::new();
@@ -84,6 +93,13 @@ impl Expression {
         ways.sort_by_key(|way| std::cmp::Reverse(way.len()));
         ways
     }
+}
+
+/// A value that a text becomes by one of CEL's own conversions, such as `timestamp`; nothing when the text is none.
+pub(in crate::policy) fn converted(function: &str, text: &str) -> Option<Held> {
+    let text = CowVal::owned(CelString::from(text.to_owned()));
+    let function = ENV.find_overload(function, std::slice::from_ref(&text))?;
+    function(vec![text]).ok().map(CowVal::into_owned)
 }
 
 /// The fields selected one after the other from `variable`.

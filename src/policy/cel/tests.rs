@@ -66,6 +66,7 @@ fn every_library_of_kubernetes() {
         "url('https://user@example.com:80/a%20b?x=1&x=2&y=%2B').getHost() == 'example.com:80'",
         "url('https://example.com:80/a').getPort() == '80' && url('https://[::1]:80/').getHostname() == '::1'",
         "url('/path?x=1&x=2').getQuery()['x'] == ['1', '2'] && url('https://e.com/a b').getEscapedPath() == '/a%20b'",
+        "url('mailto:a@b?x=1').getScheme() == 'mailto' && url('mailto:a@b?x=1').getHost() == '' && isURL('*')",
         "isURL('https://example.com') && !isURL('example.com') && !isURL('https://a:b/') && url('HTTP://e').getScheme() == 'http'",
         "ip('127.0.0.1').isLoopback() && ip('::1').family() == 6 && isIP('10.0.0.1') && !isIP('010.0.0.1') && !isIP('::ffff:1.2.3.4')",
         "ip('fe80::1').isLinkLocalUnicast() && ip('8.8.8.8').isGlobalUnicast() && ip.isCanonical('::1') && !ip.isCanonical('0:0::1')",

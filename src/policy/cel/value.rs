@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use cel::ExecutionError;
 use cel::common::traits::{Container, Indexer, Iterable, Iterator as Iterate, Sizer, Zeroer};
-use cel::common::types::{CelBool, CelDouble, CelInt, CelList, CelMap, CelMapKey, CelNull, CelString, Type};
+use cel::common::types::{
+    CelBool, CelBytes, CelDouble, CelInt, CelList, CelMap, CelMapKey, CelNull, CelOptional, CelString, Type,
+};
 use cel::common::value::{CowVal, StaticVal, Val};
 
 use crate::manifest::{Node, Value};
@@ -46,6 +48,26 @@ pub(in crate::policy) fn of_json(value: &serde_json::Value) -> Held {
 /// Nothing.
 pub(in crate::policy) fn null() -> Held {
     Box::new(CelNull)
+}
+
+/// A value that may not be there.
+pub(in crate::policy) fn optional(value: Option<Held>) -> Held {
+    Box::new(value.map_or_else(CelOptional::none, CelOptional::of))
+}
+
+/// A number that is no `int`, whatever it looks like.
+pub(in crate::policy) fn double(number: f64) -> Held {
+    Box::new(CelDouble::from(number))
+}
+
+/// Bytes.
+pub(in crate::policy) fn bytes(bytes: Vec<u8>) -> Held {
+    Box::new(CelBytes::from(bytes))
+}
+
+/// A list.
+pub(in crate::policy) fn list(values: Vec<Held>) -> Held {
+    Box::new(CelList::from(values))
 }
 
 /// The text, when the value is one.

@@ -64,6 +64,7 @@ mod sch_004;
 mod sch_005;
 mod sch_006;
 mod sch_007;
+mod sch_008;
 mod score_001;
 mod sec_001;
 mod sec_002;
@@ -196,6 +197,7 @@ pub const RULES: &[&Rule] = &[
     &sch_005::RULE,
     &sch_006::RULE,
     &sch_007::RULE,
+    &sch_008::RULE,
     &sec_001::RULE,
     &sec_002::RULE,
     &sec_003::RULE,

@@ -8,7 +8,7 @@ pub(super) const RULE: Rule = Rule {
     title: "Every kind has a schema.",
     severities: [I; 3],
     why: "Without a schema a typing slip in a field shows only in the cluster.",
-    fix: "Keep the kind's CustomResourceDefinition in the environment, or accept that its fields are not checked.",
+    fix: "Keep the kind's CustomResourceDefinition in the repository, or accept that its fields are not checked.",
     good: "# file: env/app.yaml
 apiVersion: v1
 kind: ConfigMap

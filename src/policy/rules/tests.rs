@@ -133,6 +133,7 @@ fn bad_examples_say_what_is_wrong() {
     SCH-005 1: CronJob report: Kubernetes 1.37 does not serve `batch/v1beta1` CronJob; use `batch/v1`
     SCH-006 1: DeviceClass gpu: `resource.k8s.io/v1beta1` DeviceClass is no longer served in Kubernetes 1.38
     SCH-007 6: Tea black: no schema is known for `acme.dev/v1` Tea, so its fields are not checked
+    SCH-008 24: Tea green: a pot holds six cups
     SEC-001 4: Secret database: holds `password` readable in git
     SEC-002 8: Pod shop: `DATABASE_URL` of container `shop` holds what looks like a URL with a password
     SEC-003 10: ExternalSecret shop/cache: external-secrets 0.17 and later do not serve `external-secrets.io/v1beta1` ExternalSecret

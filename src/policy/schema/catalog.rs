@@ -8,6 +8,8 @@ use regex::Regex;
 use serde_json::Value as Json;
 use smol_str::SmolStr;
 
+use super::validations::Check;
+
 /// What a value must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -48,9 +50,25 @@ pub(super) struct Schema {
     pub(super) fields: Vec<Field>,
     pub(super) rest: Rest,
     pub(super) items: Option<u32>,
-    /// Whether null is as good as nothing, where the schema itself says so.
+    /// Whether null is a value, where the schema itself says so.
     pub(super) nullable: bool,
     pub(super) rules: Option<Box<Rules>>,
+}
+
+impl Schema {
+    /// What the API server puts where nothing is written.
+    pub(super) fn default(&self) -> Option<&Json> {
+        self.rules.as_ref()?.default.as_ref()
+    }
+
+    /// The schema of a field, named or not.
+    pub(super) fn of_field(&self, name: &str) -> Option<u32> {
+        match (self.fields.binary_search_by(|field| field.name.as_str().cmp(name)), self.rest) {
+            (Ok(at), _) => self.fields.get(at).map(|field| field.schema),
+            (Err(_), Rest::Of(of)) => Some(of),
+            (Err(_), _) => None,
+        }
+    }
 }
 
 /// What only schemas of custom resources say.
@@ -68,6 +86,12 @@ pub(super) struct Rules {
     pub(super) any: Vec<u32>,
     pub(super) one: Vec<u32>,
     pub(super) not: Option<u32>,
+    /// What stands where nothing is written; never null.
+    pub(super) default: Option<Json>,
+    /// The fields that tell a list's items apart.
+    pub(super) list_keys: Vec<SmolStr>,
+    /// Rules in CEL.
+    pub(super) checks: Vec<Check>,
 }
 
 impl Rules {
@@ -79,6 +103,9 @@ impl Rules {
             && self.most.is_none()
             && self.size == (None, None)
             && self.not.is_none()
+            && self.default.is_none()
+            && self.list_keys.is_empty()
+            && self.checks.is_empty()
             && [&self.all, &self.any, &self.one].iter().all(|of| of.is_empty())
     }
 
@@ -86,6 +113,26 @@ impl Rules {
     pub(super) fn boxed(self) -> Option<Box<Self>> {
         (!self.is_empty()).then(|| Box::new(self))
     }
+
+    /// The keywords that ask something of a value.
+    pub(super) const KEYWORDS: &[&str] = &[
+        "default",
+        "enum",
+        "exclusiveMaximum",
+        "exclusiveMinimum",
+        "format",
+        "maxItems",
+        "maxLength",
+        "maxProperties",
+        "maximum",
+        "minItems",
+        "minLength",
+        "minProperties",
+        "minimum",
+        "pattern",
+        "x-kubernetes-list-map-keys",
+        "x-kubernetes-validations",
+    ];
 
     /// Takes one keyword of JSON Schema; what is none of these asks nothing of a value.
     pub(super) fn take(&mut self, keyword: &str, value: &Json) {
@@ -97,6 +144,14 @@ impl Rules {
             "maximum" => self.most = value.as_f64().map(|most| (most, self.most.is_some_and(|(_, open)| open))),
             "exclusiveMinimum" if value == true => self.least = Some((self.least.map_or(f64::MIN, |(at, _)| at), true)),
             "exclusiveMaximum" if value == true => self.most = Some((self.most.map_or(f64::MAX, |(at, _)| at), true)),
+            "default" => self.default = (!value.is_null()).then(|| value.clone()),
+            "x-kubernetes-list-map-keys" => {
+                self.list_keys =
+                    value.as_array().into_iter().flatten().filter_map(Json::as_str).map(SmolStr::new).collect();
+            }
+            "x-kubernetes-validations" => {
+                self.checks = value.as_array().into_iter().flatten().map(Check::read).collect()
+            }
             "minLength" | "minItems" | "minProperties" => self.size.0 = value.as_u64(),
             "maxLength" | "maxItems" | "maxProperties" => self.size.1 = value.as_u64(),
             _ => {}

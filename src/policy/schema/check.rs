@@ -14,7 +14,7 @@ use crate::manifest::{Node, Span, Value};
 pub struct Fault {
     /// The id of the rule it breaks.
     pub rule: &'static str,
-    /// What is wrong. Names fields, never quotes a value: it may be a secret.
+    /// What is wrong. Names fields, never quotes a value, which may be a secret; only the author of a kind may quote some in a message.
     pub message: String,
     /// Where.
     pub at: Span,
@@ -209,7 +209,7 @@ fn is_root_extra(key: &str, value: &Node) -> bool {
 }
 
 /// Whether text is filled in by Flux, or decrypted by SOPS, after this is read.
-fn is_filled_later(text: &str) -> bool {
+pub(super) fn is_filled_later(text: &str) -> bool {
     text.contains("${") || text.starts_with("ENC[")
 }
 

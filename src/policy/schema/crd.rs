@@ -3,11 +3,26 @@
 use super::catalog::{Catalog, Field, Kind, Rest, Rules, Schema};
 use crate::manifest::{Node, Object, Value};
 
+/// The group and kind that an object defines, when it is a CustomResourceDefinition.
+pub(super) fn defined(object: &Object) -> Option<(&str, &str)> {
+    let is_definition =
+        object.kind() == "CustomResourceDefinition" && object.api_version().starts_with("apiextensions.k8s.io/");
+    let text = |path: &[&str]| object.node.str_at(path).filter(|_| is_definition);
+    Some((text(&["spec", "group"])?, text(&["spec", "names", "kind"])?))
+}
+
+/// Whether a CustomResourceDefinition says anything of fields: what patches one says nothing.
+pub(super) fn has_schema(object: &Object) -> bool {
+    let mut versions = object.node.list_at(&["spec", "versions"]).iter();
+    versions.any(|version| version.at(&["schema", "openAPIV3Schema"]).is_some())
+        || object.node.at(&["spec", "validation", "openAPIV3Schema"]).is_some()
+}
+
 /// Adds every version of a CustomResourceDefinition, also when that is the old `v1beta1`.
 pub(super) fn add(catalog: &mut Catalog, object: &Object) {
+    let Some((group, kind)) = defined(object) else { return };
     let spec = |path: &[&str]| object.node.at(&[&["spec"], path].concat());
     let text = |path: &[&str]| spec(path).and_then(Node::as_str);
-    let (Some(group), Some(kind)) = (text(&["group"]), text(&["names", "kind"])) else { return };
     let shared = spec(&["validation", "openAPIV3Schema"]);
     let versions = object.node.list_at(&["spec", "versions"]);
     for version in versions {
@@ -62,7 +77,7 @@ fn schema_of(catalog: &mut Catalog, node: &Node, place: Place) -> u32 {
         fields: fields(catalog, node, below),
         rest: rest(catalog, node, place, below),
         items: None,
-        nullable: has("nullable") || node.get("default").is_some_and(|default| !default.is_null()),
+        nullable: has("nullable"),
         rules: None,
     };
     schema.items = node.get("items").filter(|items| items.as_map().is_some()).map(|of| schema_of(catalog, of, below));
@@ -70,7 +85,8 @@ fn schema_of(catalog: &mut Catalog, node: &Node, place: Place) -> u32 {
         root_fields(catalog, &mut schema);
     }
     let mut rules = Rules::default();
-    for (key, value) in node.as_map().into_iter().flat_map(|map| map.iter()) {
+    let written = node.as_map().into_iter().flat_map(|map| map.iter());
+    for (key, value) in written.filter(|(key, _)| Rules::KEYWORDS.contains(&key.text.as_str())) {
         rules.take(&key.text, &value.to_json());
     }
     // That of a number or text only says so once more.

@@ -1,19 +1,29 @@
-//! Objects against the schemas of their kinds: Kubernetes' own by minor, then those the repository brings, then those that come along.
+//! Objects against the schemas of their kinds: those the environment brings, Kubernetes' own by minor, those of the rest of the
+//! repository, then those that come along.
 //!
 //! Strict as `kubeconform -strict`: a field that no schema knows is a fault, because the API server drops it in silence or refuses it.
 
 mod catalog;
 mod check;
 mod crd;
+mod defaults;
+mod elsewhere;
 mod format;
+mod typed;
+mod validations;
 
-use std::collections::HashSet;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use self::catalog::{CUSTOM, Catalog, KUBERNETES};
 pub use self::check::Fault;
 use self::check::Walk;
+use self::defaults::Filler;
+pub use self::elsewhere::{Definition, Elsewhere};
+use self::validations::Judge;
 use crate::config::nearest;
 use crate::manifest::{Node, Object, Span};
+use crate::policy::world::{group_of, identity};
 
 /// The rule about fields no schema knows.
 pub(crate) const UNKNOWN: &str = "SCH-001";
@@ -29,33 +39,36 @@ pub(crate) const NOT_SERVED: &str = "SCH-005";
 pub(crate) const GOES: &str = "SCH-006";
 /// The rule about kinds without a schema.
 pub(crate) const NO_SCHEMA: &str = "SCH-007";
+/// The rule about what the author of a kind asks in CEL.
+pub(crate) const BROKEN: &str = "SCH-008";
 
-/// Everything wrong with an environment's objects in Kubernetes 1.`minor`, each with the object it is about.
-pub(crate) fn faults(objects: &[Object], minor: u32) -> Vec<(&Object, Fault)> {
+/// Everything wrong with an environment's objects in Kubernetes 1.`minor`, each with the object it is about. `elsewhere` is what the
+/// repository defines outside the environment, `before` what the objects were before a change.
+pub(crate) fn faults<'a>(
+    objects: &'a [Object],
+    (elsewhere, before): (&[Definition], Option<&'a [Object]>),
+    minor: u32,
+) -> Vec<(&'a Object, Fault)> {
     let mut own = Catalog::default();
-    for object in objects {
-        if object.kind() == "CustomResourceDefinition" {
-            crd::add(&mut own, object);
-        }
-    }
-    let mut silent = HashSet::new();
+    objects.iter().for_each(|object| crd::add(&mut own, object));
+    let nothing = Catalog::default();
+    let defined: HashMap<_, _> = elsewhere.iter().map(|one| (one.name(), one)).collect();
+    let before = before.unwrap_or_default().iter().map(|object| (identity(object), object)).collect::<HashMap<_, _>>();
+    let (mut silent, mut unjudged) = (HashSet::new(), HashSet::new());
     let mut all = Vec::new();
     for object in objects {
         let (api, kind) = (object.api_version(), object.kind());
         if api.contains("${") || kind.contains("${") {
             continue;
         }
-        let at_hand = [(&own, 0), (&*KUBERNETES, minor), (&*CUSTOM, 0)];
+        let beside = defined.get(&(group_of(object), kind)).map_or(&nothing, |one| one.catalog());
+        let at_hand = [(&own, 0), (&*KUBERNETES, minor), (beside, 0), (&*CUSTOM, 0)];
         let mut found = at_hand.into_iter().filter_map(|(from, at)| Some((from, from.find(api, kind, at)??)));
         let found = found.next();
         if let Some((from, schema)) = found {
-            let mut walk = Walk::new(from, kind);
-            walk.value(&object.node, schema, true);
-            if walk.is_cut() {
-                let message = format!("this {kind} is too large to be held to its schema to the end");
-                walk.faults.push(Fault { rule: NOT_ALLOWED, message, at: place(&object.node, NO_SCHEMA) });
-            }
-            all.extend(walk.faults.into_iter().map(|fault| (object, fault)));
+            let old = before.get(&identity(object)).map(|old| &old.node);
+            let told = held((&object.node, old), (from, schema), &mut unjudged);
+            all.extend(told.into_iter().map(|fault| (object, fault)));
         }
         if found.is_some_and(|(from, _)| !from.is_kubernetes) {
             continue;
@@ -67,6 +80,35 @@ pub(crate) fn faults(objects: &[Object], minor: u32) -> Vec<(&Object, Fault)> {
         }
     }
     all
+}
+
+/// Everything wrong with one object, and with it as a change of `old`. What the API server puts in counts as written.
+fn held(
+    (written, old): (&Node, Option<&Node>),
+    (catalog, schema): (&Catalog, u32),
+    unjudged: &mut HashSet<(String, String)>,
+) -> Vec<Fault> {
+    let (api, kind) = [["apiVersion"], ["kind"]].map(|key| written.str_at(&key).unwrap_or_default()).into();
+    let mut filler = Filler::new(catalog);
+    let is_custom = !catalog.is_kubernetes;
+    let [node, old] = [Some(written), old].map(|one| {
+        let one = one.filter(|_| is_custom)?;
+        Some(filler.filled(one, schema).map_or(Cow::Borrowed(one), Cow::Owned))
+    });
+    let node = node.as_deref().unwrap_or(written);
+    let mut walk = Walk::new(catalog, kind);
+    walk.value(node, schema, true);
+    if walk.is_cut() || filler.is_cut() {
+        let message = format!("this {kind} is too large to be held to its schema to the end");
+        walk.faults.push(Fault { rule: NOT_ALLOWED, message, at: place(written, NO_SCHEMA) });
+    }
+    // The API server asks no rule of what has not the form the rule was written for.
+    if is_custom && !walk.faults.iter().any(|fault| [WRONG_TYPE, MISSING].contains(&fault.rule)) {
+        let mut judge = Judge::new(catalog, (api, kind), unjudged);
+        judge.object(node, old.as_deref(), schema);
+        walk.faults.extend(judge.faults);
+    }
+    walk.faults
 }
 
 /// The line that says which API an object is of.

@@ -123,7 +123,7 @@ fn verdicts_are_kubeconforms() {
         let text = document.to_string();
         let node = load(&"a.yaml".parse().unwrap(), text.as_bytes()).documents.remove(0).node;
         let object = [Object { node }];
-        let ours: Vec<String> = faults(&object, MINOR)
+        let ours: Vec<String> = faults(&object, (&[], None), MINOR)
             .into_iter()
             .filter(|(_, fault)| [UNKNOWN, WRONG_TYPE, MISSING, NOT_ALLOWED].contains(&fault.rule))
             .map(|(_, fault)| fault.message)

@@ -10,7 +10,7 @@ fn said(text: &str, minor: u32) -> Vec<String> {
     let (objects, problems) = objects(&loaded);
     assert_eq!(problems, []);
     let show = |(_, fault): (&Object, Fault)| format!("{} {} {}", fault.at.line, fault.rule, fault.message);
-    faults(&objects, minor).into_iter().map(show).collect()
+    faults(&objects, (&[], None), minor).into_iter().map(show).collect()
 }
 
 #[test]
@@ -109,7 +109,7 @@ spec:
 apiVersion: flagger.app/v1beta1
 kind: Canary
 metadata: {{ name: a }}
-spec: {{ size: 3, port: 8x, when: 5d }}
+spec: {{ size: 3, port: 8x, when: 5x }}
 more: {{ a: 1 }}
 "
         )
@@ -135,4 +135,25 @@ fn a_large_object_costs_what_it_holds() {
     assert_eq!(said(&format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: a }}\ndata:\n{items}"), 33), [""; 0]);
     let wrong: String = (0..2_000).map(|n| format!("key{n}: value\n")).collect();
     assert_eq!(said(&format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: a }}\n{wrong}"), 33).len(), 50);
+}
+
+#[test]
+fn kinds_that_come_along_bring_their_defaults_and_rules() {
+    let gateway = |address: &str, hostname: &str| {
+        format!(
+            "apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{ name: web }}
+spec:
+  gatewayClassName: c
+  addresses: [{address}]
+  listeners: [{{ name: http, port: 80, protocol: {hostname} }}]
+"
+        )
+    };
+    assert_eq!(said(&gateway("{ value: 192.0.2.1 }", "HTTP"), 33), [""; 0]);
+    assert_eq!(
+        said(&gateway("{ type: Hostname, value: 192.0.2.1 }, { type: Hostname, value: 192.0.2.1 }", "HTTP"), 33),
+        ["6 SCH-008 Hostname values must be unique"]
+    );
 }

@@ -52,6 +52,9 @@ fn parse(text: &str) -> Option<Url> {
     if text.is_empty() || text.bytes().any(|byte| byte < 0x20 || byte == 0x7f) {
         return None;
     }
+    if text == "*" {
+        return Some(Url { path: text.to_owned(), ..Url::default() });
+    }
     let (scheme, rest) = match text.split_once(':') {
         _ if text.starts_with('/') => ("", text),
         Some((scheme, rest)) => (scheme, rest),
@@ -62,10 +65,12 @@ fn parse(text: &str) -> Option<Url> {
     {
         return None;
     }
-    if !rest.starts_with('/') {
-        return None;
-    }
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    // `mailto:a@b`: what follows the scheme has no parts.
+    if !rest.starts_with('/') {
+        let (scheme, query) = (scheme.to_lowercase(), query.to_owned());
+        return (!scheme.is_empty()).then(|| Url { scheme, query, ..Url::default() });
+    }
     let (host, path) = match rest.strip_prefix("//").filter(|_| !scheme.is_empty()) {
         Some(after) => after.split_at(after.find('/').unwrap_or(after.len())),
         None => ("", rest),

@@ -258,7 +258,8 @@ TYPES = [
     ("github.com/fluxcd/image-automation-controller/api", "v1.3.0"),
 ]
 KEPT = ("enum", "pattern", "format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength",
-        "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
+        "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "default", "x-kubernetes-list-map-keys",
+        "x-kubernetes-validations")
 
 
 def custom(pool, schema, place="field"):
@@ -294,10 +295,12 @@ def custom(pool, schema, place="field"):
             other += [(mark, custom(pool, of, "junctor")) for of in schema.get(word, [])]
     if "not" in schema:
         other.append(("^n", custom(pool, schema["not"], "junctor")))
-    nullable = schema.get("nullable") is True or schema.get("default") is not None
+    nullable = schema.get("nullable") is True
     tail = {key: schema[key] for key in KEPT if key in schema and (key, schema[key]) != ("format", "int-or-string")}
     if str(tail.get("format", "")).startswith(("int", "float", "double")):
         del tail["format"]
+    if tail.get("default", "") is None:
+        del tail["default"]
     text = json.dumps(tail, separators=(",", ":"), sort_keys=True) if tail else ""
     return pool.add(kind + ("*" if is_open else "") + ("?" if nullable else ""), edges + other, text)
 
