@@ -31,7 +31,8 @@ use crate::report::{github, json, sarif, terminal};
 /// includes is taken for an environment, or else every folder with manifests below PATH; whether it is dev, stage or prod is
 /// read from its name. Nothing is fetched, and no other program is run.
 ///
-/// Exit status: 0 clean (warnings are allowed), 1 errors were found, 2 could not check, or there is no environment at all.
+/// Exit status: 0 nothing that blocks, 1 something blocks (an error, unless `policies.blocks` says otherwise; without a base
+/// to compare with, everything counts as new), 2 could not check, or there is no environment at all.
 /// A PATH that belongs to no environment is clean: a change to it reaches none.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]

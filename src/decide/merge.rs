@@ -73,9 +73,7 @@ pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, pipeline: &Pipeli
 fn obstacles(subject: &PullSubject, pull: &Pull, evaluation: &Evaluation) -> Vec<Verdict> {
     let mut because = Vec::new();
     if evaluation.blocks() {
-        because.push(
-            Verdict::no("findings", "new findings at error stand in the way").next("fix them on trunk and tag again"),
-        );
+        because.push(Verdict::no("findings", "findings stand in the way").next("fix them on trunk and tag again"));
     }
     if subject.checked_at.is_none() {
         because

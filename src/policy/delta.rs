@@ -15,7 +15,7 @@ fn identity(finding: &Finding) -> Identity {
     (rule.to_owned(), object.cloned(), message.to_owned())
 }
 
-/// Marks each finding as new, already there, or fixed; new ones first, then by severity, rule and place.
+/// Marks each finding as new, already there, or fixed; what blocks first, then new ones, by severity, rule and place.
 ///
 /// Two equal findings at base and three at head are one new finding: the one furthest down, since new text is mostly added below.
 pub fn compare(base: Vec<Finding>, head: Vec<Finding>) -> Vec<Finding> {
@@ -38,7 +38,8 @@ pub fn compare(base: Vec<Finding>, head: Vec<Finding>) -> Vec<Finding> {
 fn sort(findings: &mut [Finding]) {
     findings.sort_by(|a, b| {
         // What is accepted comes last, so that it never pushes out what is not.
-        let key = |f: &Finding| (f.delta, f.accepted.is_some(), Reverse(f.severity));
+        // What blocks comes first, for the same reason.
+        let key = |f: &Finding| (Reverse(f.blocks()), f.delta, f.accepted.is_some(), Reverse(f.severity));
         key(a).cmp(&key(b)).then_with(|| {
             (&a.rule, &a.location, &a.object, &a.message).cmp(&(&b.rule, &b.location, &b.object, &b.message))
         })
@@ -73,19 +74,10 @@ fn bound(findings: Vec<Finding>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::finding::Blocks;
 
     fn finding(message: &str) -> Finding {
-        Finding {
-            rule: "R".into(),
-            severity: Severity::Error,
-            object: None,
-            message: message.into(),
-            why: String::new(),
-            fix: String::new(),
-            location: None,
-            delta: Delta::New,
-            accepted: None,
-        }
+        Finding::new("R", Severity::Error, message)
     }
 
     fn shown(base: &[&str], head: &[&str]) -> Vec<(Delta, String)> {
@@ -99,6 +91,16 @@ mod tests {
         let want =
             [(Delta::New, "b"), (Delta::New, "c"), (Delta::Existing, "b"), (Delta::Existing, "b"), (Delta::Fixed, "a")];
         assert_eq!(got, want.map(|(delta, message)| (delta, message.to_owned())));
+    }
+
+    #[test]
+    fn what_blocks_is_never_cut() {
+        let old: Vec<Finding> = (0..50).map(|n| finding(&format!("old {n}"))).collect();
+        let new = (0..MAX_PER_RULE).map(|n| Finding { severity: Severity::Warning, ..finding(&format!("new {n}")) });
+        let head = old.iter().cloned().chain(new).map(|one| Finding { blocks: Blocks::AllErrors, ..one }).collect();
+        let got = compare(old, head);
+        assert_eq!(got.iter().filter(|one| one.blocks()).count(), 50);
+        assert_eq!((got[0].delta, got[50].delta), (Delta::Existing, Delta::New));
     }
 
     #[test]

@@ -6,12 +6,12 @@ use super::files::{self, PolicyFiles};
 use super::preview::{Rules, preview};
 use super::rules::{KUST_001, from_problem};
 use super::version_changes::version_changes;
-use super::waivers::{Side, Tally, Waivers};
+use super::waivers::{NEVER, Side, Tally, Waivers};
 use super::{CheckInput, CompiledPolicies, EnvironmentInfo, admission, check, compile, delta};
 use crate::config;
 use crate::manifest::{self, MaskKey, Node, Object};
 use crate::model::finding::{
-    Change, CostChange, Delta, EnvironmentEvaluation, Evaluation, Finding, Preview, Problem, Severity,
+    Blocks, Change, CostChange, Delta, EnvironmentEvaluation, Evaluation, Finding, Preview, Problem, Severity,
 };
 use crate::model::id::Oid;
 use crate::model::path::RepoPath;
@@ -288,6 +288,10 @@ pub fn findings(
     });
     let notes = rendered.notes.iter().filter(|_| rendered.ok);
     all.extend(notes.map(|note| Finding { severity: Severity::Info, ..from_problem(FLUX, note) }));
+    let blocks = pipeline.policies.blocks_in(&info.name);
+    // What could not be seen blocks also where nothing does: silence would look like health.
+    let seen = |finding: &&mut Finding| blocks != Blocks::Nothing || !NEVER.contains(&finding.rule.as_str());
+    all.iter_mut().filter(seen).for_each(|finding| finding.blocks = blocks);
     all
 }
 

@@ -200,5 +200,9 @@ fn total(evaluation: &Evaluation, shown: &[Told<'_>], paint: &Paint) -> String {
         return format!("{} {checked} checked, nothing found\n", paint.with("1;32", "ok:"));
     }
     let found = super::sections::severities(shown.iter().map(|told| &*told.finding));
-    format!("{found} ({checked} checked)\n")
+    let unusual = match super::sections::unusual(evaluation) {
+        text if text.is_empty() => text,
+        text => format!("; {text}"),
+    };
+    format!("{found} ({checked} checked){unusual}\n")
 }

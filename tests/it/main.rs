@@ -1,6 +1,7 @@
 //! Everything that needs more than one module: one binary, so that it links once.
 
 mod admission;
+mod blocks;
 mod burst;
 mod cli;
 mod contract;

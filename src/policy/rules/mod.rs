@@ -4,7 +4,7 @@
 //! the texts, its page in `policies/README.md`.
 
 use crate::manifest::{Node, Object};
-use crate::model::finding::{Delta, Finding, Location, ObjectName, Problem, Severity};
+use crate::model::finding::{Finding, Location, ObjectName, Problem, Severity};
 
 use super::Class;
 use super::world::World;
@@ -241,15 +241,11 @@ impl Rule {
     /// The finding a hit of this rule is.
     pub fn finding(&self, severity: Severity, hit: Hit) -> Finding {
         Finding {
-            rule: self.id.to_owned(),
-            severity: severity.min(hit.most),
             object: hit.object,
-            message: hit.message,
             why: self.why.to_owned(),
             fix: self.fix.to_owned(),
             location: Some(hit.at),
-            delta: Delta::New,
-            accepted: None,
+            ..Finding::new(self.id, severity.min(hit.most), hit.message)
         }
     }
 }
@@ -283,15 +279,9 @@ impl Pack {
 /// The finding an author's problem is: with its own text, place and help.
 pub fn from_problem(rule: &str, problem: &Problem) -> Finding {
     Finding {
-        rule: rule.to_owned(),
-        severity: Severity::Error,
-        object: None,
-        message: problem.message.clone(),
-        why: String::new(),
         fix: problem.help.clone().unwrap_or_default(),
         location: problem.location.clone(),
-        delta: Delta::New,
-        accepted: None,
+        ..Finding::new(rule, Severity::Error, problem.message.as_str())
     }
 }
 
