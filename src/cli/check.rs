@@ -17,7 +17,7 @@ use crate::model::tree::{Tree, TreeError};
 use crate::policy::evaluate::{Before, CONFIG, findings};
 use crate::policy::rules::from_problem;
 use crate::policy::waivers::{Side, Tally, Waivers};
-use crate::policy::{Class, CompiledPolicies, EnvironmentInfo, compile, files};
+use crate::policy::{Class, CompiledPolicies, EnvironmentInfo, compile, files, suggest};
 use crate::render::Memory;
 use crate::render::discover::{self, Discovered};
 use crate::render::flux::{Applier, Fleet};
@@ -265,6 +265,7 @@ fn one(
     let mut findings = findings(memory, info, (tree, &rendered, Before::default()), (policies, pipeline));
     tally.accept((&info.name, &info.folder), Side::Head(rendered.ok), &mut findings);
     findings.sort_by(|a, b| (&a.location, &a.rule).cmp(&(&b.location, &b.rule)));
+    suggest(tree, &rendered.objects, &mut findings);
     let cost = manifest::cost(&rendered.objects);
     Some(EnvironmentEvaluation {
         cost: CostChange { from: cost.clone(), to: cost },

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::path::RepoPath;
 use super::pipeline::Pipeline;
+use super::suggestion::{Edit, Suggestion};
 
 /// How much a finding matters in its environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -142,6 +143,12 @@ pub struct Finding {
     /// What blocks in its environment. It stands with the finding, so that whoever holds one knows what it means.
     #[serde(default, skip_serializing_if = "Blocks::is_default")]
     pub blocks: Blocks,
+    /// The edit that would mend it, until it is written out.
+    #[serde(skip)]
+    pub edit: Option<Edit>,
+    /// The lines that mend it, where that is certain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suggestion: Option<Suggestion>,
     /// Who accepted it and why, when somebody did: on this head by an override, or by a waiver and until when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<String>,
@@ -160,6 +167,8 @@ impl Finding {
             location: None,
             delta: Delta::New,
             blocks: Blocks::default(),
+            edit: None,
+            suggestion: None,
             accepted: None,
         }
     }

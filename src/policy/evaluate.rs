@@ -7,7 +7,7 @@ use super::preview::{Rules, preview};
 use super::rules::{KUST_001, from_problem};
 use super::version_changes::version_changes;
 use super::waivers::{NEVER, Side, Tally, Waivers};
-use super::{CheckInput, CompiledPolicies, EnvironmentInfo, admission, check, compile, delta};
+use super::{CheckInput, CompiledPolicies, EnvironmentInfo, admission, check, compile, delta, suggest};
 use crate::config;
 use crate::manifest::{self, MaskKey, Node, Object};
 use crate::model::finding::{
@@ -243,12 +243,14 @@ fn one(
     } else {
         had.retain(|finding| finding.rule == KUST_001);
     }
+    let mut findings = delta::compare(had, found);
+    suggest(&job.head, &after.objects, &mut findings);
     Some(EnvironmentEvaluation {
         changes,
         images,
         amounts,
         cost,
-        findings: delta::compare(had, found),
+        findings,
         objects: u32::try_from(after.objects.len()).unwrap_or(u32::MAX),
         rendered: after.ok,
         digest: if after.ok { manifest::digest(&after.objects) } else { String::new() },

@@ -43,9 +43,9 @@ fn pipeline() -> Pipeline {
     }
 }
 
-type Files<'a> = &'a [(&'a str, &'a str)];
+pub(super) type Files<'a> = &'a [(&'a str, &'a str)];
 
-fn change(before: Files, after: Files) -> Evaluation {
+pub(super) fn change(before: Files, after: Files) -> Evaluation {
     change_under(&pipeline(), before, after)
 }
 

@@ -63,6 +63,10 @@ pub(super) fn told(evaluation: &Evaluation, delta: Delta) -> Vec<Told<'_>> {
         {
             object.namespace.clear();
         }
+        // Mended in another way elsewhere, it is mended in no certain way.
+        if all[at].finding.suggestion != finding.suggestion {
+            all[at].finding.to_mut().suggestion = None;
+        }
         let environments = &mut all[at].environments;
         let name = environment.map(|environment| environment.environment.as_str());
         environments.extend(name.filter(|name| !environments.contains(name)));

@@ -31,7 +31,7 @@ use crate::policy::waivers::Waivers;
 pub use child::child_main;
 
 /// Part of every cache key: raise it when the same trees would be judged differently.
-const ENGINE: &str = concat!(env!("CARGO_PKG_VERSION"), "/2");
+const ENGINE: &str = concat!(env!("CARGO_PKG_VERSION"), "/3");
 
 /// What one evaluation may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

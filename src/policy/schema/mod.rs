@@ -6,6 +6,7 @@ mod catalog;
 mod check;
 mod crd;
 mod format;
+mod mend;
 
 use std::collections::HashSet;
 
@@ -53,7 +54,7 @@ pub(crate) fn faults(objects: &[Object], minor: u32) -> Vec<(&Object, Fault)> {
             walk.value(&object.node, schema, true);
             if walk.is_cut() {
                 let message = format!("this {kind} is too large to be held to its schema to the end");
-                walk.faults.push(Fault { rule: NOT_ALLOWED, message, at: place(&object.node, NO_SCHEMA) });
+                walk.faults.push(Fault { rule: NOT_ALLOWED, message, at: place(&object.node, NO_SCHEMA), edit: None });
             }
             all.extend(walk.faults.into_iter().map(|fault| (object, fault)));
         }
@@ -63,7 +64,8 @@ pub(crate) fn faults(objects: &[Object], minor: u32) -> Vec<(&Object, Fault)> {
         if let Some((rule, message)) = about_api(api, kind, minor)
             && (rule != NO_SCHEMA || silent.insert((api, kind)))
         {
-            all.push((object, Fault { rule, message, at: place(&object.node, rule) }));
+            let edit = mend::api(object, &KUBERNETES, minor);
+            all.push((object, Fault { rule, message, at: place(&object.node, rule), edit }));
         }
     }
     all

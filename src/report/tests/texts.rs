@@ -690,7 +690,7 @@ fn every_text_says_what_blocks_under_each_setting() {
     error warning error
     ");
     insta::assert_snapshot!(said(Blocks::Nothing), @"
-    Success: 1 error, 1 warning, and nothing that blocks in stage
+    Success: Nothing blocks: 1 error, 1 warning in stage
     This change alters 2 objects in `stage`. Here new errors block nothing, as `policies.blocks` says.
     #### New findings
     <details><summary>1 finding that the base already has</summary>
