@@ -161,6 +161,7 @@ fn policies(node: Option<&Node>) -> Policies {
         severities: severities(node),
         blocks: blocks(node.and_then(|node| node.get("blocks"))),
         blocks_in: blocks_in(node.and_then(|node| node.get("blocks"))),
+        no_suggestions: node.and_then(|node| node.get("suggest")?.as_bool()) == Some(false),
         images_from: node.map_or(Vec::new(), |node| texts(node, "images-from")),
     }
 }

@@ -473,6 +473,11 @@ const POLICIES: &[Key] = &[
         "Which findings fail the check of a pull request: for all environments, or for each.",
     ),
     key(
+        "suggest",
+        Kind::Truth,
+        "Whether new findings that are mended mechanically get suggested changes on the pull request; default true.",
+    ),
+    key(
         "images-from",
         Kind::List { of: &Kind::Text(&IMAGE_SOURCE), max: 100 },
         "Where images may come from (rule IMG-002): registries, or parts of them such as `ghcr.io/acme`. Default: everywhere.",

@@ -688,3 +688,15 @@ fn what_blocks_is_one_word_for_all_or_one_for_each_environment() {
     6:32: `policies.blocks.dev` should be `new-errors`, `new-warnings`, `all-errors` or `nothing`, but is the boolean `false`
     ");
 }
+
+#[test]
+fn suggestions_are_made_unless_they_are_not_wanted() {
+    let quiet = |policies: &str| {
+        let text =
+            format!("version: 1\nenvironments: {{ dev: {{ path: dev, takes: trunk }} }}\npolicies: {{ {policies} }}\n");
+        let parsed = parsed(&text);
+        assert_eq!(parsed.problems, [], "{text}");
+        parsed.pipeline.unwrap().policies.no_suggestions
+    };
+    assert_eq!([quiet("suggest: false"), quiet("suggest: true"), quiet("packs: [strict]")], [true, false, false]);
+}

@@ -450,6 +450,9 @@ pub struct Policies {
     /// Which findings fail a check in single environments, by name.
     #[serde(default)]
     pub blocks_in: BTreeMap<String, Blocks>,
+    /// Whether suggested changes are left out.
+    #[serde(default)]
+    pub no_suggestions: bool,
     /// Where images may come from: registries, or parts of them. None: from everywhere.
     #[serde(default)]
     pub images_from: Vec<String>,

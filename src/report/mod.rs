@@ -25,6 +25,7 @@ pub mod reply;
 pub mod sarif;
 mod sections;
 mod short;
+pub mod suggestion;
 pub mod terminal;
 pub mod verdict;
 mod words;

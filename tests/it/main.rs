@@ -45,6 +45,7 @@ mod render_random;
 mod sandbox;
 mod schema;
 mod stories;
+mod suggestions;
 mod talk;
 mod threats;
 mod tidy;
