@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use crate::model::finding::{Delta, Finding, ObjectName, Severity};
 
@@ -19,20 +20,37 @@ fn identity(finding: &Finding) -> Identity {
 ///
 /// Two equal findings at base and three at head are one new finding: the one furthest down, since new text is mostly added below.
 pub fn compare(base: Vec<Finding>, head: Vec<Finding>) -> Vec<Finding> {
-    let mut known: HashMap<Identity, Vec<Finding>> = HashMap::new();
+    listed(marked(base, head, identity))
+}
+
+/// Only what differs, where it counts as well how grave a finding is and whether somebody accepts it.
+pub(super) fn news(base: Vec<Finding>, head: Vec<Finding>) -> Vec<Finding> {
+    let judged = |finding: &Finding| (identity(finding), finding.severity, finding.accepted.is_some());
+    let mut all = marked(base, head, judged);
+    all.retain(|finding| finding.delta != Delta::Existing);
+    listed(all)
+}
+
+/// Every finding, marked; two with one key are the same.
+fn marked<K: Eq + Hash>(base: Vec<Finding>, head: Vec<Finding>, key: impl Fn(&Finding) -> K) -> Vec<Finding> {
+    let mut known: HashMap<K, Vec<Finding>> = HashMap::new();
     for finding in base {
-        known.entry(identity(&finding)).or_default().push(finding);
+        known.entry(key(&finding)).or_default().push(finding);
     }
     let mut all = Vec::with_capacity(head.len());
     for mut finding in head {
-        let met = known.get_mut(&identity(&finding)).and_then(Vec::pop).is_some();
+        let met = known.get_mut(&key(&finding)).and_then(Vec::pop).is_some();
         finding.delta = if met { Delta::Existing } else { Delta::New };
         all.push(finding);
     }
     let fixed = known.into_values().flatten().map(|finding| Finding { delta: Delta::Fixed, ..finding });
     all.extend(fixed);
-    sort(&mut all);
-    bound(all)
+    all
+}
+
+fn listed(mut findings: Vec<Finding>) -> Vec<Finding> {
+    sort(&mut findings);
+    bound(findings)
 }
 
 fn sort(findings: &mut [Finding]) {

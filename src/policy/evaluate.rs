@@ -385,6 +385,9 @@ fn previewed(
     let pipeline = other.unwrap_or(job.pipeline);
     let moved = (pipeline.policies.paths != job.pipeline.policies.paths)
         .then(|| compile(&files::read(job.head.objects, &files::list(&job.head, &pipeline.policies.paths))));
-    let new = Rules { pipeline, policies: moved.as_ref().or(after).unwrap_or(policies) };
-    Some(preview((job, memory), [Rules { pipeline: job.pipeline, policies }, new], progress))
+    // Waivers name environments, so another configuration may be enough to change what they accept.
+    let waivers = job.waivers.after(job.head.objects, &files::list(&job.head, &pipeline.policies.paths), pipeline);
+    let old = Rules { pipeline: job.pipeline, policies, waivers: job.waivers };
+    let new = Rules { pipeline, policies: moved.as_ref().or(after).unwrap_or(policies), waivers: &waivers };
+    Some(preview((job, memory), [old, new], progress))
 }

@@ -49,7 +49,7 @@ pub(super) fn change(before: Files, after: Files) -> Evaluation {
     change_under(&pipeline(), before, after)
 }
 
-fn change_under(pipeline: &Pipeline, before: Files, after: Files) -> Evaluation {
+pub(super) fn change_under(pipeline: &Pipeline, before: Files, after: Files) -> Evaluation {
     let mut store = MemoryObjects::default();
     let base = store.add_text(before.iter().copied()).unwrap();
     let head = store.add_text(after.iter().copied()).unwrap();

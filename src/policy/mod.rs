@@ -155,6 +155,8 @@ mod corpus_tests;
 #[cfg(test)]
 mod evaluate_tests;
 #[cfg(test)]
+mod preview_tests;
+#[cfg(test)]
 mod shipped_tests;
 #[cfg(test)]
 mod suggest_tests;
