@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 
 use super::place::Place;
-use super::{Failure, Verdict, colors, fields, note, print};
+use super::{Failure, Verdict, colors, fields, mend, note, print};
 use crate::clock::Clock;
 use crate::config;
 use crate::manifest;
@@ -46,6 +46,9 @@ pub(super) struct CheckArgs {
     /// Check only this environment; may be given several times
     #[arg(long, value_name = "NAME")]
     environment: Vec<String>,
+    /// First take over, in the working tree, every suggestion for a finding: the lines shown as `replace with`
+    #[arg(long)]
+    fix: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -53,6 +56,7 @@ Examples:
   trunkline check
   trunkline check environments/base            What everything built on that base makes of it
   trunkline check --environment prod
+  trunkline check --fix                        Mends slips, quotes and the like, then checks
   trunkline check --format github              Annotations in a GitHub Actions job
   trunkline check --format sarif > trunkline.sarif";
 
@@ -71,6 +75,9 @@ enum Format {
 }
 
 pub(super) fn run(args: &CheckArgs) -> Result<Verdict, Failure> {
+    if args.fix {
+        fix(args)?;
+    }
     let place = Place::find(&args.path)?;
     let tree = place.tree();
     let mut memory = Memory::new(tree.objects);
@@ -97,6 +104,16 @@ pub(super) fn run(args: &CheckArgs) -> Result<Verdict, Failure> {
         place.explain_root();
     }
     Ok(if evaluation.blocks() { Verdict::Findings } else { Verdict::Clean })
+}
+
+/// Mends what can be; what is found after that is told as always.
+fn fix(args: &CheckArgs) -> Result<(), Failure> {
+    let place = Place::find(&args.path)?;
+    let tree = place.tree();
+    let mut memory = Memory::new(tree.objects);
+    let house = House::read(&tree, &place, &mut memory)?;
+    let chosen = choose(&house.environments, &args.environment)?;
+    mend::take_over(&place, &evaluate((&tree, &mut memory), &place.path, &house, &chosen))
 }
 
 /// What is to be said when no environment was looked at.

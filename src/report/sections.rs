@@ -10,6 +10,7 @@ use crate::model::finding::{
     ChangeKind, Delta, EnvironmentEvaluation, Evaluation, Finding, Location, ObjectName, Severity,
 };
 use crate::model::id::Oid;
+use crate::model::suggestion::Suggestion;
 use crate::model::verdict::{Answer, Verdict};
 
 /// Where files are shown: the repository's address and the commit the evaluation saw.
@@ -204,8 +205,16 @@ pub(super) fn item(told: &Told<'_>, place: &Place<'_>) -> String {
     if !finding.fix.is_empty() {
         lines.push(format!("*Fix:* {}", prose(&finding.fix)));
     }
+    lines.extend(finding.suggestion.as_ref().and_then(write));
     // GitHub breaks at line ends in comments and does not elsewhere; a `<br>` within one line is read alike.
     format!("- {}\n", lines.join("<br>"))
+}
+
+/// The line that mends it, where it is one.
+fn write(suggestion: &Suggestion) -> Option<String> {
+    let added = suggestion.after.strip_prefix(&suggestion.before).and_then(|rest| rest.strip_prefix('\n'));
+    let (how, line) = added.map_or(("Write", suggestion.after.as_str()), |added| ("Add below", added));
+    (!line.contains('\n')).then(|| format!("*{how}:* {}", code(line.trim())))
 }
 
 /// What a reader must know first: what is wrong, else what it waits for, else that nothing is.

@@ -41,7 +41,7 @@ pub fn review((number, head): (u64, Oid), offered: &[(&Finding, &Suggestion)], m
     let keys: Vec<String> = offered.iter().map(|(finding, suggestion)| key(finding, suggestion)).collect();
     let more = match more {
         0 => String::new(),
-        more => format!(" `trunkline check` shows {more} more that can."),
+        more => format!(" It lists {more} more that can."),
     };
     let how = match offered.len() {
         1 => "the suggestion below as it is",
@@ -95,9 +95,9 @@ mod tests {
     fn what_is_offered_is_named_and_found_again() {
         let made = offer("`spec.selectr` is no field of Service", "  selector: x");
         insta::assert_snapshot!(made.body, @"
-        <!-- trunkline:v1 suggestions a98c6e0fabdf33c2 -->
+        <!-- trunkline:v1 suggestions 2a9ae2be1a2549b2 -->
         <!-- trunkline:suggestions 120b4c98c60cdeb6 -->
-        1 new finding here can be mended by committing the suggestion below as it is. The check `trunkline` says why, and looks again after that. `trunkline check` shows 3 more that can.
+        1 new finding here can be mended by committing the suggestion below as it is. The check `trunkline` says why, and looks again after that. It lists 3 more that can.
         ");
         insta::assert_snapshot!(made.remarks[0].body, @"
         <!-- trunkline:v1 suggestion 120b4c98c60cdeb6 -->

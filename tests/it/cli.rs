@@ -594,6 +594,10 @@ fn every_help_ends_with_examples_and_fits() {
           --environment <NAME>
               Check only this environment; may be given several times
 
+          --fix
+              First take over, in the working tree, every suggestion for a finding: the lines shown as
+              `replace with`
+
       -h, --help
               Print help (see a summary with '-h')
 
@@ -601,6 +605,7 @@ fn every_help_ends_with_examples_and_fits() {
       trunkline check
       trunkline check environments/base            What everything built on that base makes of it
       trunkline check --environment prod
+      trunkline check --fix                        Mends slips, quotes and the like, then checks
       trunkline check --format github              Annotations in a GitHub Actions job
       trunkline check --format sarif > trunkline.sarif
     ");

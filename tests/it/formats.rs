@@ -320,6 +320,55 @@ imutable: true
 }
 
 #[test]
+fn fix_takes_over_what_is_certain_once_and_leaves_the_rest() {
+    let note = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: note }\nimutable: true # for good\ndata: { a: 1, b: 2 }\nxyz: 3\n";
+    let kustomization = "resources: [../base]\n";
+    let folder = repository(&[
+        (".github/trunkline.yaml", CONFIG),
+        ("env/base/note.yaml", note),
+        ("env/base/kustomization.yaml", "resources: [note.yaml]\n"),
+        ("env/dev/kustomization.yaml", kustomization),
+        ("env/prod/kustomization.yaml", kustomization),
+    ]);
+    let ran = trunkline(folder.path(), ["check", "--fix"]);
+    let last = |out: &str| out.lines().rfind(|line| line.contains("checked")).unwrap_or_default().to_owned();
+    insta::assert_snapshot!(format!("{}{}", ran.err, last(&ran.out)), @"
+    fixed env/base/note.yaml:4 (SCH-001)
+    fixed env/base/note.yaml:5 (SCH-002)
+    1 more for lines that were just fixed; run it again
+    2 errors (2 objects in 2 environments checked)
+    ");
+    let file = folder.path().join("env/base/note.yaml");
+    insta::assert_snapshot!(std::fs::read_to_string(&file).unwrap(), @r#"
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: { name: note }
+    immutable: true # for good
+    data: { a: "1", b: 2 }
+    xyz: 3
+    "#);
+    for _ in 0..3 {
+        trunkline(folder.path(), ["check", "--fix"]);
+    }
+    let ran = trunkline(folder.path(), ["check", "--fix"]);
+    insta::assert_snapshot!(format!("{}{} [exit {}]", ran.err, last(&ran.out), ran.code.unwrap()), @"1 error (2 objects in 2 environments checked) [exit 1]");
+    insta::assert_snapshot!(std::fs::read_to_string(&file).unwrap(), @r#"
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: { name: note }
+    immutable: true # for good
+    data: { a: "1", b: "2" }
+    xyz: 3
+    "#);
+    // What a link leads to is not written through it.
+    std::fs::write(folder.path().join("elsewhere.yaml"), note).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink("../../elsewhere.yaml", &file).unwrap();
+    trunkline(folder.path(), ["check", "--fix"]);
+    assert_eq!(std::fs::read_to_string(folder.path().join("elsewhere.yaml")).unwrap(), note);
+}
+
+#[test]
 fn policy_test_runs_a_folders_own_tests() {
     let folder = repository(&[("policies/main.rego", POLICY), ("policies/main_test.rego", TESTS)]);
     insta::assert_snapshot!(trunkline(folder.path(), ["policy", "test"]).seen(folder.path()), @"
