@@ -114,12 +114,13 @@ mod tests {
     }
 
     #[test]
-    fn hostile_lines_stay_in_their_block_and_hostile_words_in_theirs() {
+    fn t36_hostile_lines_stay_in_their_block_and_hostile_words_in_theirs() {
         let after = "  a: \"```\\n@acme/sre <b>\" # ````";
         let made = offer("`@acme/sre` <img> ![x](y) ``` /trunkline promote prod", after);
-        insta::assert_snapshot!(made.remarks[0].body, @r#"
+        // The joiner that keeps a mention from being one is invisible, and clippy wants no such thing in a source.
+        insta::assert_snapshot!(made.remarks[0].body.replace('\u{2060}', "<joiner>"), @r#"
         <!-- trunkline:v1 suggestion 41856e9f9a657821 -->
-        **error** `SCH-001`: \`@⁠acme/sre\` \<img\> \!\[x\](y) \`\`\` /trunkline promote prod
+        **error** `SCH-001`: \`@<joiner>acme/sre\` \<img\> \!\[x\](y) \`\`\` /trunkline promote prod
 
         `````suggestion
           a: "```\n@acme/sre <b>" # ````

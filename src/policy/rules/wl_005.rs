@@ -66,7 +66,7 @@ fn check(world: &World) -> Vec<Hit> {
         let message = format!("container `{}` lacks {}", first.name(), and(&what));
         let at = first.node.get("securityContext").and(first.node.as_map()).and_then(|map| map.key("securityContext"));
         let at = at.or(first.node.as_map().and_then(|map| map.key("name"))).map_or(&first.node.span, |key| &key.span);
-        let edit = if what == [ESCALATION] { no_escalation(&first) } else { None };
+        let edit = if what == [ESCALATION] { no_escalation(first) } else { None };
         hits.push(Hit { object: Some(workload.name()), most, edit, ..Hit::in_file(at.location(), message) });
     }
     hits

@@ -53,10 +53,15 @@ impl<'a> Walk<'a> {
 
     fn fault(&mut self, rule: &'static str, at: &Span, message: impl FnOnce(&Self) -> String) {
         self.fits = false;
-        if !self.silent && self.faults.len() < MAX_FAULTS {
+        if self.is_told() {
             let message = message(self);
             self.faults.push(Fault { rule, message, at: at.clone(), edit: None });
         }
+    }
+
+    /// Whether a fault met now is told.
+    fn is_told(&self) -> bool {
+        !self.silent && self.faults.len() < MAX_FAULTS
     }
 
     /// The same, with what mends it.
@@ -101,7 +106,7 @@ impl<'a> Walk<'a> {
             let (is, needs) = (noun(&node.value), needed(schema.kind));
             let hint = hint(schema.kind, &node.value);
             let span = node.span.clone();
-            let edit = mend::value(node, schema.kind);
+            let edit = mend::value(node, schema.kind).filter(|_| self.is_told());
             let message = |walk: &Self| format!("`{}` is {is}, and {needs} is needed{hint}", walk.path(None));
             self.slip(WRONG_TYPE, &span, edit, message);
             return;
@@ -170,7 +175,7 @@ impl<'a> Walk<'a> {
     fn unknown(&mut self, (key, value): (&Key, &'a Node), map: &Map, schema: &'a Schema) {
         let text = key.text.as_str();
         let free = || schema.fields.iter().map(|field| field.name.as_str()).filter(|name| map.get(name).is_none());
-        let edit = if self.silent { None } else { mend::key(self, (key, value), free(), schema) };
+        let edit = if self.is_told() { mend::key(self, (key, value), free(), schema) } else { None };
         self.slip(UNKNOWN, &key.span, edit, |walk| {
             let kind = walk.kind;
             let near = nearest(text, free()).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
@@ -181,7 +186,7 @@ impl<'a> Walk<'a> {
     fn rules(&mut self, node: &'a Node, rules: &'a Rules) {
         if let Some(wrong) = plain(node, rules) {
             let span = node.span.clone();
-            let edit = mend::word(node, rules);
+            let edit = if self.is_told() { mend::word(node, rules) } else { None };
             self.slip(NOT_ALLOWED, &span, edit, |walk| format!("`{}` {wrong}", walk.path(None)));
         }
         for of in &rules.all {

@@ -8,13 +8,17 @@ use crate::manifest::{Node, Object, Value};
 use crate::model::suggestion::{Edit, Write};
 use crate::policy::rules::edit_at;
 
+/// Characters of a word that is compared: no field of Kubernetes has more, and comparing grows with the square.
+const MAX_WORD: usize = 64;
+
 /// The one candidate that `word` is a slip of; none where two are as near. Short words are too near to too much.
 fn slip_of<'s>(word: &str, candidates: impl Iterator<Item = &'s str>) -> Option<&'s str> {
     let lower = word.to_lowercase();
     let most = match word.chars().count() {
         0..4 => 0,
         4..9 => 1,
-        _ => 2,
+        9..=MAX_WORD => 2,
+        _ => return None,
     };
     let mut near: Vec<(usize, &str)> = candidates
         .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
