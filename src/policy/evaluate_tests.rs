@@ -8,7 +8,7 @@ use crate::model::finding::{Blocks, ChangeKind, Evaluation, Finding};
 use crate::model::pipeline::{Environment, Merge, Mode, OnNewer, Pipeline, Policies, Rights, Takes, Via};
 use crate::model::tree::{MemoryObjects, Tree};
 
-fn pipeline() -> Pipeline {
+pub(super) fn pipeline() -> Pipeline {
     let environment = |name: &str, takes| Environment {
         name: name.to_owned(),
         path: format!("environments/{name}"),

@@ -1,6 +1,6 @@
 //! What is offered, and what is not.
 
-use super::evaluate_tests::change;
+use super::evaluate_tests::{change, change_under, pipeline};
 use crate::model::finding::Evaluation;
 use crate::model::suggestion::Suggestion;
 
@@ -138,6 +138,23 @@ fn what_is_long_odd_or_was_there_before_is_left_alone() {
     let told: Vec<String> =
         of(&change(&[(APP, &before)], &[(APP, &after)])).into_iter().map(|(_, one)| one.after).collect();
     assert_eq!(told, ["data: { port: 80, x: \"1\" }"]);
+}
+
+#[test]
+fn an_old_field_of_a_kustomization_gets_its_new_name_where_the_form_is_the_same() {
+    let mut pipeline = pipeline();
+    pipeline.policies.packs.push("optional".into());
+    let after = |kustomization: &str| -> Vec<String> {
+        let base = [
+            ("base/kustomization.yaml", "resources: [app.yaml]\n"),
+            ("base/app.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: app }\n"),
+        ];
+        let files = [&base[..], &[("environments/dev/kustomization.yaml", kustomization)]].concat();
+        of(&change_under(&pipeline, &[("x", "y")], &files)).into_iter().map(|(_, one)| one.after).collect()
+    };
+    assert_eq!(after("bases: [../../base] # ours\n"), ["resources: [../../base] # ours"]);
+    assert_eq!(after("bases: [../../base]\nresources: []\n"), [""; 0], "the name is taken");
+    assert_eq!(after("resources: [../../base]\ncommonLabels: { a: b }\n"), [""; 0], "another form");
 }
 
 /// Every suggestion for an example of the pack mends it.

@@ -30,6 +30,12 @@ async fn world(blocks: &str) -> World {
     World::with(&files).await
 }
 
+/// Production's kustomization in that world.
+fn prod() -> String {
+    let file = seed::environments().into_iter().find(|(path, _)| *path == PROD).unwrap().1;
+    String::from_utf8(file).unwrap().replace("newTag: v0.9", "newTag: latest")
+}
+
 /// The check, and the first lines of the comment.
 fn seen(world: &World, number: u64) -> String {
     let said = world.first_said(number);
@@ -59,9 +65,7 @@ async fn new_warnings_block_where_people_want_it_and_can_be_overridden() {
 #[tokio::test]
 async fn every_error_of_a_touched_environment_blocks_where_people_want_it() {
     let mut world = world("all-errors").await;
-    let file = seed::environments().into_iter().find(|(path, _)| *path == PROD).unwrap().1;
-    let file =
-        String::from_utf8(file).unwrap().replace("newTag: v0.9", "newTag: latest") + "commonAnnotations: { a: b }\n";
+    let file = prod() + "commonAnnotations: { a: b }\n";
     let number = pull(&mut world, "A word more", &[(PROD, text(&file))]).await;
     insta::assert_snapshot!(seen(&world, number), @"
     failure: 2 errors from before in prod (2 annotations)
@@ -75,14 +79,14 @@ async fn where_nothing_blocks_errors_are_told() {
     let mut world = world("{ prod: nothing }").await;
     let note = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: note, nmae: x }\n";
     let files = [
-        (PROD, example(PROD, "resources:\n", "resources:\n  - note.yaml\n")),
+        (PROD, text(&prod().replace("resources:\n", "resources:\n  - note.yaml\n"))),
         ("environments/prod/note.yaml", text(note)),
     ];
     let number = pull(&mut world, "A note", &files).await;
     insta::assert_snapshot!(seen(&world, number), @"
-    in_progress: Waits: soaks for 1h (and 1 more) (1 annotations)
-    ### Waits: soaks for 1h (and 1 more)
-    This change alters 3 objects in `prod`. Here new errors block nothing, as `policies.blocks` says.
+    success: Nothing blocks: 1 error in prod (3 annotations)
+    ### Nothing blocks: 1 error in prod
+    This change alters 1 object in `prod`. Here new errors block nothing, as `policies.blocks` says.
     ");
 }
 
