@@ -73,7 +73,10 @@ pub(super) fn plan(snapshot: &Snapshot, subject: &PullSubject, pipeline: &Pipeli
 fn obstacles(subject: &PullSubject, pull: &Pull, evaluation: &Evaluation) -> Vec<Verdict> {
     let mut because = Vec::new();
     if evaluation.blocks() {
-        because.push(Verdict::no("findings", "findings stand in the way").next("fix them on trunk and tag again"));
+        because.push(
+            Verdict::no("findings", "findings stand in the way")
+                .next("fix what its check lists, on trunk with a new tag or in this repository"),
+        );
     }
     if subject.checked_at.is_none() {
         because
