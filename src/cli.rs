@@ -6,6 +6,7 @@
 mod check;
 mod fields;
 mod folder;
+mod mend;
 mod place;
 mod policy;
 mod preview;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 
 use super::place::Place;
-use super::{Failure, Verdict, colors, fields, note, print};
+use super::{Failure, Verdict, colors, fields, mend, note, print};
 use crate::clock::Clock;
 use crate::config;
 use crate::manifest;
@@ -18,7 +18,7 @@ use crate::policy::evaluate::{Before, CONFIG, findings};
 use crate::policy::rules::from_problem;
 use crate::policy::schema::Elsewhere;
 use crate::policy::waivers::{Side, Tally, Waivers};
-use crate::policy::{Class, CompiledPolicies, EnvironmentInfo, compile, files};
+use crate::policy::{Class, CompiledPolicies, EnvironmentInfo, compile, files, suggest};
 use crate::render::Memory;
 use crate::render::discover::{self, Discovered};
 use crate::render::flux::{Applier, Fleet};
@@ -32,7 +32,8 @@ use crate::report::{github, json, sarif, terminal};
 /// includes is taken for an environment, or else every folder with manifests below PATH; whether it is dev, stage or prod is
 /// read from its name. Nothing is fetched, and no other program is run.
 ///
-/// Exit status: 0 clean (warnings are allowed), 1 errors were found, 2 could not check, or there is no environment at all.
+/// Exit status: 0 nothing that blocks, 1 something blocks (an error, unless `policies.blocks` says otherwise; without a base
+/// to compare with, everything counts as new), 2 could not check, or there is no environment at all.
 /// A PATH that belongs to no environment is clean: a change to it reaches none.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -46,6 +47,9 @@ pub(super) struct CheckArgs {
     /// Check only this environment; may be given several times
     #[arg(long, value_name = "NAME")]
     environment: Vec<String>,
+    /// First take over, in the working tree, every suggestion for a finding: the lines shown as `replace with`
+    #[arg(long)]
+    fix: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -53,6 +57,7 @@ Examples:
   trunkline check
   trunkline check environments/base            What everything built on that base makes of it
   trunkline check --environment prod
+  trunkline check --fix                        Mends slips, quotes and the like, then checks
   trunkline check --format github              Annotations in a GitHub Actions job
   trunkline check --format sarif > trunkline.sarif";
 
@@ -71,6 +76,9 @@ enum Format {
 }
 
 pub(super) fn run(args: &CheckArgs) -> Result<Verdict, Failure> {
+    if args.fix {
+        fix(args)?;
+    }
     let place = Place::find(&args.path)?;
     let tree = place.tree();
     let mut memory = Memory::new(tree.objects);
@@ -97,6 +105,16 @@ pub(super) fn run(args: &CheckArgs) -> Result<Verdict, Failure> {
         place.explain_root();
     }
     Ok(if evaluation.blocks() { Verdict::Findings } else { Verdict::Clean })
+}
+
+/// Mends what can be; what is found after that is told as always.
+fn fix(args: &CheckArgs) -> Result<(), Failure> {
+    let place = Place::find(&args.path)?;
+    let tree = place.tree();
+    let mut memory = Memory::new(tree.objects);
+    let house = House::read(&tree, &place, &mut memory)?;
+    let chosen = choose(&house.environments, &args.environment)?;
+    mend::take_over(&place, &evaluate((&tree, &mut memory), &place.path, &house, &chosen))
 }
 
 /// What is to be said when no environment was looked at.
@@ -268,6 +286,7 @@ fn one(
     let mut findings = findings((memory, elsewhere), info, (tree, &rendered, Before::default()), with);
     tally.accept((&info.name, &info.folder), Side::Head(rendered.ok), &mut findings);
     findings.sort_by(|a, b| (&a.location, &a.rule).cmp(&(&b.location, &b.rule)));
+    suggest(tree, &rendered.objects, &mut findings);
     let cost = manifest::cost(&rendered.objects);
     Some(EnvironmentEvaluation {
         cost: CostChange { from: cost.clone(), to: cost },

@@ -16,6 +16,7 @@ pub(super) struct Place {
     pub(super) is_folder: bool,
     /// The folder taken for the repository's root, when nothing marks one: then what is missing may only stand outside.
     guessed_root: Option<PathBuf>,
+    root: PathBuf,
     folder: Folder,
 }
 
@@ -54,7 +55,7 @@ impl Place {
             Failure::new(format!("`{shown}` is no place where manifests can be"), help)
         })?;
         let folder = Folder::new(&root);
-        Ok(Place { path, is_folder, guessed_root: marked.is_none().then_some(root), folder })
+        Ok(Place { path, is_folder, guessed_root: marked.is_none().then(|| root.clone()), root, folder })
     }
 
     /// Says what was taken for the repository, when that may be why something is missing.
@@ -65,6 +66,11 @@ impl Place {
                 "note: nothing outside `{root}` was read; run this from a folder above it, or in a git repository"
             ));
         }
+    }
+
+    /// Where a file of the repository stands on this machine.
+    pub(super) fn file(&self, path: &RepoPath) -> PathBuf {
+        self.root.join(path.as_str())
     }
 
     /// The whole repository.

@@ -162,7 +162,7 @@ pub const VERBS: [VerbInfo; 17] = [
         Verb::Override,
         "override",
         "override <rule> \"reason\" [--sha commit], or: override cancel <rule>",
-        "accepts the new errors of a rule, or the `gates` of a pull request that is no promotion, for its newest commit only",
+        "accepts what a rule found, or the `gates` of a pull request that is no promotion, for its newest commit only",
         Right::Bypass,
     ),
     verb(Verb::Retry, "retry", "retry [--sha commit]", "looks at this pull request again", Right::Write),

@@ -1,10 +1,12 @@
 //! Nodes → model. Total: what the walker refused is read as a default, and never leaves this module's caller.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 use jiff::civil::Date;
 
 use crate::manifest::node::Node;
-use crate::model::finding::Severity;
+use crate::model::finding::{Blocks, Severity};
 use crate::model::path::RepoPath;
 use crate::model::pipeline::{
     App, Approvals, CheckOf, Environment, Exclusion, Health, Image, Merge, Mode, NamedCheck, OnNewer, Pipeline,
@@ -157,8 +159,25 @@ fn policies(node: Option<&Node>) -> Policies {
         packs: list("packs", "recommended"),
         paths: list("paths", "policies").iter().filter_map(|text| text.parse::<RepoPath>().ok()).collect(),
         severities: severities(node),
+        blocks: blocks(node.and_then(|node| node.get("blocks"))),
+        blocks_in: blocks_in(node.and_then(|node| node.get("blocks"))),
+        no_suggestions: node.and_then(|node| node.get("suggest")?.as_bool()) == Some(false),
         images_from: node.map_or(Vec::new(), |node| texts(node, "images-from")),
     }
+}
+
+fn blocks(node: Option<&Node>) -> Blocks {
+    match node.and_then(Node::as_str) {
+        Some("new-warnings") => Blocks::NewWarnings,
+        Some("all-errors") => Blocks::AllErrors,
+        Some("nothing") => Blocks::Nothing,
+        _ => Blocks::NewErrors,
+    }
+}
+
+fn blocks_in(node: Option<&Node>) -> BTreeMap<String, Blocks> {
+    let each = node.and_then(Node::as_map).into_iter().flat_map(|map| map.iter());
+    each.map(|(name, value)| (name.text.to_string(), blocks(Some(value)))).collect()
 }
 
 /// One entry a rule, or a rule and environment.

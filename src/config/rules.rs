@@ -35,6 +35,9 @@ pub(super) fn check(root: &Node, pipeline: &Pipeline, problems: &mut Vec<Problem
     folders(root, pipeline, problems);
     repeats("registries", root.list_at(&["registries"]), problems);
     severities(root, pipeline, problems);
+    if let Some(blocks) = root.at(&["policies", "blocks"]) {
+        environments_named("policies.blocks", blocks, pipeline, problems);
+    }
     for node in root.list_at(&["policies", "paths"]) {
         if let Some(text) = node.as_str() {
             path_text("policies.paths", text, node, problems);
@@ -65,18 +68,23 @@ fn severities(root: &Node, pipeline: &Pipeline, problems: &mut Vec<Problem>) {
             let help = "what does not build cannot be checked, so it stays an error; remove the line";
             problems.push(problem(rule.span.location(), message, help));
         }
-        for (key, _) in value.as_map().into_iter().flat_map(|map| map.iter()) {
-            if pipeline.environment(&key.text).is_some() {
-                continue;
-            }
-            let names = || pipeline.environments.iter().map(|environment| environment.name.as_str());
-            let help = match nearest(&key.text, names()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("the environments are {}", listed(names(), "and")),
-            };
-            let message = format!("`{at}` names `{}`, which is no environment here", shown(&key.text));
-            problems.push(problem(key.span.location(), message, help));
+        environments_named(&at, value, pipeline, problems);
+    }
+}
+
+/// The keys of a mapping are environments.
+fn environments_named(at: &str, value: &Node, pipeline: &Pipeline, problems: &mut Vec<Problem>) {
+    for (key, _) in value.as_map().into_iter().flat_map(|map| map.iter()) {
+        if pipeline.environment(&key.text).is_some() {
+            continue;
         }
+        let names = || pipeline.environments.iter().map(|environment| environment.name.as_str());
+        let help = match nearest(&key.text, names()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the environments are {}", listed(names(), "and")),
+        };
+        let message = format!("`{at}` names `{}`, which is no environment here", shown(&key.text));
+        problems.push(problem(key.span.location(), message, help));
     }
 }
 

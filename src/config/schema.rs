@@ -30,7 +30,7 @@ fn record(keys: &'static [Key]) -> Value {
 
 fn property(key: &'static Key) -> Value {
     let mut description = key.about.to_owned();
-    if let Kind::Word(words) = &key.kind {
+    if let Kind::Word(words) | Kind::Either(Kind::Word(words), _) = &key.kind {
         let lines: Vec<String> = words.iter().map(|word| format!("- `{}`: {}", word.word, word.about)).collect();
         description = format!("{description}\n\n{}", lines.join("\n"));
     }

@@ -468,6 +468,16 @@ const POLICIES: &[Key] = &[
         "Other severities than the packs give, by rule: for all environments, or for each.",
     ),
     key(
+        "blocks",
+        Kind::Either(&Kind::Word(BLOCKS), &Kind::PerEnvironment(&Kind::Word(BLOCKS))),
+        "Which findings fail the check of a pull request: for all environments, or for each.",
+    ),
+    key(
+        "suggest",
+        Kind::Truth,
+        "Whether new findings that are mended mechanically get suggested changes on the pull request; default true.",
+    ),
+    key(
         "images-from",
         Kind::List { of: &Kind::Text(&IMAGE_SOURCE), max: 100 },
         "Where images may come from (rule IMG-002): registries, or parts of them such as `ghcr.io/acme`. Default: everywhere.",
@@ -475,8 +485,15 @@ const POLICIES: &[Key] = &[
 ];
 
 const SEVERITIES: &[Word] = &[
-    word("error", "blocks what brings a new one"),
-    word("warning", "is shown, and blocks nothing"),
+    word("error", "surely wrong; blocks what brings a new one, unless `blocks` says otherwise"),
+    word("warning", "worth fixing; blocks nothing, unless `blocks` says otherwise"),
     word("info", "is worth knowing"),
     word("off", "the rule says nothing"),
+];
+
+const BLOCKS: &[Word] = &[
+    word("new-errors", "errors that it introduces; the default"),
+    word("new-warnings", "errors and warnings that it introduces"),
+    word("all-errors", "every error in an environment that it touches, also one that was there before"),
+    word("nothing", "none: findings are shown; only what cannot be checked still blocks"),
 ];

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::table::{MAX_APPS, MAX_ENVIRONMENTS};
 use super::*;
-use crate::model::finding::Severity;
+use crate::model::finding::{Blocks, Severity};
 use crate::model::pipeline::{Environment, Image, Merge, Mode, RuleSeverity, TagTemplate, Takes, Via};
 
 const EXAMPLE: &str = r#"version: 1
@@ -658,4 +658,45 @@ fn an_unknown_kubernetes_is_a_problem() {
     assert_eq!(of("\"1.33\""), (Some(Some(33)), Vec::new()));
     insta::assert_snapshot!(of("\"1.29\"").1.join("\n"), @"`environments.dev.kubernetes` is 1.29, whose schemas are not at hand (Choose one from 1.30 to 1.37, the nearest to what runs there.)");
     insta::assert_snapshot!(of("1.30").1.join("\n"), @"`environments.dev.kubernetes` should be a minor version of Kubernetes in quotes, but is the number 1.3 (For example `1.33`; put it in quotes if you mean text.)");
+}
+
+#[test]
+fn what_blocks_is_one_word_for_all_or_one_for_each_environment() {
+    let file = |blocks: &str| {
+        format!(
+            "version: 1\nenvironments:\n  dev: {{ path: dev, takes: trunk }}\n  prod: {{ path: prod, takes: releases }}\n\
+             policies:\n  blocks: {blocks}\n"
+        )
+    };
+    let said = |text: &str| {
+        let parsed = parsed(text);
+        assert_eq!(parsed.problems, [], "{text}");
+        let policies = parsed.pipeline.unwrap().policies;
+        ["dev", "prod"].map(|name| policies.blocks_in(name))
+    };
+    assert_eq!(said(&file("all-errors")), [Blocks::AllErrors; 2]);
+    assert_eq!(said(&file("new-warnings")), [Blocks::NewWarnings; 2]);
+    assert_eq!(said(&file("{ dev: nothing }")), [Blocks::Nothing, Blocks::NewErrors]);
+    assert_eq!(said(&file("new-errors").replace("policies", "apps: {}\npolicies")), [Blocks::NewErrors; 2]);
+    insta::assert_snapshot!(problems(&file("warnings")), @"
+    6:11: `policies.blocks` should be `new-errors`, `new-warnings`, `all-errors` or `nothing`, but is `warnings`
+        help: Did you mean `new-warnings`?
+    ");
+    insta::assert_snapshot!(problems(&file("{ prd: nothing, dev: off }")), @"
+    6:13: `policies.blocks` names `prd`, which is no environment here
+        help: Did you mean `prod`?
+    6:32: `policies.blocks.dev` should be `new-errors`, `new-warnings`, `all-errors` or `nothing`, but is the boolean `false`
+    ");
+}
+
+#[test]
+fn suggestions_are_made_unless_they_are_not_wanted() {
+    let quiet = |policies: &str| {
+        let text =
+            format!("version: 1\nenvironments: {{ dev: {{ path: dev, takes: trunk }} }}\npolicies: {{ {policies} }}\n");
+        let parsed = parsed(&text);
+        assert_eq!(parsed.problems, [], "{text}");
+        parsed.pipeline.unwrap().policies.no_suggestions
+    };
+    assert_eq!([quiet("suggest: false"), quiet("suggest: true"), quiet("packs: [strict]")], [true, false, false]);
 }

@@ -74,7 +74,8 @@ fn obstacles(subject: &PullSubject, pull: &Pull, evaluation: &Evaluation) -> Vec
     let mut because = Vec::new();
     if evaluation.blocks() {
         because.push(
-            Verdict::no("findings", "new findings at error stand in the way").next("fix them on trunk and tag again"),
+            Verdict::no("findings", "findings stand in the way")
+                .next("fix what its check lists, on trunk with a new tag or in this repository"),
         );
     }
     if subject.checked_at.is_none() {

@@ -27,6 +27,7 @@ mod overrides;
 mod promotions;
 mod queue;
 mod rights;
+mod suggestions;
 mod texts;
 mod versions;
 mod wakes;
@@ -55,6 +56,7 @@ pub fn decide(snapshot: &Snapshot) -> Plan {
             comment::plan(snapshot, pull, &mut plan);
             commands::plan(snapshot, pull, &mut plan);
             if let Some(pipeline) = valid {
+                suggestions::plan(snapshot, pull, pipeline, &mut plan);
                 merge::plan(snapshot, pull, pipeline, &mut plan);
             }
         }

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::finding::{Delta, Evaluation, Severity};
+use crate::model::finding::Evaluation;
 use crate::model::snapshot::{Pull, Snapshot};
 use crate::model::verdict::Verdict;
 use crate::model::wide::Override;
@@ -39,11 +39,11 @@ pub(super) fn applied<'e>(snapshot: &Snapshot, pull: &Pull, evaluation: &'e Eval
     Cow::Owned(evaluation)
 }
 
-/// The environments in which a rule has new errors, each once.
+/// The environments in which findings of a rule block, or would if nobody had accepted them, each once.
 pub(super) fn environments(evaluation: &Evaluation, rule: &str) -> Vec<String> {
-    let blocking = evaluation.all_findings().filter(|(_, finding)| {
-        finding.severity == Severity::Error && finding.delta == Delta::New && finding.rule.eq_ignore_ascii_case(rule)
-    });
+    let blocking = evaluation
+        .all_findings()
+        .filter(|(_, finding)| finding.would_block() && finding.rule.eq_ignore_ascii_case(rule));
     let mut names: Vec<String> =
         blocking.filter_map(|(environment, _)| Some(environment?.environment.clone())).collect();
     names.sort();

@@ -10,6 +10,7 @@ mod ledger;
 mod merge;
 mod objects;
 mod pkt;
+mod placed;
 mod recent;
 mod remote;
 mod sync;

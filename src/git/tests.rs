@@ -12,6 +12,7 @@ use secrecy::SecretString;
 
 use super::*;
 use crate::model::path::RepoPath;
+use crate::model::suggestion::Suggestion;
 use crate::model::tree::{Objects, Tree, TreeError};
 use crate::transport::{BoxError, HttpRequest, Transport};
 
@@ -637,4 +638,48 @@ async fn remotes_are_found_by_name_and_show_no_secret() {
         assert_eq!(cache.sync(slot, &remote, &[RefSpec::Default]).await.unwrap().1.heads["main"], tip);
     }
     assert!(server.requests()[0].starts_with("https://git.example/acme/env.git/git-upload-pack Basic "));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn suggestions_are_placed_where_the_branchs_own_changes_show_their_lines_as_they_stand() {
+    let (server, (_dir, cache)) = (Server::new(), cache());
+    let dir = server.path();
+    let numbers = |change: &dyn Fn(u32) -> String| (1..=40).map(change).collect::<String>();
+    let plain = numbers(&|n| format!("{n}\n"));
+    commit(dir, &[("a", &plain), ("moved", &plain), ("b", "1\n")], "start");
+    git(dir, &["checkout", "-q", "-b", "side"]);
+    let side = commit(
+        dir,
+        &[("a", &numbers(&|n| if n == 20 { "x\n".into() } else { format!("{n}\n") })), ("new", "1\n2\n")],
+        "side",
+    );
+    git(dir, &["checkout", "-q", "-b", "move", "side"]);
+    git(dir, &["mv", "moved", "there"]);
+    let moved = commit(dir, &[], "move");
+    git(dir, &["checkout", "-q", "main"]);
+    // What the base does meanwhile moves no line of the branch.
+    let main = commit(dir, &[("a", &format!("0\n{plain}")), ("b", "2\n")], "main");
+    cache.sync(slot(Content::All), &server.remote(), &[RefSpec::Heads]).await.unwrap();
+    let store = cache.store(slot(Content::All)).unwrap();
+    let wanted = |path: &str, (first, last): (u32, u32), before: &str| Suggestion {
+        path: path.parse().unwrap(),
+        first,
+        last,
+        before: before.to_owned(),
+        after: "y".to_owned(),
+    };
+    let placed = |head: Oid, path: &str, lines: (u32, u32), before: &str| {
+        !store.placed(main, head, &[wanted(path, lines, before)]).unwrap().is_empty()
+    };
+    assert!(
+        placed(side, "a", (20, 20), "x") && placed(side, "a", (17, 17), "17") && placed(side, "a", (22, 23), "22\n23")
+    );
+    assert!(!placed(side, "a", (16, 16), "16") && !placed(side, "a", (23, 24), "23\n24"), "not shown");
+    assert!(!placed(side, "a", (20, 20), "20") && !placed(side, "a", (99, 99), "x") && !placed(side, "a", (0, 0), "x"));
+    assert!(!placed(side, "b", (1, 1), "1") && !placed(side, "b", (1, 1), "2"), "not its own change");
+    assert!(placed(side, "new", (1, 2), "1\n2"));
+    // GitHub shows nothing of a file that was only moved, and what is new may have been.
+    assert!(
+        !placed(moved, "there", (1, 1), "1") && !placed(moved, "new", (1, 1), "1") && placed(moved, "a", (20, 20), "x")
+    );
 }

@@ -115,6 +115,7 @@ calls! {
     Turn: POST "/graphql" ["turn.graphql"], Observe metadata Read pull_requests Read checks Read;
     Landed: POST "/graphql" ["landed.graphql"], Observe metadata Read pull_requests Read;
     Labels: POST "/graphql" ["labels.graphql"], Observe metadata Read pull_requests Read;
+    Reviews: GET "/repos/{owner}/{repo}/pulls/{pull_number}/reviews", Observe pull_requests Read metadata Read;
     Permission: GET "/repos/{owner}/{repo}/collaborators/{username}/permission", Observe metadata Read;
     Issues: GET "/repos/{owner}/{repo}/issues", Observe issues Read;
 
@@ -136,6 +137,7 @@ calls! {
     UpdatePull: PATCH "/repos/{owner}/{repo}/pulls/{pull_number}", Work pull_requests Write;
     Merge: PUT "/repos/{owner}/{repo}/pulls/{pull_number}/merge", Work contents Write;
     UpdateBranch: PUT "/repos/{owner}/{repo}/pulls/{pull_number}/update-branch", Work pull_requests Write;
+    Suggest: POST "/repos/{owner}/{repo}/pulls/{pull_number}/reviews", Work pull_requests Write;
     RequestReviews: POST "/repos/{owner}/{repo}/pulls/{pull_number}/requested_reviewers", Work pull_requests Write;
 
     Enqueue: POST "/graphql" ["enqueue.graphql"], Queue contents Write pull_requests Write merge_queues Write;

@@ -374,7 +374,9 @@ fn sends(op: Op) -> Sends {
         Op::CreateDeployment | Op::SetDeployment => Sends::Talk,
         Op::Enqueue | Op::Dequeue => Sends::Carry,
         _ if call.access != Access::Work || call.method == Method::GET => Sends::Read,
-        Op::CreateCheck | Op::UpdateCheck | Op::CreateComment | Op::UpdateComment | Op::React => Sends::Talk,
+        Op::CreateCheck | Op::UpdateCheck | Op::CreateComment | Op::UpdateComment | Op::Suggest | Op::React => {
+            Sends::Talk
+        }
         _ => Sends::Carry,
     }
 }

@@ -22,6 +22,7 @@ mod merging;
 mod observe;
 mod pace;
 mod people;
+mod reviews;
 mod rules;
 mod wire;
 

@@ -123,6 +123,16 @@ pub fn set_scalars(bytes: &[u8], edits: &[(Span, String)]) -> Result<Vec<u8>, Ed
 /// # Errors
 /// When no key stands there, the key exists already, or the layout leaves no safe way.
 pub fn insert_after(bytes: &[u8], sibling: &Span, key: &str, value: &str) -> Result<Vec<u8>, EditError> {
+    insert_value_after(bytes, sibling, key, &Value::String(value.into()))
+}
+
+/// The same with a value that is text, a boolean or a whole number.
+///
+/// # Errors
+/// As above.
+pub fn insert_value_after(bytes: &[u8], sibling: &Span, key: &str, value: &Value) -> Result<Vec<u8>, EditError> {
+    let new = Node::new(value.clone(), sibling.clone());
+    let written = |text: fn(&str) -> String| new.as_str().map_or_else(|| new.brief().to_string(), text);
     let mut expected = read(bytes)?;
     let entry = Entry::find(&expected, sibling, bytes)?;
     if entry.keys.iter().any(|found| found == key) {
@@ -131,22 +141,21 @@ pub fn insert_after(bytes: &[u8], sibling: &Span, key: &str, value: &str) -> Res
     let (at, text) = if entry.in_flow {
         let end =
             entry.end.ok_or(EditError::Layout { line: sibling.line, why: "the entry before it has no plain end" })?;
-        (end, format!(", {}: {}", flow_string(key), flow_string(value)))
+        (end, format!(", {}: {}", flow_string(key), written(flow_string)))
     } else {
         let line_start = line_start(bytes, range(sibling).start);
         // What stands before the key, dashes included, is its indentation.
         let indent: String =
             String::from_utf8_lossy(&bytes[line_start..sibling.start as usize]).chars().map(|_| ' ').collect();
         let (at, lead, tail) = next_line(bytes, entry.end.unwrap_or(sibling.end as usize));
-        (at, format!("{lead}{indent}{}: {}{tail}", string(key), string(value)))
+        (at, format!("{lead}{indent}{}: {}{tail}", string(key), written(string)))
     };
     for document in &mut expected {
         each_node(&mut document.node, &mut |node| {
             if let Some(map) = node.as_map_mut()
                 && map.iter().any(|(found, _)| same_place(&found.span, sibling))
             {
-                let node = Node::new(Value::String(value.into()), sibling.clone());
-                map.insert(Key { text: key.into(), span: sibling.clone() }, node);
+                map.insert(Key { text: key.into(), span: sibling.clone() }, new.clone());
             }
         });
     }
@@ -356,7 +365,7 @@ fn flow_of_scalar(node: &Node, span: &Span, bytes: &[u8], in_flow: bool) -> Opti
 }
 
 /// Calls `change` for the node and all below; as deep as the reader allows.
-fn each_node(node: &mut Node, change: &mut impl FnMut(&mut Node)) {
+pub(super) fn each_node(node: &mut Node, change: &mut impl FnMut(&mut Node)) {
     change(node);
     match &mut node.value {
         Value::Map(map) => map.iter_mut().for_each(|(_, value)| each_node(value, change)),
@@ -369,7 +378,7 @@ fn is_scalar(node: &Node) -> bool {
     !matches!(node.value, Value::Map(_) | Value::List(_))
 }
 
-fn same_place(a: &Span, b: &Span) -> bool {
+pub(super) fn same_place(a: &Span, b: &Span) -> bool {
     (a.start, a.end) == (b.start, b.end)
 }
 
@@ -430,7 +439,7 @@ fn next_line(bytes: &[u8], end: usize) -> (usize, &'static str, &'static str) {
     }
 }
 
-fn read(bytes: &[u8]) -> Result<Vec<Document>, EditError> {
+pub(super) fn read(bytes: &[u8]) -> Result<Vec<Document>, EditError> {
     let loaded = load(&crate::model::path::RepoPath::root(), bytes);
     match loaded.problems.first() {
         None => Ok(loaded.documents),
@@ -442,7 +451,7 @@ fn read(bytes: &[u8]) -> Result<Vec<Document>, EditError> {
 }
 
 /// The edited bytes, when they mean exactly what is expected.
-fn verified(out: Vec<u8>, expected: &[Document], line: u32) -> Result<Vec<u8>, EditError> {
+pub(super) fn verified(out: Vec<u8>, expected: &[Document], line: u32) -> Result<Vec<u8>, EditError> {
     let refused = EditError::Layout { line, why: "the result would mean something else" };
     let found = read(&out).map_err(|_| refused.clone())?;
     let same = found.len() == expected.len()

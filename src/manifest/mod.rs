@@ -14,6 +14,7 @@ mod lines;
 mod list;
 pub mod load;
 pub mod mask;
+pub mod mend;
 pub mod node;
 pub mod objects;
 mod outline;

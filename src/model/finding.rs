@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::path::RepoPath;
 use super::pipeline::Pipeline;
+use super::suggestion::{Edit, Suggestion};
 
 /// How much a finding matters in its environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -15,9 +16,9 @@ use super::pipeline::Pipeline;
 pub enum Severity {
     /// Worth knowing.
     Info,
-    /// Worth fixing; never blocks.
+    /// Worth fixing.
     Warning,
-    /// Blocks, when the change introduces it.
+    /// Surely wrong.
     Error,
 }
 
@@ -99,6 +100,27 @@ pub enum Delta {
     Fixed,
 }
 
+/// Which findings fail the check of a change.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Blocks {
+    /// Errors that the change introduces.
+    #[default]
+    NewErrors,
+    /// Errors and warnings that the change introduces.
+    NewWarnings,
+    /// Every error, also one that was there before.
+    AllErrors,
+    /// None: findings are shown.
+    Nothing,
+}
+
+impl Blocks {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// A rule broken at a file and line.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Finding {
@@ -118,12 +140,39 @@ pub struct Finding {
     pub location: Option<Location>,
     /// Whether this change introduces it.
     pub delta: Delta,
+    /// What blocks in its environment. It stands with the finding, so that whoever holds one knows what it means.
+    #[serde(default, skip_serializing_if = "Blocks::is_default")]
+    pub blocks: Blocks,
+    /// The edit that would mend it, until it is written out.
+    #[serde(skip)]
+    pub edit: Option<Edit>,
+    /// The lines that mend it, where that is certain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suggestion: Option<Suggestion>,
     /// Who accepted it and why, when somebody did: on this head by an override, or by a waiver and until when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<String>,
 }
 
 impl Finding {
+    /// A new finding that belongs to no object and no line: what is known beyond that is filled in.
+    pub fn new(rule: impl Into<String>, severity: Severity, message: impl Into<String>) -> Self {
+        Self {
+            rule: rule.into(),
+            severity,
+            object: None,
+            message: message.into(),
+            why: String::new(),
+            fix: String::new(),
+            location: None,
+            delta: Delta::New,
+            blocks: Blocks::default(),
+            edit: None,
+            suggestion: None,
+            accepted: None,
+        }
+    }
+
     /// What makes two findings the same one across base and head: not the line, which moves, nor the severity.
     pub fn identity(&self) -> (&str, Option<&ObjectName>, &str) {
         (&self.rule, self.object.as_ref(), &self.message)
@@ -131,7 +180,25 @@ impl Finding {
 
     /// Whether this finding fails the check.
     pub fn blocks(&self) -> bool {
-        self.severity == Severity::Error && self.delta == Delta::New && self.accepted.is_none()
+        self.accepted.is_none() && self.would_block()
+    }
+
+    /// Whether it fails the check unless somebody accepts it.
+    pub fn would_block(&self) -> bool {
+        match self.blocks {
+            Blocks::NewErrors => self.delta == Delta::New && self.severity == Severity::Error,
+            Blocks::NewWarnings => self.delta == Delta::New && self.severity >= Severity::Warning,
+            Blocks::AllErrors => self.delta != Delta::Fixed && self.severity == Severity::Error,
+            Blocks::Nothing => false,
+        }
+    }
+
+    /// Whether it is a new error that nobody accepted, and blocks nothing all the same.
+    pub fn is_let_through(&self) -> bool {
+        self.delta == Delta::New
+            && self.severity == Severity::Error
+            && self.accepted.is_none()
+            && self.blocks == Blocks::Nothing
     }
 }
 
@@ -333,5 +400,32 @@ impl Evaluation {
     /// Whether a finding fails the check.
     pub fn blocks(&self) -> bool {
         self.all_findings().any(|(_, finding)| finding.blocks())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_blocks_is_what_people_said() {
+        use Blocks::{AllErrors, NewErrors, NewWarnings, Nothing};
+        let blocking = |blocks| {
+            let mut all = String::new();
+            for delta in [Delta::New, Delta::Existing, Delta::Fixed] {
+                for severity in [Severity::Error, Severity::Warning, Severity::Info] {
+                    let one = Finding { delta, blocks, ..Finding::new("R", severity, "") };
+                    let accepted = Finding { accepted: Some("by sue".into()), ..one.clone() };
+                    assert!(!accepted.blocks() && accepted.would_block() == one.blocks());
+                    all.push_str(if one.blocks() { "x" } else { "." });
+                }
+                all.push(' ');
+            }
+            all
+        };
+        assert_eq!(blocking(NewErrors), "x.. ... ... ");
+        assert_eq!(blocking(NewWarnings), "xx. ... ... ");
+        assert_eq!(blocking(AllErrors), "x.. x.. ... ");
+        assert_eq!(blocking(Nothing), "... ... ... ");
     }
 }

@@ -13,6 +13,7 @@ pub mod path;
 pub mod pipeline;
 pub mod plan;
 pub mod snapshot;
+pub mod suggestion;
 pub mod tree;
 pub mod verdict;
 pub mod version;

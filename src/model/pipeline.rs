@@ -2,11 +2,13 @@
 //!
 //! `config` turns `.github/trunkline.yaml` into this; nothing else builds one outside tests.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::finding::Severity;
+use super::finding::{Blocks, Severity};
 use super::id::{Oid, RepoName};
 use super::image::RegistryHost;
 use super::path::RepoPath;
@@ -442,9 +444,25 @@ pub struct Policies {
     /// Where people want other severities than the packs give, in the order written.
     #[serde(default)]
     pub severities: Vec<RuleSeverity>,
+    /// Which findings fail a check, where nothing else is said.
+    #[serde(default)]
+    pub blocks: Blocks,
+    /// Which findings fail a check in single environments, by name.
+    #[serde(default)]
+    pub blocks_in: BTreeMap<String, Blocks>,
+    /// Whether suggested changes are left out.
+    #[serde(default)]
+    pub no_suggestions: bool,
     /// Where images may come from: registries, or parts of them. None: from everywhere.
     #[serde(default)]
     pub images_from: Vec<String>,
+}
+
+impl Policies {
+    /// Which findings fail a check in the environment of this name.
+    pub fn blocks_in(&self, environment: &str) -> Blocks {
+        self.blocks_in.get(environment).copied().unwrap_or(self.blocks)
+    }
 }
 
 /// How much one rule matters to these people.

@@ -11,6 +11,7 @@ use super::image::{ImageName, ImageRef};
 use super::merging::DeploymentState;
 use super::path::RepoPath;
 use super::snapshot::{MergeMethod, Reaction};
+use super::suggestion::{Review, Suggestion};
 use super::verdict::Verdict;
 
 /// The outcome of `decide`.
@@ -119,6 +120,15 @@ pub enum Need {
     Pull(u64),
     /// What is said on a pull request or issue.
     Talk(u64),
+    /// What we offered on a pull request, and which of these suggestions it can take.
+    Suggested {
+        /// Its number.
+        number: u64,
+        /// The branch's tip and the head.
+        sides: (Oid, Oid),
+        /// The suggestions.
+        wanted: Vec<Suggestion>,
+    },
     /// The configuration that the folders speak for.
     Proposal,
     /// The issue that is the desk.
@@ -268,6 +278,8 @@ pub enum Effect {
         /// The text, whose marker tells what it is about.
         body: String,
     },
+    /// Offer suggestions in a review.
+    Suggest(Box<Review>),
     /// Tell GitHub that a commit is deployed to an environment, and how that stands.
     Deploy(Box<NewDeployment>),
     /// Tell GitHub how a deployment stands now.
@@ -458,6 +470,7 @@ impl Effect {
             Effect::Merge { number, head, .. } => format!("merge {number} {head}"),
             Effect::Enqueue { number, .. } | Effect::Dequeue { number, .. } => format!("queue {number}"),
             Effect::Say { number, .. } => format!("say {number}"),
+            Effect::Suggest(review) => format!("suggest {} {}", review.number, review.head),
             Effect::Deploy(new) => format!("deploy {} {}", new.environment, new.commit),
             Effect::SetDeployment { id, .. } => format!("deployment {id}"),
             Effect::RequestReviews { number, teams } => format!("request {number} {}", teams.join(",")),
@@ -475,6 +488,7 @@ impl Effect {
                 | Effect::Propose(_)
                 | Effect::PutDesk { existing: None, .. }
                 | Effect::Say { .. }
+                | Effect::Suggest(_)
                 | Effect::Deploy(_)
         )
     }

@@ -16,6 +16,7 @@ use super::onboarding::{Desk, Proposal};
 use super::path::RepoPath;
 use super::pipeline::Pipeline;
 use super::plan::Need;
+use super::suggestion::Suggested;
 
 /// Everything one pass knows.
 #[derive(Debug, Clone)]
@@ -459,6 +460,8 @@ pub struct Facts {
     pub pulls: BTreeMap<u64, Pull>,
     /// Comments by pull request or issue, oldest first.
     pub talks: BTreeMap<u64, Vec<Comment>>,
+    /// What was offered on pull requests, and can be, by number.
+    pub suggested: BTreeMap<u64, Suggested>,
     /// The configuration that the folders speak for; `None` inside where they do not.
     pub proposal: Option<Option<Proposal>>,
     /// The issue that is the desk.

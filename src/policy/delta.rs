@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use crate::model::finding::{Delta, Finding, ObjectName, Severity};
 
@@ -15,30 +16,48 @@ fn identity(finding: &Finding) -> Identity {
     (rule.to_owned(), object.cloned(), message.to_owned())
 }
 
-/// Marks each finding as new, already there, or fixed; new ones first, then by severity, rule and place.
+/// Marks each finding as new, already there, or fixed; what blocks first, then new ones, by severity, rule and place.
 ///
 /// Two equal findings at base and three at head are one new finding: the one furthest down, since new text is mostly added below.
 pub fn compare(base: Vec<Finding>, head: Vec<Finding>) -> Vec<Finding> {
-    let mut known: HashMap<Identity, Vec<Finding>> = HashMap::new();
+    listed(marked(base, head, identity))
+}
+
+/// Only what differs, where it counts as well how grave a finding is and whether somebody accepts it.
+pub(super) fn news(base: Vec<Finding>, head: Vec<Finding>) -> Vec<Finding> {
+    let judged = |finding: &Finding| (identity(finding), finding.severity, finding.accepted.is_some());
+    let mut all = marked(base, head, judged);
+    all.retain(|finding| finding.delta != Delta::Existing);
+    listed(all)
+}
+
+/// Every finding, marked; two with one key are the same.
+fn marked<K: Eq + Hash>(base: Vec<Finding>, head: Vec<Finding>, key: impl Fn(&Finding) -> K) -> Vec<Finding> {
+    let mut known: HashMap<K, Vec<Finding>> = HashMap::new();
     for finding in base {
-        known.entry(identity(&finding)).or_default().push(finding);
+        known.entry(key(&finding)).or_default().push(finding);
     }
     let mut all = Vec::with_capacity(head.len());
     for mut finding in head {
-        let met = known.get_mut(&identity(&finding)).and_then(Vec::pop).is_some();
+        let met = known.get_mut(&key(&finding)).and_then(Vec::pop).is_some();
         finding.delta = if met { Delta::Existing } else { Delta::New };
         all.push(finding);
     }
     let fixed = known.into_values().flatten().map(|finding| Finding { delta: Delta::Fixed, ..finding });
     all.extend(fixed);
-    sort(&mut all);
-    bound(all)
+    all
+}
+
+fn listed(mut findings: Vec<Finding>) -> Vec<Finding> {
+    sort(&mut findings);
+    bound(findings)
 }
 
 fn sort(findings: &mut [Finding]) {
     findings.sort_by(|a, b| {
         // What is accepted comes last, so that it never pushes out what is not.
-        let key = |f: &Finding| (f.delta, f.accepted.is_some(), Reverse(f.severity));
+        // What blocks comes first, for the same reason.
+        let key = |f: &Finding| (Reverse(f.blocks()), f.delta, f.accepted.is_some(), Reverse(f.severity));
         key(a).cmp(&key(b)).then_with(|| {
             (&a.rule, &a.location, &a.object, &a.message).cmp(&(&b.rule, &b.location, &b.object, &b.message))
         })
@@ -73,19 +92,10 @@ fn bound(findings: Vec<Finding>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::finding::Blocks;
 
     fn finding(message: &str) -> Finding {
-        Finding {
-            rule: "R".into(),
-            severity: Severity::Error,
-            object: None,
-            message: message.into(),
-            why: String::new(),
-            fix: String::new(),
-            location: None,
-            delta: Delta::New,
-            accepted: None,
-        }
+        Finding::new("R", Severity::Error, message)
     }
 
     fn shown(base: &[&str], head: &[&str]) -> Vec<(Delta, String)> {
@@ -99,6 +109,16 @@ mod tests {
         let want =
             [(Delta::New, "b"), (Delta::New, "c"), (Delta::Existing, "b"), (Delta::Existing, "b"), (Delta::Fixed, "a")];
         assert_eq!(got, want.map(|(delta, message)| (delta, message.to_owned())));
+    }
+
+    #[test]
+    fn what_blocks_is_never_cut() {
+        let old: Vec<Finding> = (0..50).map(|n| finding(&format!("old {n}"))).collect();
+        let new = (0..MAX_PER_RULE).map(|n| Finding { severity: Severity::Warning, ..finding(&format!("new {n}")) });
+        let head = old.iter().cloned().chain(new).map(|one| Finding { blocks: Blocks::AllErrors, ..one }).collect();
+        let got = compare(old, head);
+        assert_eq!(got.iter().filter(|one| one.blocks()).count(), 50);
+        assert_eq!((got[0].delta, got[50].delta), (Delta::Existing, Delta::New));
     }
 
     #[test]

@@ -7,12 +7,12 @@ use super::preview::{Rules, preview};
 use super::rules::{KUST_001, from_problem};
 use super::schema::{Elsewhere, NO_SCHEMA};
 use super::version_changes::version_changes;
-use super::waivers::{Side, Tally, Waivers};
-use super::{CheckInput, CompiledPolicies, EnvironmentInfo, admission, check, compile, delta};
+use super::waivers::{NEVER, Side, Tally, Waivers};
+use super::{CheckInput, CompiledPolicies, EnvironmentInfo, admission, check, compile, delta, suggest};
 use crate::config;
 use crate::manifest::{self, MaskKey, Node, Object};
 use crate::model::finding::{
-    Change, CostChange, Delta, EnvironmentEvaluation, Evaluation, Finding, Preview, Problem, Severity,
+    Blocks, Change, CostChange, Delta, EnvironmentEvaluation, Evaluation, Finding, Preview, Problem, Severity,
 };
 use crate::model::id::Oid;
 use crate::model::path::RepoPath;
@@ -272,12 +272,14 @@ fn one(
     } else {
         had.retain(|finding| finding.rule == KUST_001);
     }
+    let mut findings = delta::compare(had, found);
+    suggest(&job.head, &after.objects, &mut findings);
     Some(EnvironmentEvaluation {
         changes,
         images,
         amounts,
         cost,
-        findings: delta::compare(had, found),
+        findings,
         objects: u32::try_from(after.objects.len()).unwrap_or(u32::MAX),
         rendered: after.ok,
         digest: if after.ok { manifest::digest(&after.objects) } else { String::new() },
@@ -318,6 +320,10 @@ pub fn findings(
     });
     let notes = rendered.notes.iter().filter(|_| rendered.ok);
     all.extend(notes.map(|note| Finding { severity: Severity::Info, ..from_problem(FLUX, note) }));
+    let blocks = pipeline.policies.blocks_in(&info.name);
+    // What could not be seen blocks also where nothing does: silence would look like health.
+    let seen = |finding: &&mut Finding| blocks != Blocks::Nothing || !NEVER.contains(&finding.rule.as_str());
+    all.iter_mut().filter(seen).for_each(|finding| finding.blocks = blocks);
     all
 }
 
@@ -409,6 +415,9 @@ fn previewed(
     let pipeline = other.unwrap_or(job.pipeline);
     let moved = (pipeline.policies.paths != job.pipeline.policies.paths)
         .then(|| compile(&files::read(job.head.objects, &files::list(&job.head, &pipeline.policies.paths))));
-    let new = Rules { pipeline, policies: moved.as_ref().or(after).unwrap_or(policies) };
-    Some(preview((job, memory, elsewhere), [Rules { pipeline: job.pipeline, policies }, new], progress))
+    // Waivers name environments, so another configuration may be enough to change what they accept.
+    let waivers = job.waivers.after(job.head.objects, &files::list(&job.head, &pipeline.policies.paths), pipeline);
+    let old = Rules { pipeline: job.pipeline, policies, waivers: job.waivers };
+    let new = Rules { pipeline, policies: moved.as_ref().or(after).unwrap_or(policies), waivers: &waivers };
+    Some(preview((job, memory, elsewhere), [old, new], progress))
 }

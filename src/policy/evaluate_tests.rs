@@ -4,11 +4,11 @@ use super::waivers::Waivers;
 use jiff::civil::date;
 
 use crate::manifest::MaskKey;
-use crate::model::finding::{ChangeKind, Evaluation, Finding};
+use crate::model::finding::{Blocks, ChangeKind, Evaluation, Finding};
 use crate::model::pipeline::{Environment, Merge, Mode, OnNewer, Pipeline, Policies, Rights, Takes, Via};
 use crate::model::tree::{MemoryObjects, Tree};
 
-fn pipeline() -> Pipeline {
+pub(super) fn pipeline() -> Pipeline {
     let environment = |name: &str, takes| Environment {
         name: name.to_owned(),
         path: format!("environments/{name}"),
@@ -43,13 +43,13 @@ fn pipeline() -> Pipeline {
     }
 }
 
-type Files<'a> = &'a [(&'a str, &'a str)];
+pub(super) type Files<'a> = &'a [(&'a str, &'a str)];
 
-fn change(before: Files, after: Files) -> Evaluation {
-    change_in(&pipeline(), before, after)
+pub(super) fn change(before: Files, after: Files) -> Evaluation {
+    change_under(&pipeline(), before, after)
 }
 
-fn change_in(pipeline: &Pipeline, before: Files, after: Files) -> Evaluation {
+pub(super) fn change_under(pipeline: &Pipeline, before: Files, after: Files) -> Evaluation {
     let mut store = MemoryObjects::default();
     let base = store.add_text(before.iter().copied()).unwrap();
     let head = store.add_text(after.iter().copied()).unwrap();
@@ -271,10 +271,7 @@ fn waivers_count_from_the_default_branch_alone_and_also_for_what_is_not_listed()
     let own = change(&[(WEB, &good)], &[(WEB, &bad), (FILE, WAIVER)]);
     assert!(own.blocks() && img(&own).iter().all(|line| !line.contains("waived")));
     let said = own.findings.iter().find(|finding| finding.rule == "WAIVER").unwrap();
-    assert_eq!(
-        said.message,
-        "this waiver counts once it is on the default branch; until then the errors it is for stand"
-    );
+    assert_eq!(said.message, "this waiver counts once it is on the default branch; until then what it is for stands");
     // Taken away, it still counts for this change.
     let removed = change(&[(WEB, &good), (FILE, WAIVER)], &[(WEB, &bad)]);
     assert!(!removed.blocks());
@@ -372,11 +369,40 @@ fn a_definition_is_held_against_so_many_environments_and_no_more() {
             // Leaked for the length of a test.
             files.iter().map(|(path, text)| (&*path.clone().leak(), &*text.clone().leak())).collect()
         };
-        let evaluation = change_in(&pipeline, &shown(&before), &shown(&after));
+        let evaluation = change_under(&pipeline, &shown(&before), &shown(&after));
         (evaluation.environments.len(), evaluation.findings.iter().map(|one| one.message.clone()).collect::<Vec<_>>())
     };
     assert_eq!(told(100), (100, Vec::new()));
     let (listed, said) = told(101);
     assert_eq!(listed, 100);
     insta::assert_snapshot!(said.join("\n"), @"a CustomResourceDefinition changes, and only the first 100 environments were held to it");
+}
+
+#[test]
+fn each_environment_says_what_blocks_in_it_and_what_was_not_seen_blocks_everywhere() {
+    let mut pipeline = pipeline();
+    pipeline.policies.blocks = Blocks::Nothing;
+    pipeline.policies.blocks_in = [("prod".to_owned(), Blocks::AllErrors)].into();
+    let with = |app: &'static str| [("base/app.yaml", app), ("environments/stage/app.yaml", app)];
+    let before = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: app, nmae: x }\n";
+    let after = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: app, nmae: x }\ndata: { a: b }\n";
+    let overlays = [
+        ("base/kustomization.yaml", "resources: [app.yaml]\n"),
+        ("environments/dev/kustomization.yaml", "resources: [../../base]\n"),
+        ("environments/prod/kustomization.yaml", "resources: [../../base]\n"),
+    ];
+    let files = |app| [overlays.as_slice(), &with(app)].concat();
+    let blocking = |evaluation: &Evaluation| -> Vec<String> {
+        let blocks = evaluation.all_findings().filter(|(_, finding)| finding.blocks());
+        blocks.map(|(environment, finding)| format!("{} {}", environment.unwrap().environment, finding.rule)).collect()
+    };
+    // It was there before, and only prod asks for that.
+    assert_eq!(blocking(&change_under(&pipeline, &files(before), &files(after))), ["prod SCH-001"]);
+    // What is new blocks where people asked for it; by default everywhere.
+    let nothing: [(&str, &str); 1] = [("x", "y")];
+    assert_eq!(blocking(&change_under(&pipeline, &nothing, &files(after))), ["prod SCH-001"]);
+    assert_eq!(blocking(&change(&nothing, &files(after))), ["dev SCH-001", "stage SCH-001", "prod SCH-001"]);
+    let broken = files("apiVersion: v1\nkind: [\n");
+    let blind = ["dev KUST-001", "stage KUST-001", "prod KUST-001"];
+    assert_eq!(blocking(&change_under(&pipeline, &files(after), &broken)), blind);
 }

@@ -17,6 +17,7 @@ pub mod rego;
 pub mod rules;
 pub mod schema;
 mod scrub;
+mod suggest;
 pub mod version_changes;
 pub mod waivers;
 mod world;
@@ -32,6 +33,7 @@ use crate::render::Layer;
 pub use levels::Levels;
 pub use rego::{CompiledPolicies, compile};
 pub use rules::Pack;
+pub use suggest::suggest;
 
 /// How grave things are in an environment: the column of the rule table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,4 +161,8 @@ mod corpus_tests;
 #[cfg(test)]
 mod evaluate_tests;
 #[cfg(test)]
+mod preview_tests;
+#[cfg(test)]
 mod shipped_tests;
+#[cfg(test)]
+mod suggest_tests;

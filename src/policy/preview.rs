@@ -2,9 +2,10 @@
 
 use super::evaluate::{Before, Job, findings};
 use super::schema::Elsewhere;
+use super::waivers::{Side, Tally, Waivers};
 use super::{CompiledPolicies, EnvironmentInfo, delta};
 use crate::manifest::Object;
-use crate::model::finding::{Delta, EnvironmentEvaluation, Evaluation, Preview};
+use crate::model::finding::{EnvironmentEvaluation, Evaluation, Preview};
 use crate::model::path::RepoPath;
 use crate::model::pipeline::Pipeline;
 use crate::render::Memory;
@@ -13,10 +14,11 @@ use crate::render::flux::{Applier, Fleet};
 /// Environments that are looked at. A render takes some milliseconds and a policy as many, twice; a fleet of hundreds shows the same in its first.
 const MAX_ENVIRONMENTS: usize = 30;
 
-/// One set of rules: a configuration and its policies.
+/// One set of rules: a configuration, its policies, and what is accepted of them.
 pub(super) struct Rules<'a> {
     pub(super) pipeline: &'a Pipeline,
     pub(super) policies: &'a CompiledPolicies,
+    pub(super) waivers: &'a Waivers,
 }
 
 /// What the change's own rules say of its own environments and the old ones do not, and the other way round.
@@ -60,14 +62,14 @@ fn compare(
     let base: Option<&[Object]> = base.as_ref().filter(|base| base.ok).map(|base| base.objects.as_slice());
     let mut under = |info: &EnvironmentInfo, side: &Rules<'_>, judges: Option<&[Object]>| {
         let before = Before { objects: base, judges };
-        findings((memory, elsewhere), info, (&job.head, &head, before), (side.policies, side.pipeline))
+        let mut found = findings((memory, elsewhere), info, (&job.head, &head, before), (side.policies, side.pipeline));
+        Tally::new(side.waivers).accept((&info.name, &info.folder), Side::Head(head.ok), &mut found);
+        found
     };
     let had = was.map(|was| under(was, old, base)).unwrap_or_default();
     let has = under(is, new, None);
-    let mut findings = delta::compare(had, has);
-    findings.retain(|finding| finding.delta != Delta::Existing);
     EnvironmentEvaluation {
-        findings,
+        findings: delta::news(had, has),
         objects: u32::try_from(head.objects.len()).unwrap_or(u32::MAX),
         rendered: head.ok,
         ..EnvironmentEvaluation::of(&is.name, is.folder.clone())

@@ -66,6 +66,11 @@ impl Secrets {
         }
     }
 
+    /// Whether one of them stands in a text.
+    pub(super) fn stand_in(&self, text: &str) -> bool {
+        !scrub_patterns(text).is_empty() || self.texts.iter().any(|secret| text.contains(secret.as_str()))
+    }
+
     /// The finding without secrets.
     pub(super) fn scrub(&self, mut finding: Finding) -> Finding {
         let about_secret = finding.object.as_ref().is_some_and(|object| object.kind == "Secret");

@@ -25,6 +25,17 @@ fn told(answer: Result<Option<u64>, ApiError>) -> Result<Option<u64>, Trouble> {
     }
 }
 
+/// Suggestions are an offer: where GitHub will not show a line, or the head has moved on, nothing waits for them.
+fn offered(answer: Result<u64, ApiError>) -> Result<Option<u64>, Trouble> {
+    match answer {
+        Err(error) if matches!(error.kind, Kind::Denied | Kind::Gone | Kind::Invalid) => {
+            tracing::warn!(%error, "a suggestion cannot be made");
+            Ok(None)
+        }
+        answer => Ok(Some(answer?)),
+    }
+}
+
 impl Reconciler {
     /// Makes one effect so, and returns the number GitHub gave what it created.
     pub(super) async fn apply(&self, snapshot: &Snapshot, effect: &Effect) -> Result<Option<u64>, Trouble> {
@@ -82,6 +93,7 @@ impl Reconciler {
                 Ok(None)
             }
             Effect::Say { number, body } => Ok(Some(github.put_comment(at, *number, None, body).await?)),
+            Effect::Suggest(review) => offered(github.suggest(at, review).await),
             Effect::Deploy(new) => told(github.deploy(at, new).await.map(Some)),
             Effect::SetDeployment { id, status } => told(github.set_deployment(at, *id, status).await.map(|()| None)),
             Effect::RequestReviews { number, teams } => {

@@ -105,6 +105,7 @@ fn content(effect: &Effect) -> u64 {
         | Effect::UpdateBranch { .. }
         | Effect::Merge { .. }
         | Effect::Dequeue { .. }
+        | Effect::Suggest(_)
         | Effect::RequestReviews { .. } => {}
     }
     hasher.finish()

@@ -20,6 +20,7 @@ use crate::model::plan::Need;
 use crate::model::snapshot::{
     Change, Changelog, Common, Configuration, Decided, Permission, PullBrief, Snapshot, Subject,
 };
+use crate::model::suggestion::Suggested;
 use crate::model::tree::Tree;
 use crate::model::wide::{FREEZES, OVERRIDES};
 use crate::policy::between::Sides;
@@ -119,6 +120,13 @@ impl Reconciler {
                 let Some((here, open)) = &seen.here else { return Ok(()) };
                 let facts = self.way(&snapshot.common, here, (app, pipeline), open, &lease.notes).await?;
                 snapshot.facts.pipelines.insert(app.name.clone(), facts);
+            }
+            Need::Suggested { number, sides: (base, head), wanted } => {
+                let reviews = github.own_reviews(at, *number, &snapshot.common.bot.slug).await?;
+                let here = self.commits(at, &[*base, *head]).await?;
+                let (base, head, wanted) = (*base, *head, wanted.clone());
+                let placed = here.blocking(move |repo| repo.placed(base, head, &wanted)).await?;
+                snapshot.facts.suggested.insert(*number, Suggested { reviews, placed });
             }
             Need::Merging { .. } | Need::Turn(_) | Need::Landed { .. } | Need::Deployments { .. } => {
                 self.answer_merging(snapshot, at, need, lease.asked_at).await?;

@@ -114,12 +114,11 @@ fn annotations(evaluation: &Evaluation) -> Vec<Annotation> {
 fn annotation(finding: &Finding, environments: &[&str]) -> Option<Annotation> {
     let location = finding.location.as_ref()?;
     let level = match (finding.delta, finding.severity) {
+        _ if finding.blocks() => AnnotationLevel::Failure,
         // What the change did not bring must not look as if it did.
         (Delta::Existing | Delta::Fixed, _) | (_, Severity::Info) => AnnotationLevel::Notice,
         (Delta::New, Severity::Warning) if finding.accepted.is_some() => AnnotationLevel::Notice,
-        (Delta::New, Severity::Error) if finding.accepted.is_some() => AnnotationLevel::Warning,
-        (Delta::New, Severity::Warning) => AnnotationLevel::Warning,
-        (Delta::New, Severity::Error) => AnnotationLevel::Failure,
+        (Delta::New, Severity::Warning | Severity::Error) => AnnotationLevel::Warning,
     };
     let object = finding.object.as_ref().map_or(String::new(), |object| format!(": {object}"));
     let before = if finding.delta == Delta::Existing { " (was there before)" } else { "" };

@@ -6,9 +6,10 @@ use super::limits::{COMMENT_BYTES, Section, fit};
 use super::markdown::{code, link, prose};
 use super::marker::{Marker, find, mark_as};
 use super::preview::preview;
-use super::sections::{Place, findings, table, title_of};
+use super::sections::{Place, findings, table, title_of, unusual};
 use super::verdict;
-use crate::model::finding::Evaluation;
+use super::words::sentence;
+use crate::model::finding::{Delta, Evaluation};
 use crate::model::id::Oid;
 use crate::model::pipeline::Mode;
 use crate::model::verdict::{Answer, Verdict};
@@ -73,11 +74,7 @@ fn text(input: &CommentInput<'_>) -> String {
 }
 
 fn head(input: &CommentInput<'_>) -> String {
-    let consequence = match (input.evaluation.blocks(), input.mode) {
-        (true, Mode::Enforce) => " The check fails until what is new is fixed.",
-        (true, Mode::Observe) => " What is new would fail the check.",
-        (false, _) => "",
-    };
+    let consequence = consequence(input.evaluation, input.mode);
     let observe = match input.mode {
         Mode::Observe => {
             "> [!NOTE]\n> Trunkline only observes here: nothing blocks, and no promotion is written. \
@@ -90,6 +87,23 @@ fn head(input: &CommentInput<'_>) -> String {
         prose(&title_of(input.evaluation, input.verdict)),
         summary(input.evaluation)
     )
+}
+
+/// What the findings do to the check.
+fn consequence(evaluation: &Evaluation, mode: Mode) -> String {
+    let unusual = match unusual(evaluation) {
+        text if text.is_empty() => text,
+        text => format!(" {}.", sentence(&text)),
+    };
+    let before = evaluation.all_findings().any(|(_, found)| found.blocks() && found.delta == Delta::Existing);
+    let text = match (evaluation.blocks(), before, mode) {
+        (true, false, Mode::Enforce) => " The check fails until what is new is fixed.",
+        (true, true, Mode::Enforce) => " The check fails until what blocks is fixed.",
+        (true, false, Mode::Observe) => " What is new would fail the check.",
+        (true, true, Mode::Observe) => " What blocks would fail the check.",
+        (false, ..) => "",
+    };
+    format!("{text}{unusual}")
 }
 
 fn summary(evaluation: &Evaluation) -> String {

@@ -6,9 +6,9 @@ use super::limits::{COMMENT_BYTES, Section, fit};
 use super::markdown::{cell_code, code, prose};
 use super::sections::Place;
 use super::words::{count, listed};
-use crate::model::finding::Location;
+use crate::model::finding::{Blocks, Location};
 use crate::model::id::Oid;
-use crate::model::pipeline::{App, CheckOf, Environment, Merge, Mode, Pipeline, ShipsMatch, Takes, Via};
+use crate::model::pipeline::{App, CheckOf, Environment, Merge, Mode, Pipeline, Policies, ShipsMatch, Takes, Via};
 
 /// What is told about.
 #[derive(Debug, Clone)]
@@ -201,7 +201,16 @@ fn changes(now: &Pipeline, then: &Pipeline) -> Vec<String> {
     lines.extend(other.map(|app| format!("- the application {} is followed otherwise\n", code(&app.name))));
     let gone = now.apps.iter().filter(|app| then.app(&app.name).is_none());
     lines.extend(gone.map(|app| format!("- the application {} goes\n", code(&app.name))));
-    if now.policies != then.policies {
+    let blocks = |pipeline: &Pipeline| (pipeline.policies.blocks, pipeline.policies.blocks_in.clone());
+    if blocks(now) != blocks(then) {
+        lines.push("- other findings block (`policies.blocks`)\n".to_owned());
+    }
+    let rules = |pipeline: &Pipeline| Policies {
+        blocks: Blocks::default(),
+        blocks_in: BTreeMap::new(),
+        ..pipeline.policies.clone()
+    };
+    if rules(now) != rules(then) {
         lines.push("- other policies apply\n".to_owned());
     }
     lines

@@ -12,11 +12,11 @@ pub fn workflow_commands(evaluation: &Evaluation) -> String {
     let lines = told.take(MAX_COMMANDS).map(|told| {
         let finding = &*told.finding;
         let command = match finding.severity {
+            _ if finding.blocks() => "error",
             Severity::Info => "notice",
             // What is accepted, or was there before, must not look as if it were to be dealt with.
             _ if finding.accepted.is_some() || finding.delta == Delta::Existing => "notice",
-            Severity::Error => "error",
-            Severity::Warning => "warning",
+            Severity::Error | Severity::Warning => "warning",
         };
         let place = finding.location.as_ref().map_or(String::new(), |at| {
             let column = if at.column > 0 { format!(",col={}", at.column) } else { String::new() };

@@ -17,6 +17,8 @@ pub enum Marker {
     Desk,
     /// The pull request that proposes a configuration.
     Onboarding,
+    /// A review that offers suggestions.
+    Suggestions,
 }
 
 const START: &str = "<!-- trunkline:v1 ";
@@ -31,6 +33,7 @@ impl Marker {
             Marker::Landed => "landed".to_owned(),
             Marker::Desk => "desk".to_owned(),
             Marker::Onboarding => "onboarding".to_owned(),
+            Marker::Suggestions => "suggestions".to_owned(),
         }
     }
 
@@ -41,6 +44,7 @@ impl Marker {
             "landed" => Some(Marker::Landed),
             "desk" => Some(Marker::Desk),
             "onboarding" => Some(Marker::Onboarding),
+            "suggestions" => Some(Marker::Suggestions),
             other => other.strip_prefix("reply-")?.parse().ok().map(Marker::Reply),
         }
     }

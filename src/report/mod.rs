@@ -25,6 +25,7 @@ pub mod reply;
 pub mod sarif;
 mod sections;
 mod short;
+pub mod suggestion;
 pub mod terminal;
 pub mod verdict;
 mod words;
@@ -40,14 +41,9 @@ pub const CONFIGURATION: &str = "configuration";
 /// A problem as a finding, so that it stands in checks, comments and reports like any other.
 pub fn problem_finding(problem: &Problem, delta: Delta) -> Finding {
     Finding {
-        rule: CONFIGURATION.to_owned(),
-        severity: Severity::Error,
-        object: None,
-        message: problem.message.clone(),
-        why: String::new(),
         fix: problem.help.clone().unwrap_or_default(),
         location: problem.location.clone(),
         delta,
-        accepted: None,
+        ..Finding::new(CONFIGURATION, Severity::Error, problem.message.as_str())
     }
 }

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::markdown::{line, path_in_url};
 use super::redact::redact_json;
 use super::sections::Told;
-use crate::model::finding::{Delta, Evaluation, Severity};
+use crate::model::finding::{Delta, Evaluation, Finding, Severity};
+use crate::model::suggestion::Suggestion;
 
 /// GitHub takes 25,000 results a run and shows 5,000.
 const MAX_RESULTS: usize = 5_000;
@@ -73,11 +74,29 @@ fn result(told: &Told<'_>, rules: &[&str]) -> Value {
         let artifact = json!({ "uri": path_in_url(at.path.as_str()), "uriBaseId": "%SRCROOT%" });
         result["locations"] = json!([{ "physicalLocation": { "artifactLocation": artifact, "region": region } }]);
     }
+    if let Some(suggestion) = &finding.suggestion {
+        result["fixes"] = json!([fix(finding, suggestion)]);
+    }
     if !told.environments.is_empty() || finding.object.is_some() {
         let object = finding.object.as_ref().map(ToString::to_string);
         result["properties"] = json!({ "environments": told.environments, "object": object });
     }
     result
+}
+
+/// The lines that mend it.
+fn fix(finding: &Finding, suggestion: &Suggestion) -> Value {
+    let end = suggestion.before.lines().last().unwrap_or_default().chars().count() + 1;
+    let region =
+        json!({ "startLine": suggestion.first, "startColumn": 1, "endLine": suggestion.last, "endColumn": end });
+    let artifact = json!({ "uri": path_in_url(suggestion.path.as_str()), "uriBaseId": "%SRCROOT%" });
+    json!({
+        "description": { "text": line(&finding.fix, 1_000) },
+        "artifactChanges": [{
+            "artifactLocation": artifact,
+            "replacements": [{ "deletedRegion": region, "insertedContent": { "text": suggestion.after } }],
+        }],
+    })
 }
 
 /// Somebody accepted it, outside of the file it stands in.

@@ -10,6 +10,7 @@ use crate::model::finding::{
     ChangeKind, Delta, EnvironmentEvaluation, Evaluation, Finding, Location, ObjectName, Severity,
 };
 use crate::model::id::Oid;
+use crate::model::suggestion::Suggestion;
 use crate::model::verdict::{Answer, Verdict};
 
 /// Where files are shown: the repository's address and the commit the evaluation saw.
@@ -38,7 +39,7 @@ pub(super) struct Told<'a> {
     pub(super) environments: Vec<&'a str>,
 }
 
-/// The findings of one delta, worst first and what is accepted last, the same one told once.
+/// The findings of one delta, what blocks and is worst first and what is accepted last, the same one told once.
 pub(super) fn told(evaluation: &Evaluation, delta: Delta) -> Vec<Told<'_>> {
     let mut all: Vec<Told<'_>> = Vec::new();
     let mut seen: std::collections::HashMap<_, usize> = std::collections::HashMap::new();
@@ -47,7 +48,13 @@ pub(super) fn told(evaluation: &Evaluation, delta: Delta) -> Vec<Told<'_>> {
         let namespace = |object: &'_ ObjectName| finding.location.is_none().then(|| object.namespace.clone());
         let object =
             finding.object.as_ref().map(|object| (&object.group, &object.kind, namespace(object), &object.name));
-        let key = (&finding.rule, object, &finding.message, finding.severity, (&finding.location, &finding.accepted));
+        let key = (
+            &finding.rule,
+            object,
+            &finding.message,
+            finding.severity,
+            (&finding.location, &finding.accepted, finding.blocks()),
+        );
         let at = *seen.entry(key).or_insert_with(|| {
             all.push(Told { finding: Cow::Borrowed(finding), environments: Vec::new() });
             all.len() - 1
@@ -57,11 +64,18 @@ pub(super) fn told(evaluation: &Evaluation, delta: Delta) -> Vec<Told<'_>> {
         {
             object.namespace.clear();
         }
+        // Mended in another way elsewhere, it is mended in no certain way.
+        if all[at].finding.suggestion != finding.suggestion {
+            all[at].finding.to_mut().suggestion = None;
+        }
         let environments = &mut all[at].environments;
         let name = environment.map(|environment| environment.environment.as_str());
         environments.extend(name.filter(|name| !environments.contains(name)));
     }
-    all.sort_by_key(|told| (told.finding.accepted.is_some(), std::cmp::Reverse(told.finding.severity)));
+    all.sort_by_key(|told| {
+        let finding = &told.finding;
+        (!finding.blocks(), finding.accepted.is_some(), std::cmp::Reverse(finding.severity))
+    });
     all
 }
 
@@ -121,24 +135,21 @@ pub(super) fn objects(env: &EnvironmentEvaluation) -> String {
     if parts.is_empty() { "no change".to_owned() } else { parts.join(" ").replace('~', "\\~") }
 }
 
-/// The findings: new ones open, existing ones folded, fixed ones in a line.
+/// The findings: new ones and what blocks open, other existing ones folded, fixed ones in a line.
 pub(super) fn findings(evaluation: &Evaluation, place: &Place<'_>) -> Vec<Section> {
     let new = told(evaluation, Delta::New);
-    let existing = told(evaluation, Delta::Existing);
+    let (before, existing): (Vec<_>, Vec<_>) =
+        told(evaluation, Delta::Existing).into_iter().partition(|told| told.finding.blocks());
     let fixed = told(evaluation, Delta::Fixed);
     let mut sections = Vec::new();
     let mut room = place.room;
-    if !new.is_empty() {
-        sections.push(
-            Section {
-                rank: 2,
-                open: "#### New findings\n\n".to_owned(),
-                close: "\n".to_owned(),
-                noun: "finding",
-                ..Section::default()
-            }
-            .fill(&new, &mut room, |told| item(told, place)),
-        );
+    for (title, open) in [("New findings", &new), ("Findings from before that block", &before)] {
+        if !open.is_empty() {
+            let title = format!("#### {title}\n\n");
+            let section =
+                Section { rank: 2, open: title, close: "\n".to_owned(), noun: "finding", ..Section::default() };
+            sections.push(section.fill(open, &mut room, |told| item(told, place)));
+        }
     }
     if !fixed.is_empty() {
         let names: Vec<String> = fixed
@@ -152,7 +163,8 @@ pub(super) fn findings(evaluation: &Evaluation, place: &Place<'_>) -> Vec<Sectio
         sections.push(Section::whole(3, format!("**Fixed here:** {}.\n\n", listed(&names, 10))));
     }
     if !existing.is_empty() {
-        let summary = format!("{} that the base already has", count(existing.len(), "finding"));
+        let more = if before.is_empty() { "" } else { "more " };
+        let summary = format!("{more}{} that the base already has", count(existing.len(), "finding"));
         sections.push(
             Section {
                 rank: 6,
@@ -193,8 +205,16 @@ pub(super) fn item(told: &Told<'_>, place: &Place<'_>) -> String {
     if !finding.fix.is_empty() {
         lines.push(format!("*Fix:* {}", prose(&finding.fix)));
     }
+    lines.extend(finding.suggestion.as_ref().and_then(write));
     // GitHub breaks at line ends in comments and does not elsewhere; a `<br>` within one line is read alike.
     format!("- {}\n", lines.join("<br>"))
+}
+
+/// The line that mends it, where it is one.
+fn write(suggestion: &Suggestion) -> Option<String> {
+    let added = suggestion.after.strip_prefix(&suggestion.before).and_then(|rest| rest.strip_prefix('\n'));
+    let (how, line) = added.map_or(("Write", suggestion.after.as_str()), |added| ("Add below", added));
+    (!line.contains('\n')).then(|| format!("*{how}:* {}", code(line.trim())))
 }
 
 /// What a reader must know first: what is wrong, else what it waits for, else that nothing is.
@@ -221,19 +241,46 @@ pub(super) fn title_of(evaluation: &Evaluation, verdict: Option<&Verdict>) -> St
 /// What the findings come to.
 fn headline(evaluation: &Evaluation) -> String {
     let new = told(evaluation, Delta::New);
-    let blocks = |told: &Told<'_>| told.finding.blocks();
-    let errors: Vec<&Told<'_>> = new.iter().filter(|told| blocks(told)).collect();
-    let others = severities(new.iter().filter(|told| !blocks(told)).map(|told| &*told.finding));
-    if errors.is_empty() {
-        return if others.is_empty() { "No new findings".to_owned() } else { format!("No errors, {others}") };
+    let before = told(evaluation, Delta::Existing);
+    let blocking: Vec<&Told<'_>> = new.iter().chain(&before).filter(|told| told.finding.blocks()).collect();
+    let others = new.iter().filter(|told| !told.finding.blocks()).map(|told| &*told.finding);
+    let tally = severities(others.clone());
+    if blocking.is_empty() {
+        return match others.clone().any(Finding::is_let_through) {
+            _ if tally.is_empty() => "No new findings".to_owned(),
+            true => format!("Nothing blocks: {tally}"),
+            false => format!("No errors, {tally}"),
+        };
     }
     let mut environments: Vec<String> = Vec::new();
-    for name in errors.iter().flat_map(|told| &told.environments) {
+    for name in blocking.iter().flat_map(|told| &told.environments) {
         if !environments.iter().any(|seen| seen == name) {
             environments.push((*name).to_owned());
         }
     }
+    let number = |delta, severity| {
+        blocking.iter().filter(|told| (told.finding.delta, told.finding.severity) == (delta, severity)).count()
+    };
+    let kinds = [
+        (number(Delta::New, Severity::Error), "new error", ""),
+        (number(Delta::New, Severity::Warning), "new warning", ""),
+        (before.iter().filter(|told| told.finding.blocks()).count(), "error", " from before"),
+    ];
+    let kinds = kinds.iter().filter(|(number, ..)| *number > 0);
+    let kinds: Vec<String> = kinds.map(|(number, one, when)| format!("{}{when}", count(*number, one))).collect();
     let place = if environments.is_empty() { String::new() } else { format!(" in {}", listed(&environments, 4)) };
-    let others = if others.is_empty() { String::new() } else { format!(", and {others}") };
-    format!("{}{place}{others}", count(errors.len(), "new error"))
+    let others = if tally.is_empty() { String::new() } else { format!(", and {tally}") };
+    format!("{}{place}{others}", listed(&kinds, kinds.len()))
+}
+
+/// Where what blocks is not what people take for granted, that it is so because they said it; empty otherwise.
+pub(super) fn unusual(evaluation: &Evaluation) -> String {
+    let any = |is: &dyn Fn(&Finding) -> bool| evaluation.all_findings().any(|(_, finding)| is(finding));
+    let kinds = [
+        (any(&|finding| finding.blocks() && finding.severity == Severity::Warning), "warnings block"),
+        (any(&|finding| finding.blocks() && finding.delta == Delta::Existing), "errors from before block"),
+        (any(&Finding::is_let_through), "new errors block nothing"),
+    ];
+    let kinds: Vec<String> = kinds.iter().filter(|(is, _)| *is).map(|(_, text)| (*text).to_owned()).collect();
+    if kinds.is_empty() { kinds.concat() } else { format!("here {}, as `policies.blocks` says", listed(&kinds, 3)) }
 }

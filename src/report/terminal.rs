@@ -8,6 +8,7 @@ use super::sections::{Told, told};
 use super::words::{count, listed};
 use crate::model::finding::{Delta, Evaluation, Finding, Location, Severity};
 use crate::model::path::RepoPath;
+use crate::model::suggestion::Suggestion;
 use crate::model::tree::Tree;
 
 /// Reads one line (from 1) of a file, without its end; `None` when there is none.
@@ -159,6 +160,35 @@ fn finding<'a>(
             out.push_str(&format!("{pad} {} {label}: {note}\n", paint.quiet("=")));
         }
     }
+    // What may not be shown as it stands is not shown as it should be.
+    let is_shown = |suggestion: &&Suggestion| {
+        let lines = (suggestion.first..).zip(suggestion.before.lines());
+        lines
+            .into_iter()
+            .all(|(at, text)| source(&suggestion.path, at).as_deref() == Some(text) && redact(text) == text)
+    };
+    if let Some(suggestion) = finding.suggestion.as_ref().filter(is_shown) {
+        out.push_str(&replacement(suggestion, &pad, paint));
+    }
+    out
+}
+
+/// The lines to write instead, below those that stand there now; what stays the same at the top is context.
+fn replacement(suggestion: &Suggestion, pad: &str, paint: &Paint) -> String {
+    let (before, after): (Vec<&str>, Vec<&str>) =
+        (suggestion.before.lines().collect(), suggestion.after.lines().collect());
+    let same = before.iter().zip(&after).take_while(|(a, b)| a == b).count();
+    let mut out = format!("{pad} {} replace with:\n{pad} {}\n", paint.quiet("="), paint.quiet("|"));
+    let width = pad.len();
+    let mut row = |number: usize, sign: &str, color: &str, text: &str| {
+        let number = paint.quiet(&format!("{number:>width$}"));
+        let text: String = text.chars().filter(|c| !is_trick(*c)).take(MAX_COLUMNS).collect();
+        out.push_str(&format!("{number} {}\n", paint.with(color, format!("{sign} {text}").trim_end())));
+    };
+    let first = suggestion.first as usize;
+    before[..same].iter().enumerate().for_each(|(at, text)| row(first + at, "|", "0", text));
+    before[same..].iter().enumerate().for_each(|(at, text)| row(first + same + at, "-", "31", text));
+    after[same..].iter().enumerate().for_each(|(at, text)| row(first + same + at, "+", "32", text));
     out
 }
 
@@ -200,5 +230,9 @@ fn total(evaluation: &Evaluation, shown: &[Told<'_>], paint: &Paint) -> String {
         return format!("{} {checked} checked, nothing found\n", paint.with("1;32", "ok:"));
     }
     let found = super::sections::severities(shown.iter().map(|told| &*told.finding));
-    format!("{found} ({checked} checked)\n")
+    let unusual = match super::sections::unusual(evaluation) {
+        text if text.is_empty() => text,
+        text => format!("; {text}"),
+    };
+    format!("{found} ({checked} checked){unusual}\n")
 }

@@ -211,6 +211,13 @@ fn conversation(repo: &Repo, issue: &super::world::Issue, names: &Names, out: &m
         }
         for review in &pull.reviews {
             let _ = writeln!(out, "    review by {}: {}", review.author, review.state);
+            if !review.remarks.is_empty() {
+                review.body.lines().for_each(|line| out.push_str(&format!("      {}\n", rename(line, names))));
+            }
+            for remark in &review.remarks {
+                let _ = writeln!(out, "      on {}:{}", remark.path, remark.line);
+                remark.body.lines().for_each(|line| out.push_str(&format!("        {}\n", rename(line, names))));
+            }
         }
         let asked: Vec<&str> = pull.asked_users.iter().chain(&pull.asked_teams).map(String::as_str).collect();
         if !asked.is_empty() {

@@ -289,6 +289,7 @@ pub(crate) struct Review {
     pub(crate) body: String,
     pub(crate) commit: String,
     pub(crate) at: Timestamp,
+    pub(crate) remarks: Vec<super::acts::reviews::Remark>,
 }
 
 /// A pull request in a merge queue.

@@ -226,6 +226,8 @@ fn keys(event: &str, repo: RepoId, body: &Body<'_>, us: &Us) -> Result<Keys, Bad
     let pull = |number: u64| (Key::Pull(repo, number), None);
     Ok(match event {
         "push" => return push(repo, body),
+        // Our own reviews only offer, and say nothing that we do not know.
+        "pull_request_review" if is_us(body, us) => Vec::new(),
         "pull_request" | "pull_request_review" | "pull_request_review_thread" => {
             let PullRequest { number, head: Commit { sha } } = body.pull_request.as_ref().ok_or(BadDelivery::Shape)?;
             let mut keys = vec![pull(*number), head(*sha)];

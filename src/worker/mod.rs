@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 use crate::manifest::MaskKey;
-use crate::model::finding::{Delta, Evaluation, Finding, Severity};
+use crate::model::finding::{Evaluation, Finding, Severity};
 use crate::model::id::{InstallationId, Oid};
 use crate::model::pipeline::Pipeline;
 use crate::model::tree::{Objects, Tree};
@@ -176,15 +176,9 @@ const FAULT: &str = "Comment `/trunkline retry`; if it happens again, please rep
 /// The evaluation of what could not be evaluated.
 fn limit(message: &str, fix: &str) -> Evaluation {
     let finding = Finding {
-        rule: LIMIT.to_owned(),
-        severity: Severity::Error,
-        object: None,
-        message: message.to_owned(),
         why: "What could not be checked must not pass for checked.".to_owned(),
         fix: fix.to_owned(),
-        location: None,
-        delta: Delta::New,
-        accepted: None,
+        ..Finding::new(LIMIT, Severity::Error, message)
     };
     Evaluation { findings: vec![finding], ..Evaluation::default() }
 }

@@ -627,8 +627,9 @@ fn every_help_ends_with_examples_and_fits() {
     with manifests below PATH; whether it is dev, stage or prod is read from its name. Nothing is
     fetched, and no other program is run.
 
-    Exit status: 0 clean (warnings are allowed), 1 errors were found, 2 could not check, or there is no
-    environment at all. A PATH that belongs to no environment is clean: a change to it reaches none.
+    Exit status: 0 nothing that blocks, 1 something blocks (an error, unless `policies.blocks` says
+    otherwise; without a base to compare with, everything counts as new), 2 could not check, or there is
+    no environment at all. A PATH that belongs to no environment is clean: a change to it reaches none.
 
     Usage: trunkline check [OPTIONS] [PATH]
 
@@ -653,6 +654,10 @@ fn every_help_ends_with_examples_and_fits() {
           --environment <NAME>
               Check only this environment; may be given several times
 
+          --fix
+              First take over, in the working tree, every suggestion for a finding: the lines shown as
+              `replace with`
+
       -h, --help
               Print help (see a summary with '-h')
 
@@ -660,6 +665,7 @@ fn every_help_ends_with_examples_and_fits() {
       trunkline check
       trunkline check environments/base            What everything built on that base makes of it
       trunkline check --environment prod
+      trunkline check --fix                        Mends slips, quotes and the like, then checks
       trunkline check --format github              Annotations in a GitHub Actions job
       trunkline check --format sarif > trunkline.sarif
     ");

@@ -412,6 +412,9 @@ mod scenario {
         story.send("POST", "/issues/1/labels", json!({ "labels": ["trunkline"] }), 200).await;
         let ask = json!({ "reviewers": ["alice"], "team_reviewers": ["sre"] });
         story.send("POST", "/pulls/1/requested_reviewers", ask, 201).await;
+        let remark = json!({ "path": "a/b.yaml", "line": 1, "side": "RIGHT", "body": "```suggestion\nx\n```" });
+        let review = json!({ "commit_id": head, "event": "COMMENT", "body": "b", "comments": [remark] });
+        story.send("POST", "/pulls/1/reviews", review, 200).await;
         sandbox.review("acme/env", "alice", 1, "APPROVED");
         let thread = sandbox.start_conversation("acme/env", "alice", 1);
         sandbox.resolve_conversation("acme/env", "alice", 1, thread);
@@ -450,7 +453,7 @@ mod scenario {
 
     async fn reads(story: &Story, made: &Made) {
         let Made { head, tag, check, comment, deployment } = made;
-        let fixed = "|/pulls?state=all&head=acme:bot/x&per_page=100|/pulls/1|/pulls/1/files|/pulls/1/commits|/pulls/1/reviews\
+        let fixed = "|/pulls?state=all&head=acme:bot/x&per_page=100|/pulls/1|/pulls/1/files|/pulls/1/commits|/pulls/1/reviews|/pulls/1/comments\
             |/pulls/1/requested_reviewers|/issues/1|/issues?state=open&labels=trunkline|/issues/1/comments?per_page=100\
             |/issues/1/labels|/commits/bot/x/check-suites|/commits?sha=bot/x&per_page=1|/branches|/branches/bot/x\
             |/contents/a/b.yaml?ref=bot/x|/contents/environments|/compare/main...bot/x|/rules/branches/main\

@@ -235,10 +235,14 @@ fn sarif_is_valid_against_its_schema() {
         }
     }
     let place = |line: u32, column: u32| json!({ "path": "a b/ü%.yaml", "line": line, "column": column });
+    let mut mended = finding("new", place(3, 7), Value::Null);
+    mended["suggestion"] =
+        json!({ "path": "a b/ü%.yaml", "first": 3, "last": 3, "before": "  ü: 'x'", "after": "  ü: x\n  y: z" });
     let findings = [
         finding("new", Value::Null, Value::Null),
         finding("existing", place(0, 0), json!("waived until 2027-01-01 by a: b")),
         finding("fixed", place(3, 7), Value::Null),
+        mended,
     ];
     let evaluation: Evaluation = serde_json::from_value(json!({ "environments": [], "findings": findings })).unwrap();
     valid(&sarif(&evaluation, "1.0.0"));
@@ -246,6 +250,122 @@ fn sarif_is_valid_against_its_schema() {
     let mut wrong = sarif(&evaluation, "1.0.0");
     wrong["runs"][0]["results"][0]["level"] = json!("grave");
     assert!(!schema.is_valid(&wrong));
+}
+
+#[test]
+fn every_format_has_the_lines_that_mend_a_finding() {
+    let service = "\
+apiVersion: v1
+kind: Service
+metadata: { name: web }
+spec:
+  # The front door.
+  ports: [{ port: \"80\" }]
+  selectr: { app: web } # pods
+---
+apiVersion: v1
+kind: Secret
+metadata: { name: web }
+imutable: true
+";
+    let folder = repository(&[(".github/trunkline.yaml", CONFIG), ("env/dev/web.yaml", service)]);
+    let ran = trunkline(folder.path(), ["check", "--environment", "dev"]);
+    insta::assert_snapshot!(ran.seen(folder.path()), @r#"
+    error[SCH-002]: `spec.ports[0].port` is text, and a whole number is needed: take the quotes off
+     --> env/dev/web.yaml:6:19
+      |
+    6 |   ports: [{ port: "80" }]
+      |                   ^^^^^^^
+      = object: Service web
+      = in: dev
+      = why: The API server refuses an object with a value of another type, and Flux stops there.
+      = help: Write the value as the field needs it.
+      = replace with:
+      |
+    6 -   ports: [{ port: "80" }]
+    6 +   ports: [{ port: 80 }]
+
+    error[SCH-001]: `spec.selectr` is no field of Service; did you mean `selector`?
+     --> env/dev/web.yaml:7:3
+      |
+    7 |   selectr: { app: web } # pods
+      |   ^^^^^^^^^^^^^^^^^^^
+      = object: Service web
+      = in: dev
+      = why: The API server drops a field it does not know, or refuses the object: what was meant does not happen.
+      = help: Correct the name, or move the field to where it belongs.
+      = replace with:
+      |
+    7 -   selectr: { app: web } # pods
+    7 +   selector: { app: web } # pods
+
+    error[SCH-001]: `imutable` is no field of Secret; did you mean `immutable`?
+      --> env/dev/web.yaml:12:1
+       = object: Secret web
+       = in: dev
+
+    3 errors (2 objects in 1 environment checked)
+    [exit 1]
+    "#);
+    let ran = trunkline(folder.path(), ["check", "--environment", "dev", "--format", "json"]);
+    let report: Value = serde_json::from_str(&ran.out).unwrap();
+    let findings = report["environments"][0]["findings"].as_array().unwrap();
+    let suggestions: Vec<&Value> = findings.iter().filter_map(|finding| finding.get("suggestion")).collect();
+    insta::assert_snapshot!(json!(suggestions), @r#"[{"path":"env/dev/web.yaml","first":6,"last":6,"before":"  ports: [{ port: \"80\" }]","after":"  ports: [{ port: 80 }]"},{"path":"env/dev/web.yaml","first":7,"last":7,"before":"  selectr: { app: web } # pods","after":"  selector: { app: web } # pods"}]"#);
+    let ran = trunkline(folder.path(), ["check", "--environment", "dev", "--format", "sarif"]);
+    let log: Value = serde_json::from_str(&ran.out).unwrap();
+    let results = log["runs"][0]["results"].as_array().unwrap();
+    let fixes: Vec<&Value> = results.iter().filter_map(|result| result.get("fixes")).collect();
+    insta::assert_snapshot!(json!(fixes), @r#"[[{"description":{"text":"Write the value as the field needs it."},"artifactChanges":[{"artifactLocation":{"uri":"env/dev/web.yaml","uriBaseId":"%SRCROOT%"},"replacements":[{"deletedRegion":{"startLine":6,"startColumn":1,"endLine":6,"endColumn":26},"insertedContent":{"text":"  ports: [{ port: 80 }]"}}]}]}],[{"description":{"text":"Correct the name, or move the field to where it belongs."},"artifactChanges":[{"artifactLocation":{"uri":"env/dev/web.yaml","uriBaseId":"%SRCROOT%"},"replacements":[{"deletedRegion":{"startLine":7,"startColumn":1,"endLine":7,"endColumn":31},"insertedContent":{"text":"  selector: { app: web } # pods"}}]}]}]]"#);
+}
+
+#[test]
+fn fix_takes_over_what_is_certain_once_and_leaves_the_rest() {
+    let note = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: note }\nimutable: true # for good\ndata: { a: 1, b: 2 }\nxyz: 3\n";
+    let kustomization = "resources: [../base]\n";
+    let folder = repository(&[
+        (".github/trunkline.yaml", CONFIG),
+        ("env/base/note.yaml", note),
+        ("env/base/kustomization.yaml", "resources: [note.yaml]\n"),
+        ("env/dev/kustomization.yaml", kustomization),
+        ("env/prod/kustomization.yaml", kustomization),
+    ]);
+    let ran = trunkline(folder.path(), ["check", "--fix"]);
+    let last = |out: &str| out.lines().rfind(|line| line.contains("checked")).unwrap_or_default().to_owned();
+    insta::assert_snapshot!(format!("{}{}", ran.err, last(&ran.out)), @"
+    fixed env/base/note.yaml:4 (SCH-001)
+    fixed env/base/note.yaml:5 (SCH-002)
+    1 more for lines that were just fixed; run it again
+    2 errors (2 objects in 2 environments checked)
+    ");
+    let file = folder.path().join("env/base/note.yaml");
+    insta::assert_snapshot!(std::fs::read_to_string(&file).unwrap(), @r#"
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: { name: note }
+    immutable: true # for good
+    data: { a: "1", b: 2 }
+    xyz: 3
+    "#);
+    for _ in 0..3 {
+        trunkline(folder.path(), ["check", "--fix"]);
+    }
+    let ran = trunkline(folder.path(), ["check", "--fix"]);
+    insta::assert_snapshot!(format!("{}{} [exit {}]", ran.err, last(&ran.out), ran.code.unwrap()), @"1 error (2 objects in 2 environments checked) [exit 1]");
+    insta::assert_snapshot!(std::fs::read_to_string(&file).unwrap(), @r#"
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: { name: note }
+    immutable: true # for good
+    data: { a: "1", b: "2" }
+    xyz: 3
+    "#);
+    // What a link leads to is not written through it.
+    std::fs::write(folder.path().join("elsewhere.yaml"), note).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink("../../elsewhere.yaml", &file).unwrap();
+    trunkline(folder.path(), ["check", "--fix"]);
+    assert_eq!(std::fs::read_to_string(folder.path().join("elsewhere.yaml")).unwrap(), note);
 }
 
 #[test]

@@ -728,10 +728,10 @@ async fn t20_e61_an_override_is_about_the_commit_its_author_saw() {
     assert!(ledger(&world, "overrides.yaml").contains("rule: IMG-001"), "{}", world.talk(number));
     say(&mut world, "sam", number, "/trunkline override NP-999 \"once\"").await;
     insta::assert_snapshot!(world.said(number), @r#"
-    <!-- trunkline:v1 reply-56 dfd890264e82d2b0 -->
+    <!-- trunkline:v1 reply-56 1888967b1500fd93 -->
     > `/trunkline override NP-999 "once"`
 
-    - ⛔ no new error of NP-999 stands in the way here (`nothing-to-override`). **Next:** what does is `IMG-001`
+    - ⛔ no finding of NP-999 stands in the way here (`nothing-to-override`). **Next:** what does is `IMG-001`
     "#);
     let desk = desk(&mut world).await;
     say(&mut world, "sam", desk, "/trunkline override IMG-001 \"once\"").await;

@@ -1,6 +1,7 @@
 //! Everything that needs more than one module: one binary, so that it links once.
 
 mod admission;
+mod blocks;
 mod burst;
 mod cli;
 mod contract;
@@ -44,6 +45,7 @@ mod render_random;
 mod sandbox;
 mod schema;
 mod stories;
+mod suggestions;
 mod talk;
 mod threats;
 mod tidy;

@@ -531,6 +531,52 @@ async fn branch_protection_holds_merges_and_pushes() {
 }
 
 #[tokio::test]
+async fn remarks_stand_on_lines_that_the_changes_show_or_the_review_is_refused_as_a_whole() {
+    let stage = stage().await;
+    let token = stage.token(json!({})).await;
+    let text =
+        |line: &str| (1..=30).map(|n| if n == 15 { format!("{line}\n") } else { format!("{n}\n") }).collect::<String>();
+    stage.sandbox.push_files("acme/env", "main", "bob", "x", &[("x", Some(text("15").into_bytes()))]);
+    let head = stage.sandbox.push_files("acme/env", "topic", "bob", "x", &[("x", Some(text("y").into_bytes()))]);
+    stage.sandbox.open_pull("acme/env", "bob", "topic", "main", "x", "");
+    let review = async |commit: &str, remarks: Value| {
+        let ask = json!({ "commit_id": commit, "event": "COMMENT", "body": "look", "comments": remarks });
+        let path = "/api/v3/repos/acme/env/pulls/1/reviews";
+        let (status, body) = stage.call("POST", path, &token, ask).await;
+        (status, body["errors"][0].as_str().unwrap_or_default().to_owned())
+    };
+    let good = json!({ "path": "x", "line": 15, "side": "RIGHT", "body": "```suggestion\nz\n```" });
+    for (remark, why) in [
+        (json!({ "path": "x", "line": 11, "side": "RIGHT", "body": "a" }), "Line could not be resolved"),
+        (json!({ "path": "x", "line": 19, "side": "RIGHT", "body": "a" }), "Line could not be resolved"),
+        (
+            json!({ "path": "x", "start_line": 11, "line": 15, "side": "RIGHT", "body": "a" }),
+            "Line could not be resolved",
+        ),
+        (
+            json!({ "path": "x", "start_line": 15, "line": 15, "side": "RIGHT", "body": "a" }),
+            "Start line could not be resolved",
+        ),
+        (json!({ "path": "README.md", "line": 1, "side": "RIGHT", "body": "a" }), "Path could not be resolved"),
+    ] {
+        assert_eq!(review(&head, json!([good, remark])).await, (422, why.to_owned()));
+    }
+    assert_eq!(review(&"0".repeat(40), json!([good])).await.0, 422);
+    let comments = async || stage.call("GET", "/api/v3/repos/acme/env/pulls/1/comments", &token, Value::Null).await.1;
+    assert_eq!(comments().await, json!([]), "a refused review leaves nothing");
+    let more =
+        json!({ "path": "x", "start_line": 12, "start_side": "RIGHT", "line": 18, "side": "RIGHT", "body": "b" });
+    assert_eq!(review(&head, json!([good, more])).await.0, 200);
+    let there = comments().await;
+    assert_eq!(
+        (&there[0]["line"], &there[1]["start_line"], &there[1]["commit_id"]),
+        (&json!(15), &json!(12), &json!(head))
+    );
+    let (_, page) = stage.page("GET", "/acme/env/pull/1", "", "").await;
+    assert!(page.contains("on x:15") && page.contains("on x:12-18"), "{page}");
+}
+
+#[tokio::test]
 async fn e32_listing_pulls_heeds_head_only_with_an_owner() {
     let stage = stage().await;
     for branch in ["one", "two"] {

@@ -128,7 +128,7 @@ async fn a_waiver_of_the_change_itself_is_checked_and_not_obeyed() {
     - **error** `WAIVER` · [`policies/waivers.yaml:8`](http://github.test/acme/environments/blob/b076e58a22c0a99079b8dff1c699eac067a3bfb0/policies/waivers.yaml#L8)<br>this waiver has no `expires`<br>*Fix:* Write the last day on which it counts, such as `2027-03-31`.
     - **error** `WAIVER` · [`policies/waivers.yaml:8`](http://github.test/acme/environments/blob/b076e58a22c0a99079b8dff1c699eac067a3bfb0/policies/waivers.yaml#L8)<br>this waiver has no `owner`<br>*Fix:* Say who answers for it: a team or a login.
     - **error** `WAIVER` · [`policies/waivers.yaml:8`](http://github.test/acme/environments/blob/b076e58a22c0a99079b8dff1c699eac067a3bfb0/policies/waivers.yaml#L8)<br>this waiver has no `reason`<br>*Fix:* Say why this is acceptable, for whoever reads it next year.
-    - note `WAIVER` · [`policies/waivers.yaml:2`](http://github.test/acme/environments/blob/b076e58a22c0a99079b8dff1c699eac067a3bfb0/policies/waivers.yaml#L2)<br>this waiver counts once it is on the default branch; until then the errors it is for stand<br>*Fix:* Merge it first, in a pull request of its own, where it is seen for what it is.
+    - note `WAIVER` · [`policies/waivers.yaml:2`](http://github.test/acme/environments/blob/b076e58a22c0a99079b8dff1c699eac067a3bfb0/policies/waivers.yaml#L2)<br>this waiver counts once it is on the default branch; until then what it is for stands<br>*Fix:* Merge it first, in a pull request of its own, where it is seen for what it is.
     ");
 }
 

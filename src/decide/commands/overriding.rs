@@ -135,7 +135,7 @@ impl Run<'_, '_> {
         let known = evaluation.all_findings().filter(|(_, finding)| finding.blocks());
         let rules: std::collections::BTreeSet<&str> = known.map(|(_, finding)| finding.rule.as_str()).collect();
         let Some(written) = rules.iter().find(|known| known.eq_ignore_ascii_case(rule)) else {
-            let text = format!("no new error of {rule} stands in the way here");
+            let text = format!("no finding of {rule} stands in the way here");
             let names: Vec<String> = rules.iter().map(|rule| format!("`{rule}`")).collect();
             let next = match names.as_slice() {
                 [] => "nothing: no finding stands in the way".to_owned(),

@@ -19,7 +19,7 @@ use super::files::PolicyFiles;
 use super::rego::{POLICY, problem};
 use super::world::group_of;
 use crate::manifest::{Object, load, objects};
-use crate::model::finding::{Delta, Finding, Location, ObjectName, Severity};
+use crate::model::finding::{Finding, Location, ObjectName, Severity};
 
 /// What judges objects on their way into a cluster, ready to be asked.
 #[derive(Default)]
@@ -160,15 +160,10 @@ fn found(
         }
     };
     Finding {
-        rule: rule.to_owned(),
-        severity,
         object: Some(subject.object.name()),
-        message,
         why: "The cluster's admission would say so when this is applied.".to_owned(),
-        fix: String::new(),
         location: Some(at),
-        delta: Delta::New,
-        accepted: None,
+        ..Finding::new(rule, severity, message)
     }
 }
 

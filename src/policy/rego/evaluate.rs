@@ -6,7 +6,7 @@ use serde_json::json;
 use super::compile::{CompiledPolicies, Entry, Kind};
 use super::{EngineError, problem};
 use crate::manifest::{Node, Object};
-use crate::model::finding::{Delta, Finding, Location, Severity};
+use crate::model::finding::{Finding, Location, Severity};
 use crate::policy::{Class, EnvironmentInfo};
 
 /// A policy that says more than this about one object says nothing; the rest is left out and said so.
@@ -136,16 +136,13 @@ fn finding(entry: &Entry, object: &Object, answer: &Value) -> Finding {
         Value::Object(_) if answer["msg"].as_string().is_ok() => text("msg"),
         other => cut(&other.to_json_str().unwrap_or_default()),
     };
+    let severity = if entry.kind == Kind::Deny { Severity::Error } else { Severity::Warning };
     Finding {
-        rule: format!("{}.{}", entry.package, entry.name),
-        severity: if entry.kind == Kind::Deny { Severity::Error } else { Severity::Warning },
         object: Some(object.name()),
-        message,
         why: text("why"),
         fix: text("fix"),
         location: Some(place(object, answer)),
-        delta: Delta::New,
-        accepted: None,
+        ..Finding::new(format!("{}.{}", entry.package, entry.name), severity, message)
     }
 }
 

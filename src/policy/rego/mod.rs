@@ -14,7 +14,7 @@ pub use compile::{CompiledPolicies, compile};
 pub(super) use evaluate::evaluate;
 use evaluate::{cut, items};
 
-use crate::model::finding::{Delta, Finding, Location, Severity};
+use crate::model::finding::{Finding, Location, Severity};
 use crate::model::path::RepoPath;
 
 /// The rule id of what is wrong with a policy itself.
@@ -23,15 +23,10 @@ pub const POLICY: &str = "POLICY";
 /// A policy that cannot be relied on is as grave as a broken one: it lets things pass.
 pub(super) fn problem(location: Option<Location>, message: String, fix: &str) -> Finding {
     Finding {
-        rule: POLICY.to_owned(),
-        severity: Severity::Error,
-        object: None,
-        message,
         why: "A policy that does not run lets everything pass.".to_owned(),
         fix: fix.to_owned(),
         location,
-        delta: Delta::New,
-        accepted: None,
+        ..Finding::new(POLICY, Severity::Error, message)
     }
 }
 

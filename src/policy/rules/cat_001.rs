@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use super::{Hit, I, Rule, W};
 use crate::manifest::Node;
 use crate::manifest::load::load;
-use crate::model::finding::Severity;
 use crate::model::path::RepoPath;
 use crate::policy::world::World;
 
@@ -56,7 +55,7 @@ fn check(world: &World) -> Vec<Hit> {
         if node.str_at(&["kind"]) == Some("Component") && node.str_at(&["spec", "owner"]).is_none_or(str::is_empty) {
             let at = node.at(&["metadata", "name"]).unwrap_or(node);
             let message = format!("component `{}` has no owner", at.brief());
-            hits.push(Hit { object: None, message, at: at.span.location(), most: Severity::Error });
+            hits.push(Hit::in_file(at.span.location(), message));
         }
     }
     if ids.is_empty() {

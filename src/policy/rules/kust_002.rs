@@ -1,7 +1,7 @@
 //! KUST-002: fields that Kustomize gives up.
 
-use super::{Hit, I, Rule, W};
-use crate::model::finding::Severity;
+use super::{Hit, I, Rule, W, instead};
+use crate::manifest::node::Key;
 use crate::policy::world::World;
 
 pub(super) const RULE: Rule = Rule {
@@ -42,11 +42,11 @@ const FIELDS: [(&str, &str); 6] = [
 fn check(world: &World) -> Vec<Hit> {
     let maps = world.kustomizations.iter().filter_map(|file| file.as_map());
     let old = maps.flat_map(|map| FIELDS.iter().filter_map(|(old, new)| Some((map.key(old)?, new))));
-    old.map(|(key, new)| Hit {
-        object: None,
-        message: format!("`{}` is deprecated; `{new}` took its place", key.text),
-        at: key.span.location(),
-        most: Severity::Error,
-    })
-    .collect()
+    let hit = |(key, new): (&Key, &&str)| {
+        let message = format!("`{}` is deprecated; `{new}` took its place", key.text);
+        // The others changed their form as well.
+        let edit = (key.text == "bases").then(|| instead(key, new));
+        Hit { edit, ..Hit::in_file(key.span.location(), message) }
+    };
+    old.map(hit).collect()
 }

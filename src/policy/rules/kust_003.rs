@@ -2,7 +2,6 @@
 
 use super::{E, Hit, Rule, W};
 use crate::manifest::Node;
-use crate::model::finding::Severity;
 use crate::policy::world::World;
 
 pub(super) const RULE: Rule = Rule {
@@ -56,7 +55,7 @@ fn judge(node: &Node) -> Option<Hit> {
         _ => return None,
     };
     let message = format!("remote base `{}` {what}", text.split('?').next().unwrap_or(text));
-    Some(Hit { object: None, message, at: node.span.location(), most: Severity::Error })
+    Some(Hit::in_file(node.span.location(), message))
 }
 
 /// Whether a part of the address is a version or a commit.

@@ -3,7 +3,6 @@
 use super::common::image_parts;
 use super::{E, Hit, Rule, W};
 use crate::manifest::Node;
-use crate::model::finding::Severity;
 use crate::policy::world::World;
 
 pub(super) const RULE: Rule = Rule {
@@ -64,11 +63,9 @@ fn check(world: &World) -> Vec<Hit> {
     };
     entries()
         .filter(|entry| entry.str_at(&["name"]).is_some() && !matched(entry))
-        .map(|entry| Hit {
-            object: None,
-            message: format!("`images` names `{}`, and no container of this environment uses it", name(entry)),
-            at: entry.get("name").unwrap_or(entry).span.location(),
-            most: Severity::Error,
+        .map(|entry| {
+            let message = format!("`images` names `{}`, and no container of this environment uses it", name(entry));
+            Hit::in_file(entry.get("name").unwrap_or(entry).span.location(), message)
         })
         .collect()
 }

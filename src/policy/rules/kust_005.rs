@@ -1,7 +1,6 @@
 //! KUST-005: what is written is what is applied.
 
 use super::{Hit, I, Rule};
-use crate::model::finding::Severity;
 use crate::policy::world::World;
 
 pub(super) const RULE: Rule = Rule {
@@ -36,5 +35,5 @@ data:
 
 fn notes(world: &World) -> Vec<Hit> {
     let placed = world.notes.iter().filter_map(|note| Some((note, note.location.clone()?)));
-    placed.map(|(note, at)| Hit { object: None, message: note.message.clone(), at, most: Severity::Error }).collect()
+    placed.map(|(note, at)| Hit::in_file(at, note.message.clone())).collect()
 }

@@ -3,8 +3,10 @@
 //! A rule is a plain function over a [`World`]; its severities, texts and examples stand beside it. The examples are its tests and, with
 //! the texts, its page in `policies/README.md`.
 
-use crate::manifest::{Node, Object};
-use crate::model::finding::{Delta, Finding, Location, ObjectName, Problem, Severity};
+use crate::manifest::node::Key;
+use crate::manifest::{Node, Object, Span};
+use crate::model::finding::{Finding, Location, ObjectName, Problem, Severity};
+use crate::model::suggestion::{Edit, Write};
 
 use super::Class;
 use super::world::World;
@@ -115,17 +117,24 @@ pub struct Hit {
     pub at: Location,
     /// How much this one can matter, where that is less than the rule: some ways to break a rule are graver than others.
     pub most: Severity,
+    /// What mends it, where that is certain.
+    pub edit: Option<Edit>,
 }
 
 impl Hit {
     fn new(object: &Object, at: &Node, message: String) -> Self {
-        Self { object: Some(object.name()), message, at: at.span.location(), most: Severity::Error }
+        Self { object: Some(object.name()), ..Self::in_file(at.span.location(), message) }
     }
 
     /// At a key, or at the last one on the way to it: a mapping itself stands where its first key does, which is another line.
     fn at_key(object: &Object, path: &[&str], message: String) -> Self {
         let at = object.node.place_of(path).location();
-        Self { object: Some(object.name()), message, at, most: Severity::Error }
+        Self { object: Some(object.name()), ..Self::in_file(at, message) }
+    }
+
+    /// At a place that belongs to no object.
+    fn in_file(at: Location, message: String) -> Self {
+        Self { object: None, message, at, most: Severity::Error, edit: None }
     }
 
     /// At an object as a whole: at its name.
@@ -243,15 +252,12 @@ impl Rule {
     /// The finding a hit of this rule is.
     pub fn finding(&self, severity: Severity, hit: Hit) -> Finding {
         Finding {
-            rule: self.id.to_owned(),
-            severity: severity.min(hit.most),
             object: hit.object,
-            message: hit.message,
             why: self.why.to_owned(),
             fix: self.fix.to_owned(),
             location: Some(hit.at),
-            delta: Delta::New,
-            accepted: None,
+            edit: hit.edit,
+            ..Finding::new(self.id, severity.min(hit.most), hit.message)
         }
     }
 }
@@ -285,15 +291,9 @@ impl Pack {
 /// The finding an author's problem is: with its own text, place and help.
 pub fn from_problem(rule: &str, problem: &Problem) -> Finding {
     Finding {
-        rule: rule.to_owned(),
-        severity: Severity::Error,
-        object: None,
-        message: problem.message.clone(),
-        why: String::new(),
         fix: problem.help.clone().unwrap_or_default(),
         location: problem.location.clone(),
-        delta: Delta::New,
-        accepted: None,
+        ..Finding::new(rule, Severity::Error, problem.message.as_str())
     }
 }
 
@@ -302,11 +302,21 @@ fn told_by_schemas(world: &World, rule: &str) -> Vec<Hit> {
     let told = world.faults().iter().filter(|(_, fault)| fault.rule == rule);
     told.map(|(object, fault)| Hit {
         object: Some(object.name()),
-        message: fault.message.clone(),
-        at: fault.at.location(),
-        most: Severity::Error,
+        edit: fault.edit.clone(),
+        ..Hit::in_file(fault.at.location(), fault.message.clone())
     })
     .collect()
+}
+
+/// An edit at a place.
+pub(super) fn edit_at(at: &Span, write: Write) -> Edit {
+    let (path, line, column, start, end) = ((*at.file).clone(), at.line, at.column, at.start, at.end);
+    Edit { path, line, column, start, end, write }
+}
+
+/// Another key.
+fn instead(key: &Key, new: &str) -> Edit {
+    edit_at(&key.span, Write::Key { was: key.text.to_string(), new: new.to_owned() })
 }
 
 /// A few names in a sentence: `a, b and c`.

@@ -3,7 +3,6 @@
 use super::{E, Hit, Rule};
 use crate::manifest::load::load;
 use crate::manifest::{Node, Value};
-use crate::model::finding::Severity;
 use crate::model::tree::EntryKind;
 use crate::policy::world::World;
 
@@ -64,7 +63,7 @@ fn check(world: &World) -> Vec<Hit> {
 }
 
 fn hit(at: &Node, message: String) -> Hit {
-    Hit { object: None, message, at: at.span.location(), most: Severity::Error }
+    Hit::in_file(at.span.location(), message)
 }
 
 fn judge(file: &Node) -> Vec<Hit> {

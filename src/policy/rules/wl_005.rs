@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::{E, Hit, I, Rule, W, and};
+use super::{E, Hit, I, Rule, W, and, edit_at};
 use crate::manifest::{Node, Value};
 use crate::model::finding::Severity;
+use crate::model::suggestion::{Edit, Write};
 use crate::policy::world::{Container, Workload, World, name_of, namespace_of};
 
 pub(super) const RULE: Rule = Rule {
@@ -65,13 +66,29 @@ fn check(world: &World) -> Vec<Hit> {
         let message = format!("container `{}` lacks {}", first.name(), and(&what));
         let at = first.node.get("securityContext").and(first.node.as_map()).and_then(|map| map.key("securityContext"));
         let at = at.or(first.node.as_map().and_then(|map| map.key("name"))).map_or(&first.node.span, |key| &key.span);
-        hits.push(Hit { object: Some(workload.name()), message, at: at.location(), most });
+        let edit = if what == [ESCALATION] { no_escalation(first) } else { None };
+        hits.push(Hit { object: Some(workload.name()), most, edit, ..Hit::in_file(at.location(), message) });
     }
     hits
 }
 
 const INJECTED: [&str; 3] = ["istio-init", "istio-proxy", "linkerd-init"];
 const SECCOMP: &str = "a seccomp profile";
+const ESCALATION: &str = "`allowPrivilegeEscalation: false`";
+
+/// The line that is all a container lacks. One that says otherwise means it, and with these powers the API server refuses the line.
+fn no_escalation(container: &Container<'_>) -> Option<Edit> {
+    let own = container.node.get("securityContext").filter(|own| own.made.is_none())?;
+    let added = own.list_at(&["capabilities", "add"]);
+    let is_mighty = own.get("privileged").and_then(Node::as_bool) == Some(true)
+        || added.iter().any(|one| matches!(one.as_str(), Some("SYS_ADMIN" | "CAP_SYS_ADMIN")));
+    if is_mighty || own.get("allowPrivilegeEscalation").is_some() {
+        return None;
+    }
+    let (below, _) = own.as_map()?.iter().next_back()?;
+    let (key, value) = ("allowPrivilegeEscalation".to_owned(), false);
+    Some(edit_at(&below.span, Write::Entry { below: below.text.to_string(), key, value }))
+}
 
 /// What the first container that falls short lacks: one hit a workload says it all.
 fn lacks<'a>(workload: &Workload<'a>) -> Vec<(Container<'a>, &'static str)> {
@@ -92,7 +109,7 @@ fn lacks<'a>(workload: &Workload<'a>) -> Vec<(Container<'a>, &'static str)> {
             lacks.push((container, "`runAsNonRoot: true`"));
         }
         if !is(of("allowPrivilegeEscalation"), false) {
-            lacks.push((container, "`allowPrivilegeEscalation: false`"));
+            lacks.push((container, ESCALATION));
         }
         if !dropped.iter().any(|one| one.as_str().is_some_and(|name| name.eq_ignore_ascii_case("all"))) {
             lacks.push((container, "dropped capabilities"));

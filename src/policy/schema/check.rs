@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 
 use super::catalog::{Catalog, Kind, Rest, Rules, Schema};
-use super::{MISSING, NOT_ALLOWED, UNKNOWN, WRONG_TYPE};
+use super::{MISSING, NOT_ALLOWED, UNKNOWN, WRONG_TYPE, mend};
 use crate::config::nearest;
-use crate::manifest::node::Map;
+use crate::manifest::node::{Key, Map};
 use crate::manifest::objects::noun;
 use crate::manifest::{Node, Span, Value};
+use crate::model::suggestion::Edit;
 
 /// Something wrong with one object.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub struct Fault {
     pub message: String,
     /// Where.
     pub at: Span,
+    /// What mends it, where that is certain.
+    pub edit: Option<Edit>,
 }
 
 /// Faults told of one object: nobody corrects more at once, and a hostile object must not fill the report.
@@ -50,9 +53,23 @@ impl<'a> Walk<'a> {
 
     fn fault(&mut self, rule: &'static str, at: &Span, message: impl FnOnce(&Self) -> String) {
         self.fits = false;
-        if !self.silent && self.faults.len() < MAX_FAULTS {
+        if self.is_told() {
             let message = message(self);
-            self.faults.push(Fault { rule, message, at: at.clone() });
+            self.faults.push(Fault { rule, message, at: at.clone(), edit: None });
+        }
+    }
+
+    /// Whether a fault met now is told.
+    fn is_told(&self) -> bool {
+        !self.silent && self.faults.len() < MAX_FAULTS
+    }
+
+    /// The same, with what mends it.
+    fn slip(&mut self, rule: &'static str, at: &Span, edit: Option<Edit>, message: impl FnOnce(&Self) -> String) {
+        let before = self.faults.len();
+        self.fault(rule, at, message);
+        if let Some(fault) = self.faults.get_mut(before) {
+            fault.edit = edit;
         }
     }
 
@@ -89,7 +106,9 @@ impl<'a> Walk<'a> {
             let (is, needs) = (noun(&node.value), needed(schema.kind));
             let hint = hint(schema.kind, &node.value);
             let span = node.span.clone();
-            self.fault(WRONG_TYPE, &span, |walk| format!("`{}` is {is}, and {needs} is needed{hint}", walk.path(None)));
+            let edit = mend::value(node, schema.kind).filter(|_| self.is_told());
+            let message = |walk: &Self| format!("`{}` is {is}, and {needs} is needed{hint}", walk.path(None));
+            self.slip(WRONG_TYPE, &span, edit, message);
             return;
         }
         match &node.value {
@@ -127,7 +146,7 @@ impl<'a> Walk<'a> {
                 (None, Rest::Unknown) => {
                     let is_root_extra = self.way.is_empty() && is_root_extra(text, value);
                     if !is_filled_later(text) && !is_root_extra {
-                        self.unknown(text, &key.span, map, schema);
+                        self.unknown((key, value), map, schema);
                     }
                     continue;
                 }
@@ -153,11 +172,13 @@ impl<'a> Walk<'a> {
         required.into_iter().filter(|name| !keys.contains(name)).collect()
     }
 
-    fn unknown(&mut self, text: &str, at: &Span, map: &Map, schema: &Schema) {
-        self.fault(UNKNOWN, at, |walk| {
-            let free = schema.fields.iter().map(|field| field.name.as_str()).filter(|name| map.get(name).is_none());
+    fn unknown(&mut self, (key, value): (&Key, &'a Node), map: &Map, schema: &'a Schema) {
+        let text = key.text.as_str();
+        let free = || schema.fields.iter().map(|field| field.name.as_str()).filter(|name| map.get(name).is_none());
+        let edit = if self.is_told() { mend::key(self, (key, value), free(), schema) } else { None };
+        self.slip(UNKNOWN, &key.span, edit, |walk| {
             let kind = walk.kind;
-            let near = nearest(text, free).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+            let near = nearest(text, free()).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
             format!("`{}` is no field of {kind}{near}", walk.path(Some(text)))
         });
     }
@@ -165,7 +186,8 @@ impl<'a> Walk<'a> {
     fn rules(&mut self, node: &'a Node, rules: &'a Rules) {
         if let Some(wrong) = plain(node, rules) {
             let span = node.span.clone();
-            self.fault(NOT_ALLOWED, &span, |walk| format!("`{}` {wrong}", walk.path(None)));
+            let edit = if self.is_told() { mend::word(node, rules) } else { None };
+            self.slip(NOT_ALLOWED, &span, edit, |walk| format!("`{}` {wrong}", walk.path(None)));
         }
         for of in &rules.all {
             self.value(node, *of, false);
@@ -193,7 +215,8 @@ impl<'a> Walk<'a> {
         });
     }
 
-    fn fitting(&mut self, node: &'a Node, of: u32) -> bool {
+    /// Whether a value fits a schema.
+    pub(super) fn fitting(&mut self, node: &'a Node, of: u32) -> bool {
         let before = (self.silent, self.fits);
         (self.silent, self.fits) = (true, true);
         self.value(node, of, false);

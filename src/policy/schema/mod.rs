@@ -9,6 +9,7 @@ mod crd;
 mod defaults;
 mod elsewhere;
 mod format;
+mod mend;
 mod typed;
 mod validations;
 
@@ -76,7 +77,8 @@ pub(crate) fn faults<'a>(
         if let Some((rule, message)) = about_api(api, kind, minor)
             && (rule != NO_SCHEMA || silent.insert((api, kind)))
         {
-            all.push((object, Fault { rule, message, at: place(&object.node, rule) }));
+            let edit = mend::api(object, &KUBERNETES, minor);
+            all.push((object, Fault { rule, message, at: place(&object.node, rule), edit }));
         }
     }
     all
@@ -100,7 +102,7 @@ fn held(
     walk.value(node, schema, true);
     if walk.is_cut() || filler.is_cut() {
         let message = format!("this {kind} is too large to be held to its schema to the end");
-        walk.faults.push(Fault { rule: NOT_ALLOWED, message, at: place(written, NO_SCHEMA) });
+        walk.faults.push(Fault { rule: NOT_ALLOWED, message, at: place(written, NO_SCHEMA), edit: None });
     }
     // The API server asks no rule of what has not the form the rule was written for.
     if is_custom && !walk.faults.iter().any(|fault| [WRONG_TYPE, MISSING].contains(&fault.rule)) {

@@ -137,7 +137,7 @@ impl<'a, 'u> Judge<'a, 'u> {
         if self.asked > MAX_ASKED {
             let message =
                 format!("this {} is too large to be held to the rules of its definition to the end", self.of.1);
-            self.faults.push(Fault { rule: BROKEN, message, at: node.place_of(&["kind"]).clone() });
+            self.faults.push(Fault { rule: BROKEN, message, at: node.place_of(&["kind"]).clone(), edit: None });
         }
     }
 
@@ -222,7 +222,7 @@ impl<'a, 'u> Judge<'a, 'u> {
                 unjudged(&why)
             }
         };
-        self.faults.push(Fault { rule: BROKEN, message, at });
+        self.faults.push(Fault { rule: BROKEN, message, at, edit: None });
     }
 }
 

@@ -24,7 +24,7 @@ pub use tally::{Side, Tally};
 pub const WAIVER: &str = "WAIVER";
 
 /// What cannot be accepted: behind what was not seen, or by what does not run, anything may stand.
-const NEVER: [&str; 5] = [KUST_001, LIMIT, POLICY, CONFIG, WAIVER];
+pub(super) const NEVER: [&str; 5] = [KUST_001, LIMIT, POLICY, CONFIG, WAIVER];
 
 /// One accepted finding, or several of one rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,7 +120,7 @@ impl Waivers {
             all.any(|(one, found)| found.blocks() && waiver.covers(&one.environment, found))
         };
         let said = |waiver: &Waiver| {
-            let message = "this waiver counts once it is on the default branch; until then the errors it is for stand";
+            let message = "this waiver counts once it is on the default branch; until then what it is for stands";
             let fix = "Merge it first, in a pull request of its own, where it is seen for what it is.";
             finding((Severity::Info, Delta::New), &waiver.at, message.to_owned(), fix)
         };
@@ -129,17 +129,7 @@ impl Waivers {
 }
 
 fn finding((severity, delta): (Severity, Delta), at: &Location, message: String, fix: &str) -> Finding {
-    Finding {
-        rule: WAIVER.to_owned(),
-        severity,
-        object: None,
-        message,
-        why: String::new(),
-        fix: fix.to_owned(),
-        location: Some(at.clone()),
-        delta,
-        accepted: None,
-    }
+    Finding { fix: fix.to_owned(), location: Some(at.clone()), delta, ..Finding::new(WAIVER, severity, message) }
 }
 
 #[cfg(test)]

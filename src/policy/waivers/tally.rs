@@ -33,8 +33,8 @@ struct Met {
     number: usize,
     /// The first of them, in words.
     first: String,
-    /// Whether an error is among them.
-    error: bool,
+    /// Whether one of them would block without it.
+    blocks: bool,
     /// Whether it met anything at base.
     before: bool,
 }
@@ -66,9 +66,9 @@ impl<'w> Tally<'w> {
         }
     }
 
-    /// The last day of the first to expire among those that keep an error from counting.
+    /// The last day of the first to expire among those that keep a finding from blocking.
     pub fn until(&self) -> Option<Date> {
-        let counts = self.each().filter(|(waiver, met)| met.error && !self.waivers.is_expired(waiver));
+        let counts = self.each().filter(|(waiver, met)| met.blocks && !self.waivers.is_expired(waiver));
         counts.map(|(waiver, _)| waiver.expires).min()
     }
 
@@ -128,7 +128,7 @@ impl Met {
             self.first = format!("{object}in `{environment}`: {}", finding.message);
         }
         self.number += 1;
-        self.error |= finding.severity == Severity::Error;
+        self.blocks |= finding.would_block();
     }
 }
 

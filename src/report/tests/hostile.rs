@@ -9,6 +9,7 @@ use super::*;
 use crate::command;
 use crate::model::pipeline::Mode;
 use crate::model::pipeline::{Merge, Via};
+use crate::model::suggestion::Suggestion;
 use crate::report::check::{CheckInput, check};
 use crate::report::comment::{CommentInput, comment};
 use crate::report::configuration::{ConfigurationInput, Says, configuration};
@@ -16,7 +17,7 @@ use crate::report::difference::{DifferenceInput, Side, difference};
 use crate::report::history::{Event, HistoryInput, What, history};
 use crate::report::markdown::{block, cell_code, code, html, lines, prose, text};
 use crate::report::promotion::{self, Audience, ChangelogEntry, PromotionInput, PromotionKind};
-use crate::report::{github, json, reply, sarif, terminal, verdict};
+use crate::report::{github, json, reply, sarif, suggestion, terminal, verdict};
 
 /// What people have tried elsewhere, and pieces to make new tries of.
 const PIECES: &[&str] = &[
@@ -192,6 +193,8 @@ fn evil_world(words: &[String]) -> Evaluation {
             if let Some(object) = &mut finding.object {
                 object.namespace = word(6);
             }
+            let path = "base/frontend.yaml".parse().unwrap();
+            finding.suggestion = Some(Suggestion { path, first: 1, last: 1, before: word(5), after: word(6) });
             // Paths cannot hold everything; what they can is tried.
             if let (Some(location), Ok(path)) = (&mut finding.location, format!("x/{}", word(7)).parse()) {
                 location.path = path;
@@ -415,6 +418,11 @@ proptest! {
             history_of(&words),
             problems_of(&words),
         ];
+        let findings = evaluation.all_findings().map(|(_, finding)| finding);
+        let offered: Vec<_> = findings.filter_map(|finding| Some((finding, finding.suggestion.as_ref()?))).collect();
+        for remark in suggestion::review((1, oid('a')), &offered, 0).remarks {
+            prop_assert_eq!(intruders(&remark.body), [] as [String; 0], "{}", remark.body);
+        }
         for answer in answers {
             prop_assert_eq!(intruders(&answer), [] as [String; 0], "{}", answer);
         }

@@ -27,15 +27,10 @@ fn object(kind: &str, name: &str) -> ObjectName {
 
 fn finding(rule: &str, severity: Severity, delta: Delta, message: &str) -> Finding {
     Finding {
-        rule: rule.into(),
-        severity,
         object: Some(object("Deployment", "frontend")),
-        message: message.into(),
-        why: String::new(),
-        fix: String::new(),
         location: at("base/frontend.yaml", 21, 18),
         delta,
-        accepted: None,
+        ..Finding::new(rule, severity, message)
     }
 }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::command;
+use crate::model::finding::Blocks;
 use crate::model::pipeline::{Merge, Mode, Via};
 use crate::model::plan::{AnnotationLevel as Level, CheckOutput, Conclusion};
 use crate::report::check::{CheckInput, check};
@@ -491,7 +492,7 @@ fn answers_to_commands() {
     | `/trunkline freeze <env\|all> [for 4h \| until 2026-12-01T08:00] "reason" [--except label=name]` | lets nothing into an environment until then (UTC) or until somebody lifts it; rollbacks pass, and so does a pull request on which one of those teams set the label | the environment's `freeze` teams | no |
     | `/trunkline unfreeze <env\|all>` | lifts every freeze of an environment | the environment's `freeze` teams | no |
     | `/trunkline skip-soak <env> "reason" [--app name] [--sha commit]` | lets the version that wants in, and no other, enter without its soak | the environment's `bypass` teams | no |
-    | `/trunkline override <rule> "reason" [--sha commit], or: override cancel <rule>` | accepts the new errors of a rule, or the `gates` of a pull request that is no promotion, for its newest commit only | the environment's `bypass` teams | no |
+    | `/trunkline override <rule> "reason" [--sha commit], or: override cancel <rule>` | accepts what a rule found, or the `gates` of a pull request that is no promotion, for its newest commit only | the environment's `bypass` teams | no |
     | `/trunkline retry [--sha commit]` | looks at this pull request again | writers | no |
     | `/trunkline cancel [env] [--app name]` | closes the open promotion, this one or that into the environment, and rejects its version | writers, or the environment's `promote` teams where listed | `dev` and `stage` |
     | `/trunkline resync` | reads tags, pull requests and checks anew, for all applications here | writers | no |
@@ -627,4 +628,74 @@ fn the_whole_evaluation_as_json() {
     assert_eq!(report["blocks"], true);
     assert_eq!(report["errors"]["new"], 2);
     assert_eq!(report["environments"].as_array().unwrap().len(), 2);
+}
+
+/// What is said under each setting: title of the check, beginning of the comment, levels of the annotations, the terminal's last line.
+#[test]
+fn every_text_says_what_blocks_under_each_setting() {
+    let said = |blocks| {
+        let mut world = world();
+        world.environments.truncate(1);
+        for finding in &mut world.environments[0].findings {
+            finding.blocks = blocks;
+            // Something of each kind that was there before.
+            if finding.rule == "RES-001" {
+                finding.severity = Severity::Error;
+            }
+        }
+        let check = check_of(&world, None, Mode::Enforce, false);
+        let levels: Vec<String> = check.annotations.iter().map(|one| format!("{:?}", one.level)).collect();
+        let comment = comment_on(&world, None, Mode::Enforce);
+        let sections = comment.lines().filter(|line| line.starts_with("####") || line.contains("the base already has"));
+        let terminal = terminal::summary(&world, false);
+        let commands = github::workflow_commands(&world);
+        let commands: Vec<&str> =
+            commands.lines().map(|line| line.split([' ', ':']).nth(2).unwrap_or_default()).collect();
+        let conclusion = check.conclusion.map(|conclusion| format!("{conclusion:?}"));
+        format!(
+            "{}: {}\n{}\n{}\n{}\n{terminal}{}\n",
+            conclusion.unwrap_or_default(),
+            check.title,
+            comment.lines().nth(3).unwrap_or_default(),
+            sections.collect::<Vec<_>>().join("\n"),
+            levels.join(" "),
+            commands.join(" "),
+        )
+    };
+    insta::assert_snapshot!(said(Blocks::NewErrors), @"
+    Failure: 1 new error in stage, and 1 warning
+    This change alters 2 objects in `stage`. The check fails until what is new is fixed.
+    #### New findings
+    <details><summary>1 finding that the base already has</summary>
+    Failure Notice
+    2 errors, 1 warning (12 objects in 1 environment checked)
+    error warning notice
+    ");
+    insta::assert_snapshot!(said(Blocks::NewWarnings), @"
+    Failure: 1 new error and 1 new warning in stage
+    This change alters 2 objects in `stage`. The check fails until what is new is fixed. Here warnings block, as `policies.blocks` says.
+    #### New findings
+    <details><summary>1 finding that the base already has</summary>
+    Failure Notice
+    2 errors, 1 warning (12 objects in 1 environment checked); here warnings block, as `policies.blocks` says
+    error error notice
+    ");
+    insta::assert_snapshot!(said(Blocks::AllErrors), @"
+    Failure: 1 new error and 1 error from before in stage, and 1 warning
+    This change alters 2 objects in `stage`. The check fails until what blocks is fixed. Here errors from before block, as `policies.blocks` says.
+    #### New findings
+    #### Findings from before that block
+    Failure Failure
+    2 errors, 1 warning (12 objects in 1 environment checked); here errors from before block, as `policies.blocks` says
+    error warning error
+    ");
+    insta::assert_snapshot!(said(Blocks::Nothing), @"
+    Success: Nothing blocks: 1 error, 1 warning in stage
+    This change alters 2 objects in `stage`. Here new errors block nothing, as `policies.blocks` says.
+    #### New findings
+    <details><summary>1 finding that the base already has</summary>
+    Warning Notice
+    2 errors, 1 warning (12 objects in 1 environment checked); here new errors block nothing, as `policies.blocks` says
+    warning warning notice
+    ");
 }

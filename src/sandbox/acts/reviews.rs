@@ -1,12 +1,25 @@
 //! Reviews: given, asked for, and which of them stand.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::cx::Cx;
+use super::super::git::FileDiff;
 use super::super::limits;
 use super::super::refusal::Refusal;
 use super::super::world::{Pull, Review};
 use super::pulls::tell;
+
+/// What a review says of a line.
+#[derive(Debug, Clone)]
+pub(crate) struct Remark {
+    pub(crate) id: u64,
+    pub(crate) path: String,
+    /// The first of several lines.
+    pub(crate) start: Option<u64>,
+    pub(crate) line: u64,
+    pub(crate) body: String,
+    pub(crate) hunk: String,
+}
 
 /// Each reviewer's last word that is an opinion.
 pub(crate) fn standing(pull: &Pull) -> Vec<&Review> {
@@ -19,8 +32,66 @@ pub(crate) fn standing(pull: &Pull) -> Vec<&Review> {
     last
 }
 
+/// A remark as it was asked for, where the pull request's changes show its lines; GitHub takes no other.
+fn remark(cx: &mut Cx<'_>, files: &[FileDiff], told: &Value) -> Result<Remark, Refusal> {
+    let unresolved = |what: &str| {
+        let mut refusal = Refusal::new(422, "Unprocessable Entity");
+        refusal.errors.push(format!("{what} could not be resolved").into());
+        refusal
+    };
+    let (path, body) = (told["path"].as_str().unwrap_or_default(), told["body"].as_str().unwrap_or_default());
+    limits::comment(body)?;
+    let file = files.iter().find(|file| file.path == path).ok_or_else(|| unresolved("Path"))?;
+    let line = told["line"].as_u64().ok_or_else(|| unresolved("Line"))?;
+    let start = told["start_line"].as_u64();
+    let sides = [&told["side"], &told["start_side"]];
+    if sides.iter().any(|side| side.as_str().is_some_and(|side| side != "RIGHT")) {
+        return Err(Refusal::schema("this sandbox takes remarks on the right side only"));
+    }
+    if start.is_some_and(|start| start >= line) {
+        return Err(unresolved("Start line"));
+    }
+    let shown = |hunk: &&str| {
+        let (first, last) = new_lines(hunk);
+        first <= start.unwrap_or(line) && line <= last
+    };
+    let patch = file.patch.as_deref().unwrap_or_default();
+    let hunk = hunks(patch).into_iter().find(|hunk| shown(&hunk.as_str())).ok_or_else(|| unresolved("Line"))?;
+    Ok(Remark { id: cx.world.id(), path: path.to_owned(), start, line, body: body.to_owned(), hunk })
+}
+
+/// A patch in its parts, each with its heading.
+fn hunks(patch: &str) -> Vec<String> {
+    let mut hunks: Vec<String> = Vec::new();
+    for line in patch.lines() {
+        match hunks.last_mut() {
+            Some(hunk) if !line.starts_with("@@") => *hunk += &format!("\n{line}"),
+            _ => hunks.push(line.to_owned()),
+        }
+    }
+    hunks
+}
+
+/// The first and last new line of a part: `@@ -1,2 +3,4 @@`.
+fn new_lines(hunk: &str) -> (u64, u64) {
+    let range = hunk.split(' ').find_map(|word| word.strip_prefix('+')).unwrap_or_default();
+    let (first, count) = range.split_once(',').unwrap_or((range, "1"));
+    let (first, count): (u64, u64) = (first.parse().unwrap_or(0), count.parse().unwrap_or(0));
+    (first, (first + count).saturating_sub(1))
+}
+
 /// Reviews a pull request: `APPROVED`, `CHANGES_REQUESTED` or `COMMENTED`.
 pub(crate) fn review(cx: &mut Cx<'_>, repo: u64, number: u64, state: &str, body: &str) -> Result<u64, Refusal> {
+    review_lines(cx, (repo, number), (state, body), &[])
+}
+
+/// The same with remarks on lines: all of them stand, or the whole review is refused.
+pub(crate) fn review_lines(
+    cx: &mut Cx<'_>,
+    (repo, number): (u64, u64),
+    (state, body): (&str, &str),
+    remarks: &[Value],
+) -> Result<u64, Refusal> {
     limits::body("PullRequestReview", body)?;
     let (now, author) = (cx.now, cx.login());
     let found = cx.repo(repo)?;
@@ -35,8 +106,11 @@ pub(crate) fn review(cx: &mut Cx<'_>, repo: u64, number: u64, state: &str, body:
         return Err(Refusal::new(422, format!("Can not {what}")));
     }
     let commit = pull.head_sha.clone();
+    let files = if remarks.is_empty() { Vec::new() } else { cx.pull_files(found, pull)? };
+    let remarks = remarks.iter().map(|told| remark(cx, &files, told)).collect::<Result<_, _>>()?;
     let id = cx.world.id();
-    let review = Review { id, author: author.clone(), state: state.into(), body: body.into(), commit, at: now };
+    let review =
+        Review { id, author: author.clone(), state: state.into(), body: body.into(), commit, at: now, remarks };
     if let Some(pull) = cx.repo_mut(repo)?.pulls.get_mut(&number) {
         pull.reviews.push(review.clone());
         pull.asked_users.remove(&author.to_ascii_lowercase());

@@ -68,7 +68,11 @@ pub(super) fn conversation(cx: &Cx<'_>, visit: &Visit, repo: &Repo, number: u64)
             escape(&moment(review.at)),
             &review.commit[..7]
         );
-        said.push((review.at, review.id, line + &markdown(&review.body)));
+        let remarks = review.remarks.iter().map(|remark| {
+            let lines = remark.start.map_or(remark.line.to_string(), |start| format!("{start}-{}", remark.line));
+            spoken(&review.author, &format!("on {}:{lines}", remark.path), &remark.body)
+        });
+        said.push((review.at, review.id, line + &markdown(&review.body) + &remarks.collect::<String>()));
     }
     for (one, number) in issue.labelings.iter().zip(0..) {
         let did = if one.set { "set" } else { "took off" };

@@ -100,7 +100,11 @@ fn look(cx: &Cx<'_>, call: &Call, repo: u64, n: u64, rest: &[&str]) -> Result {
             let rows = pull.reviews.iter().map(|one| cx.review(repo, n, one));
             Ok(call.page(base, rows.collect::<std::result::Result<_, _>>()?))
         }
-        ["comments"] => Ok(call.page(base, Vec::new())),
+        ["comments"] => {
+            let all = pull.reviews.iter().flat_map(|review| review.remarks.iter().map(move |one| (review, one)));
+            let rows = all.map(|(review, one)| cx.remark(repo, n, (review, one)));
+            Ok(call.page(base, rows.collect::<std::result::Result<_, _>>()?))
+        }
         ["requested_reviewers"] => {
             let whole = cx.pull_simple(repo, n)?;
             Ok(Answer::ok(json!({ "users": whole["requested_reviewers"], "teams": whole["requested_teams"] })))
@@ -168,7 +172,12 @@ fn review(cx: &mut Cx<'_>, call: &Call, repo: u64, n: u64) -> Result {
     if body.is_empty() && state != "APPROVED" {
         return Err(Refusal::new(422, "Unprocessable Entity: a body is needed"));
     }
-    let id = reviews::review(cx, repo, n, state, body)?;
+    let head = cx.repo(repo)?.pulls.get(&n).ok_or_else(Refusal::not_found)?.head_sha.clone();
+    if call.text("commit_id").is_some_and(|commit| commit != head) {
+        return Err(Refusal::new(422, "Unprocessable Entity: the commit is not the head of this pull request"));
+    }
+    let remarks = call.body["comments"].as_array().cloned().unwrap_or_default();
+    let id = reviews::review_lines(cx, (repo, n), (state, body), &remarks)?;
     let pull = cx.repo(repo)?.pulls.get(&n).ok_or_else(Refusal::not_found)?;
     let review = pull.reviews.iter().find(|one| one.id == id).ok_or_else(Refusal::not_found)?;
     Ok(Answer::ok(cx.review(repo, n, review)?))

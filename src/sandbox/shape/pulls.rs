@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::acts::pulls::base_tip;
+use super::super::acts::reviews::Remark;
 use super::super::cx::{Cx, iso};
 use super::super::git;
 use super::super::refusal::Refusal;
@@ -232,6 +233,41 @@ impl Cx<'_> {
             "content": reaction.content,
             "created_at": iso(reaction.at),
         })
+    }
+
+    /// A remark of a review on lines.
+    pub(crate) fn remark(&self, repo: u64, number: u64, (of, one): (&Review, &Remark)) -> Result<Value, Refusal> {
+        let repo = self.repo(repo)?;
+        let html = self.repo_html(repo, &format!("/pull/{number}#discussion_r{}", one.id));
+        let (api, pull) = (
+            self.repo_api(repo, &format!("/pulls/comments/{}", one.id)),
+            self.repo_api(repo, &format!("/pulls/{number}")),
+        );
+        Ok(json!({
+            "id": one.id,
+            "node_id": node("PullRequestReviewComment", one.id),
+            "url": api,
+            "html_url": html,
+            "pull_request_url": pull,
+            "pull_request_review_id": of.id,
+            "_links": { "self": { "href": api }, "html": { "href": html }, "pull_request": { "href": pull } },
+            "user": self.user(&of.author),
+            "body": one.body,
+            "path": one.path,
+            "diff_hunk": one.hunk,
+            "line": one.line,
+            "original_line": one.line,
+            "start_line": one.start,
+            "original_start_line": one.start,
+            "side": "RIGHT",
+            "start_side": one.start.map(|_| "RIGHT"),
+            "subject_type": "line",
+            "commit_id": of.commit,
+            "original_commit_id": of.commit,
+            "created_at": iso(of.at),
+            "updated_at": iso(of.at),
+            "author_association": self.association(repo, &of.author),
+        }))
     }
 
     /// A review.

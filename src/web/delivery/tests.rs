@@ -61,7 +61,12 @@ fn every_event_wakes_what_it_should() {
         ("create", json!({ "ref": "v1", "ref_type": "tag" })),
         ("pull_request", pull("opened")),
         ("pull_request", pull("closed")),
-        ("pull_request_review", review),
+        ("pull_request_review", review.clone()),
+        ("pull_request_review", {
+            let mut own = review;
+            own["sender"] = json!({ "login": "trunkline[bot]" });
+            own
+        }),
         ("issue_comment", comment("created", "ada")),
         ("issue_comment", comment("created", "trunkline[bot]")),
         ("issue_comment", comment("edited", "ada")),
@@ -96,6 +101,7 @@ fn every_event_wakes_what_it_should() {
     pull_request: pull/9/3 head/9/0123456789abcdef0123456789abcdef01234567
     pull_request: pull/9/3 head/9/0123456789abcdef0123456789abcdef01234567 repo/9
     pull_request_review: pull/9/3 head/9/0123456789abcdef0123456789abcdef01234567
+    pull_request_review: ignored: an action without meaning here
     issue_comment: pull/9/3
     issue_comment: ignored: an action without meaning here
     issue_comment: ignored: an action without meaning here

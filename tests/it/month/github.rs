@@ -339,6 +339,7 @@ impl GitHub {
             | Need::Decisions { .. }
             | Need::Talk(_)
             | Need::Proposal
+            | Need::Suggested { .. }
             | Need::Desk => {
                 facts.unmet.insert(need.clone(), "nobody knows".into());
             }
@@ -434,6 +435,7 @@ impl GitHub {
             | Effect::Enqueue { .. }
             | Effect::Dequeue { .. }
             | Effect::Say { .. }
+            | Effect::Suggest(_)
             | Effect::Deploy(_)
             | Effect::Propose(_)
             | Effect::PutDesk { .. }
