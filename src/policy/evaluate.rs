@@ -7,7 +7,7 @@ use super::preview::{Rules, preview};
 use super::rules::{KUST_001, from_problem};
 use super::version_changes::version_changes;
 use super::waivers::{NEVER, Side, Tally, Waivers};
-use super::{CheckInput, CompiledPolicies, EnvironmentInfo, admission, check, compile, delta, suggest};
+use super::{CheckInput, CompiledPolicies, EnvironmentInfo, Suggestions, admission, check, compile, delta};
 use crate::config;
 use crate::manifest::{self, MaskKey, Node, Object};
 use crate::model::finding::{
@@ -67,7 +67,7 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
     let mut memory = Memory::new(job.head.objects);
     let fleets = Fleets::find(job, &mut memory);
     let mut shelf = Shelf::default();
-    let mut tally = Tally::new(job.waivers);
+    let (mut tally, mut suggestions) = (Tally::new(job.waivers), Suggestions::default());
     let mut reach = Reach::new(job.head, &changed).following(fleets.head.is_used() || fleets.base.is_used());
     for environment in &job.pipeline.environments {
         for folder in environment.folders(&job.pipeline.apps) {
@@ -85,7 +85,8 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
             let folder = info.folder.clone();
             let before = evaluation.environments.len();
             for way in &ways {
-                let touched = one((job, &mut memory), (&info, way), &changed, (&policies, &mut tally));
+                let with = (&policies, &mut tally, &mut suggestions);
+                let touched = one((job, &mut memory), (&info, way), &changed, with);
                 let Some(mut touched) = touched else { continue };
                 touched.versions =
                     version_changes((&job.base, &job.head), (environment, &folder), &job.pipeline.apps, &mut shelf);
@@ -210,7 +211,7 @@ fn one(
     (job, memory): (&Job, &mut Memory<'_>),
     (info, way): (&EnvironmentInfo, &Way<'_>),
     changed: &[RepoPath],
-    (policies, tally): (&CompiledPolicies, &mut Tally<'_>),
+    (policies, tally, suggestions): (&CompiledPolicies, &mut Tally<'_>, &mut Suggestions),
 ) -> Option<EnvironmentEvaluation> {
     let (was, is) = (job.base.is_folder(&info.folder), job.head.is_folder(&info.folder));
     if !was && !is {
@@ -244,7 +245,7 @@ fn one(
         had.retain(|finding| finding.rule == KUST_001);
     }
     let mut findings = delta::compare(had, found);
-    suggest(&job.head, &after.objects, &mut findings);
+    suggestions.add(&job.head, &after.objects, &mut findings);
     Some(EnvironmentEvaluation {
         changes,
         images,
