@@ -18,7 +18,7 @@ use crate::policy::evaluate::{Before, CONFIG, findings};
 use crate::policy::rules::from_problem;
 use crate::policy::schema::Elsewhere;
 use crate::policy::waivers::{Side, Tally, Waivers};
-use crate::policy::{Class, CompiledPolicies, EnvironmentInfo, compile, files, suggest};
+use crate::policy::{Class, CompiledPolicies, EnvironmentInfo, Suggestions, compile, files};
 use crate::render::Memory;
 use crate::render::discover::{self, Discovered};
 use crate::render::flux::{Applier, Fleet};
@@ -243,7 +243,7 @@ fn evaluate(
     let policies = compile(&files::read(tree.objects, &listed));
     let today = Clock::System.now().to_zoned(TimeZone::UTC).date();
     let waivers = Waivers::read(tree.objects, &listed, &house.pipeline, today);
-    let mut tally = Tally::new(&waivers);
+    let (mut tally, mut suggestions) = (Tally::new(&waivers), Suggestions::default());
     let changes_rules = house.policies.paths.iter().any(|folder| path.is_within(folder) || folder.is_within(path));
     let wanted: Vec<RepoPath> = chosen.iter().map(|environment| environment.folder.clone()).collect();
     let fleet = Fleet::find(memory, tree.root, &wanted);
@@ -255,7 +255,8 @@ fn evaluate(
         for way in &ways {
             let way = (*way, fleet.is_used());
             let desk = (tree, &mut *memory, &mut elsewhere);
-            let touched = one(desk, (environment, way), path, (&policies, &house.pipeline, &mut tally));
+            let with = (&policies, &house.pipeline, (&mut tally, &mut suggestions));
+            let touched = one(desk, (environment, way), path, with);
             let Some(mut one) = touched else { continue };
             if let (Some(applier), true) = (way.0, ways.len() > 1) {
                 one.applier.clone_from(&applier.name);
@@ -276,7 +277,7 @@ fn one(
     (tree, memory, elsewhere): (&Tree<'_>, &mut Memory<'_>, &mut Elsewhere),
     (info, (applier, follows)): (&EnvironmentInfo, (Option<&Applier>, bool)),
     path: Option<&RepoPath>,
-    (policies, pipeline, tally): (&CompiledPolicies, &Pipeline, &mut Tally<'_>),
+    (policies, pipeline, (tally, suggestions)): (&CompiledPolicies, &Pipeline, (&mut Tally<'_>, &mut Suggestions)),
 ) -> Option<EnvironmentEvaluation> {
     let rendered = memory.render_as(tree.root, &info.folder, applier, follows);
     if path.is_some_and(|path| !closure_touches(&rendered.reads, std::slice::from_ref(path))) {
@@ -286,7 +287,7 @@ fn one(
     let mut findings = findings((memory, elsewhere), info, (tree, &rendered, Before::default()), with);
     tally.accept((&info.name, &info.folder), Side::Head(rendered.ok), &mut findings);
     findings.sort_by(|a, b| (&a.location, &a.rule).cmp(&(&b.location, &b.rule)));
-    suggest(tree, &rendered.objects, &mut findings);
+    suggestions.add(tree, &rendered.objects, &mut findings);
     let cost = manifest::cost(&rendered.objects);
     Some(EnvironmentEvaluation {
         cost: CostChange { from: cost.clone(), to: cost },

@@ -8,7 +8,7 @@ use super::rules::{KUST_001, from_problem};
 use super::schema::{Elsewhere, NO_SCHEMA};
 use super::version_changes::version_changes;
 use super::waivers::{NEVER, Side, Tally, Waivers};
-use super::{CheckInput, CompiledPolicies, EnvironmentInfo, admission, check, compile, delta, suggest};
+use super::{CheckInput, CompiledPolicies, EnvironmentInfo, Suggestions, admission, check, compile, delta};
 use crate::config;
 use crate::manifest::{self, MaskKey, Node, Object};
 use crate::model::finding::{
@@ -69,7 +69,7 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
     let fleets = Fleets::find(job, &mut memory);
     let mut shelf = Shelf::default();
     let mut elsewhere = Elsewhere::default();
-    let mut tally = Tally::new(job.waivers);
+    let (mut tally, mut suggestions) = (Tally::new(job.waivers), Suggestions::default());
     let mut reach = Reach::new(job.head, &changed).following(fleets.head.is_used() || fleets.base.is_used());
     let (redefines, mut others) = (elsewhere.is_among(&[job.base, job.head], &changed), 0);
     for environment in &job.pipeline.environments {
@@ -91,7 +91,8 @@ pub fn evaluate(job: &Job, progress: &mut dyn FnMut(&str)) -> Evaluation {
             let before = evaluation.environments.len();
             for way in &ways {
                 let desk = (job, &mut memory, &mut elsewhere);
-                let touched = one(desk, (&info, way), (&changed, redefines), (&policies, &mut tally));
+                let with = (&policies, &mut tally, &mut suggestions);
+                let touched = one(desk, (&info, way), (&changed, redefines), with);
                 let Some(mut touched) = touched else { continue };
                 touched.versions =
                     version_changes((&job.base, &job.head), (environment, &folder), &job.pipeline.apps, &mut shelf);
@@ -232,7 +233,7 @@ fn one(
     (job, memory, elsewhere): (&Job, &mut Memory<'_>, &mut Elsewhere),
     (info, way): (&EnvironmentInfo, &Way<'_>),
     (changed, redefines): (&[RepoPath], bool),
-    (policies, tally): (&CompiledPolicies, &mut Tally<'_>),
+    (policies, tally, suggestions): (&CompiledPolicies, &mut Tally<'_>, &mut Suggestions),
 ) -> Option<EnvironmentEvaluation> {
     let (was, is) = (job.base.is_folder(&info.folder), job.head.is_folder(&info.folder));
     if !was && !is {
@@ -273,7 +274,7 @@ fn one(
         had.retain(|finding| finding.rule == KUST_001);
     }
     let mut findings = delta::compare(had, found);
-    suggest(&job.head, &after.objects, &mut findings);
+    suggestions.add(&job.head, &after.objects, &mut findings);
     Some(EnvironmentEvaluation {
         changes,
         images,

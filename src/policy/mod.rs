@@ -33,7 +33,7 @@ use crate::render::Layer;
 pub use levels::Levels;
 pub use rego::{CompiledPolicies, compile};
 pub use rules::Pack;
-pub use suggest::suggest;
+pub use suggest::Suggestions;
 
 /// How grave things are in an environment: the column of the rule table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -135,7 +135,7 @@ The page is generated from the rules (`UPDATE_PAGES=1 cargo test the_page_of_rul
 
 Put `.rego` files into a folder that `.github/trunkline.yaml` names under `policies.paths`. They are written as for conftest:
 
-- `input` is one rendered object at a time; `deny` and `violation` block, `warn` does not; every package counts. Both of Rego's syntaxes are read.
+- `input` is one rendered object at a time; `deny` and `violation` are errors, `warn` is a warning; every package counts. Both of Rego's syntaxes are read.
 - An answer is a text, or an object with `msg` and, if you like, `why`, `fix`, and `path` (such as `[\"spec\", \"replicas\"]`), which points at the line.
 - `exception` rules name the rules an object is excused from.
 - YAML and JSON files are data, below the names of the folders between the policy folder and them: `images/allowed.yaml` is `data.images`.

@@ -175,3 +175,20 @@ fn examples_of_the_pack_are_mended() {
     ]
     "#);
 }
+
+#[test]
+fn what_overlays_share_is_mended_once_and_much_is_bounded() {
+    let many: String = (0..400).map(|n| format!("  n{n}: {n}\n")).collect();
+    let base = config_map(&format!("data:\n{many}"));
+    let overlay = "resources: [../../base]\n";
+    let files = [
+        ("base/kustomization.yaml", "resources: [app.yaml]\n"),
+        ("base/app.yaml", base.as_str()),
+        ("environments/dev/kustomization.yaml", overlay),
+        ("environments/prod/kustomization.yaml", overlay),
+    ];
+    let all = of(&change(&[("x", "y")], &files));
+    // Faults told of one object are fewer than edits that are made, and both environments have them.
+    let (dev, prod) = all.split_at(all.len() / 2);
+    assert!(dev == prod && (20..=100).contains(&dev.len()), "{}", all.len());
+}

@@ -740,7 +740,7 @@ async fn commands_help_status_and_plan_are_answered() {
     /trunkline help
 
     comment by trunkline[bot]
-    <!-- trunkline:v1 reply-106 fde202c25abe663e -->
+    <!-- trunkline:v1 reply-106 872f1e6d2d5497db -->
     | Command | What it does | Who may | You |
     |:--|:--|:--|:--|
     | `/trunkline help [verb]` | lists the commands | readers | yes |
@@ -754,7 +754,7 @@ async fn commands_help_status_and_plan_are_answered() {
     | `/trunkline freeze <env\|all> [for 4h \| until 2026-12-01T08:00] "reason" [--except label=name]` | lets nothing into an environment until then (UTC) or until somebody lifts it; rollbacks pass, and so does a pull request on which one of those teams set the label | the environment's `freeze` teams | no |
     | `/trunkline unfreeze <env\|all>` | lifts every freeze of an environment | the environment's `freeze` teams | no |
     | `/trunkline skip-soak <env> "reason" [--app name] [--sha commit]` | lets the version that wants in, and no other, enter without its soak | the environment's `bypass` teams | no |
-    | `/trunkline override <rule> "reason" [--sha commit], or: override cancel <rule>` | accepts the new errors of a rule, or the `gates` of a pull request that is no promotion, for its newest commit only | the environment's `bypass` teams | no |
+    | `/trunkline override <rule> "reason" [--sha commit], or: override cancel <rule>` | accepts what a rule found, or the `gates` of a pull request that is no promotion, for its newest commit only | the environment's `bypass` teams | no |
     | `/trunkline retry [--sha commit]` | looks at this pull request again | writers | no |
     | `/trunkline cancel [env] [--app name]` | closes the open promotion, this one or that into the environment, and rejects its version | writers, or the environment's `promote` teams where listed | no |
     | `/trunkline resync` | reads tags, pull requests and checks anew, for all applications here | writers | no |
