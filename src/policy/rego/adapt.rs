@@ -143,28 +143,32 @@ fn statement<'t, 'a>(not: Token<'a>, tokens: &'t [Token<'a>]) -> Option<&'t [Tok
     (tokens.len() < MAX_STATEMENT).then_some(tokens)
 }
 
-/// The references in a negated statement that OPA looks at first; none where it does not, or where that cannot be written before it.
+/// The references in a negated statement that OPA looks at first: all but those that are themselves what is negated. None where what is
+/// written before it would not be the same.
 fn asked_for<'a>(text: &'a str, statement: &[Token<'a>]) -> Option<BTreeSet<&'a str>> {
-    let (mut depth, mut is_call) = (0_i32, false);
+    let (mut depth, mut is_compared, mut is_equality) = (0_i32, false, false);
+    let mut depths = Vec::new();
     for (at, token) in statement.iter().enumerate() {
         match token.text {
             // Where something is assumed, or where names of its own hold.
             "with" | "|" | "every" | "some" | "else" => return None,
-            // An equality is looked at inside the negation.
+            // The sides of an equality are looked at inside the negation.
             "=" if depth == 0 && !at.checked_sub(1).is_some_and(|at| matches!(statement[at].text, "!" | "<" | ">")) => {
-                return None;
+                is_equality = true;
             }
-            "(" | "<" | ">" | "!" | "+" | "-" | "*" | "/" | "%" | "&" | "in" => is_call = true,
+            "<" | ">" | "!" | "+" | "-" | "*" | "/" | "%" | "&" | "in" if depth == 0 => is_compared = true,
             _ => {}
         }
+        depths.push(depth);
         match token.text {
             "{" | "(" | "[" => depth += 1,
             "}" | ")" | "]" => depth -= 1,
             _ => {}
         }
     }
-    let references: BTreeSet<&str> = (0..statement.len()).filter_map(|at| reference(text, statement, at)).collect();
-    (is_call && !references.is_empty() && references.len() <= MAX_LOOKED_AT).then_some(references)
+    let first = (0..statement.len()).filter(|at| (is_compared && !is_equality) || depths[*at] > 0);
+    let references: BTreeSet<&str> = first.filter_map(|at| reference(text, statement, at)).collect();
+    (!references.is_empty() && references.len() <= MAX_LOOKED_AT).then_some(references)
 }
 
 /// The reference that begins with this token, as far as it is made of names and strings: `input.a`, `x["b"].c`.
