@@ -81,7 +81,7 @@ async fn what_people_bring_counts_as_well_and_so_does_going_back() {
         &[(path, example(path, "newTag: v0.9", "newTag: v0.9.1"))],
     );
     world.settle().await;
-    insta::assert_snapshot!(deployments(&world), @r#"dev shop v0.9.1: success "Merged; Flux applies it. No cluster is connected, so Trunkline does not see when." http://github.test/acme/environments/commit/a7cc82fad4c1eae5fa7370c4557b91281d11f10b"#);
+    insta::assert_snapshot!(deployments(&world), @r#"dev shop v0.9.1: success "Merged; Flux applies it. No cluster is connected, so Trunkline does not see when." http://github.test/acme/environments/commit/e020ee5b12517dd6f70540c00f0b577b3b22e758"#);
     in_prod(&mut world).await;
     let number = desk(&mut world).await;
     say(&mut world, "sam", number, "/rollback prod v0.9").await;

@@ -14,7 +14,7 @@ async fn at_rest_nothing_is_written_but_first_sight() {
     let world = World::example().await;
     insta::assert_snapshot!(world.brief(), @"
     acme/environments
-      refs/heads/main 05ccc09545
+      refs/heads/main 22828f9bf4
       refs/heads/trunkline-ledger 0e61217bf3 signed
       ledger dev/shop.yaml
           first-sight:
@@ -42,9 +42,9 @@ async fn a_merge_to_trunk_reaches_dev() {
     merge_to_trunk(&mut world, "Sell more").await;
     insta::assert_snapshot!(world.brief(), @r#"
     acme/environments
-      refs/heads/main 4fde662e23 signed
+      refs/heads/main acbf7ec508 signed
       refs/heads/trunkline-ledger 0e61217bf3 signed
-      refs/heads/trunkline/dev/shop/1123e8d af636cea05 signed
+      refs/heads/trunkline/dev/shop/1123e8d 73bf4f8b57 signed
       ledger dev/shop.yaml
           first-sight:
             at: <time>
@@ -63,8 +63,8 @@ async fn a_merge_to_trunk_reaches_dev() {
         merged by trunkline[bot]
         body:
         comment by trunkline[bot]
-      check af636cea05 trunkline/trunkline: success "No new findings in dev"
-      deployment 4fde662e23 to dev: success
+      check 73bf4f8b57 trunkline/trunkline: success "No new findings in dev"
+      deployment acbf7ec508 to dev: success
     acme/shop
       refs/heads/main 1123e8de86
       refs/tags/v0.9 68113e662d
@@ -159,7 +159,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/65a57cf9c077bec0ebd581ee84e89f6ce512dbff/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/556d3cc675b15db07029096b064f15a38d93a8da/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -177,7 +177,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/65a57cf9c077bec0ebd581ee84e89f6ce512dbff/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/556d3cc675b15db07029096b064f15a38d93a8da/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -195,7 +195,7 @@ async fn a_tag_asks_for_production_and_says_what_it_waits_for() {
 
     </details>
 
-    <sub>Checked at [`65a57cf`](http://github.test/acme/environments/commit/65a57cf9c077bec0ebd581ee84e89f6ce512dbff); a later commit with the same result changes nothing here. You can say `/trunkline cancel`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`556d3cc`](http://github.test/acme/environments/commit/556d3cc675b15db07029096b064f15a38d93a8da); a later commit with the same result changes nothing here. You can say `/trunkline cancel`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     "#);
     world.advance(HOUR).await;
     insta::assert_snapshot!(world.check(number), @"in_progress: Waits: 0 of 1 approval from acme/sre (0 annotations)");
@@ -248,7 +248,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/65a57cf9c077bec0ebd581ee84e89f6ce512dbff/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/556d3cc675b15db07029096b064f15a38d93a8da/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -266,7 +266,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/65a57cf9c077bec0ebd581ee84e89f6ce512dbff/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/556d3cc675b15db07029096b064f15a38d93a8da/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -284,7 +284,7 @@ async fn e12_four_eyes_approve_what_others_tagged_and_wrote() {
 
     </details>
 
-    <sub>Checked at [`65a57cf`](http://github.test/acme/environments/commit/65a57cf9c077bec0ebd581ee84e89f6ce512dbff); a later commit with the same result changes nothing here. You can say `/trunkline cancel`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`556d3cc`](http://github.test/acme/environments/commit/556d3cc675b15db07029096b064f15a38d93a8da); a later commit with the same result changes nothing here. You can say `/trunkline cancel`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     "#);
     assert!(world.check(number).contains("success"), "{}", world.check(number));
     // `merge: manual`: the button stays with a person.
@@ -430,7 +430,7 @@ async fn via_commit_goes_straight_to_the_branch() {
     merge_to_trunk(&mut world, "Sell more").await;
     insta::assert_snapshot!(world.brief(), @"
     acme/environments
-      refs/heads/main 8fb27df6a4 signed
+      refs/heads/main 0684fc0456 signed
       refs/heads/trunkline-ledger 0e61217bf3 signed
       ledger dev/shop.yaml
           first-sight:
@@ -445,7 +445,7 @@ async fn via_commit_goes_straight_to_the_branch() {
           first-sight:
             at: <time>
             holds: v0.9
-      deployment 8fb27df6a4 to dev: success
+      deployment 0684fc0456 to dev: success
     acme/shop
       refs/heads/main 1123e8de86
       refs/tags/v0.9 68113e662d
@@ -462,7 +462,7 @@ async fn observing_says_and_writes_no_promotion() {
     say(&mut world, "rob", number, "/trunkline plan").await;
     insta::assert_snapshot!(world.brief(), @r#"
     acme/environments
-      refs/heads/main c706b7d614
+      refs/heads/main 28a1d1037d
       issue #1 open: "Environments", by ann
         comment by rob eyes:trunkline[bot] rocket:trunkline[bot]
         comment by trunkline[bot]
@@ -513,8 +513,8 @@ async fn first_sight_of_an_old_repository_starts_nothing() {
     world.settle().await;
     insta::assert_snapshot!(world.brief(), @r#"
     acme/environments
-      refs/heads/main 05ccc09545
-      refs/heads/topic 515c899837
+      refs/heads/main 22828f9bf4
+      refs/heads/topic 9b7117310e
       refs/heads/trunkline-ledger 454f7df53a signed
       ledger dev/shop.yaml
           first-sight:
@@ -553,7 +553,7 @@ async fn first_sight_of_an_old_repository_starts_nothing() {
       pull #1 open: "Old", by ben
         main <- topic
         comment by ben
-      check 515c899837 trunkline/trunkline: success "Touches no environment"
+      check 9b7117310e trunkline/trunkline: success "Touches no environment"
     acme/shop
       refs/heads/main 68113e662d
       refs/tags/v0.9 68113e662d
@@ -619,7 +619,7 @@ async fn any_way_in_meets_the_same_gates() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/9dc946ba96f64bd2e11d676c83df9dcfd3d48bbe/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/480b48a1db525381fe9efed21f8e01b364bbcb3a/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -637,7 +637,7 @@ async fn any_way_in_meets_the_same_gates() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/9dc946ba96f64bd2e11d676c83df9dcfd3d48bbe/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/480b48a1db525381fe9efed21f8e01b364bbcb3a/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -655,7 +655,7 @@ async fn any_way_in_meets_the_same_gates() {
 
     </details>
 
-    <sub>Checked at [`9dc946b`](http://github.test/acme/environments/commit/9dc946ba96f64bd2e11d676c83df9dcfd3d48bbe); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`480b48a`](http://github.test/acme/environments/commit/480b48a1db525381fe9efed21f8e01b364bbcb3a); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
 }
 

@@ -583,14 +583,14 @@ async fn an_override_accepts_a_rule_and_the_gates_on_one_head_and_ends_with_a_ne
 
     #### New findings
 
-    - **error** `IMG-001` · `Deployment shop-prod/frontend` · `prod` · [`environments/prod/kustomization.yaml:10`](http://github.test/acme/environments/blob/41c447d7b16547db25380d7a2ef15e02e950475e/environments/prod/kustomization.yaml#L10)<br>image `ghcr.io/acme/shop-frontend:latest` of container `frontend` is tagged `latest`<br>**Overridden by sam: the vendor has no other tag**<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
-    - **error** `IMG-001` · `Deployment shop-prod/backend` · `prod` · [`environments/prod/kustomization.yaml:12`](http://github.test/acme/environments/blob/41c447d7b16547db25380d7a2ef15e02e950475e/environments/prod/kustomization.yaml#L12)<br>image `ghcr.io/acme/shop-backend:latest` of container `backend` is tagged `latest`<br>**Overridden by sam: the vendor has no other tag**<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
+    - **error** `IMG-001` · `Deployment shop-prod/frontend` · `prod` · [`environments/prod/kustomization.yaml:10`](http://github.test/acme/environments/blob/d9a92875a2b0ee08939e5c5ca698ec4580ef825b/environments/prod/kustomization.yaml#L10)<br>image `ghcr.io/acme/shop-frontend:latest` of container `frontend` is tagged `latest`<br>**Overridden by sam: the vendor has no other tag**<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
+    - **error** `IMG-001` · `Deployment shop-prod/backend` · `prod` · [`environments/prod/kustomization.yaml:12`](http://github.test/acme/environments/blob/d9a92875a2b0ee08939e5c5ca698ec4580ef825b/environments/prod/kustomization.yaml#L12)<br>image `ghcr.io/acme/shop-backend:latest` of container `backend` is tagged `latest`<br>**Overridden by sam: the vendor has no other tag**<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
 
     <details><summary><code>prod</code>: 2 changed objects</summary>
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/41c447d7b16547db25380d7a2ef15e02e950475e/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/d9a92875a2b0ee08939e5c5ca698ec4580ef825b/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -608,7 +608,7 @@ async fn an_override_accepts_a_rule_and_the_gates_on_one_head_and_ends_with_a_ne
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/41c447d7b16547db25380d7a2ef15e02e950475e/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/d9a92875a2b0ee08939e5c5ca698ec4580ef825b/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -626,7 +626,7 @@ async fn an_override_accepts_a_rule_and_the_gates_on_one_head_and_ends_with_a_ne
 
     </details>
 
-    <sub>Checked at [`41c447d`](http://github.test/acme/environments/commit/41c447d7b16547db25380d7a2ef15e02e950475e); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`d9a9287`](http://github.test/acme/environments/commit/d9a92875a2b0ee08939e5c5ca698ec4580ef825b); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
 
     comment by sue confused:trunkline[bot] eyes:trunkline[bot]
     /trunkline override IMG-001 "the vendor has no other tag"
@@ -647,7 +647,7 @@ async fn an_override_accepts_a_rule_and_the_gates_on_one_head_and_ends_with_a_ne
     insta::assert_snapshot!(ledger(&world, "overrides.yaml"), @"
     overrides:
     - pull: 1
-      head: 41c447d7b16547db25380d7a2ef15e02e950475e
+      head: d9a92875a2b0ee08939e5c5ca698ec4580ef825b
       rule: IMG-001
       environments:
       - prod
@@ -656,7 +656,7 @@ async fn an_override_accepts_a_rule_and_the_gates_on_one_head_and_ends_with_a_ne
       reason: the vendor has no other tag
       link: http://github.test/acme/environments/pull/1#issuecomment-44
     - pull: 1
-      head: 41c447d7b16547db25380d7a2ef15e02e950475e
+      head: d9a92875a2b0ee08939e5c5ca698ec4580ef825b
       rule: gates
       environments:
       - prod
@@ -694,10 +694,10 @@ async fn an_override_is_taken_back_and_never_covers_a_freeze() {
     insta::assert_snapshot!(world.check(number), @"failure: 2 new errors in prod (2 annotations)");
     say(&mut world, "sam", number, "/trunkline override cancel IMG-001").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-79 c3e62f3d95cfcfb9 -->
+    <!-- trunkline:v1 reply-79 e7b7314a36b693be -->
     > `/trunkline override cancel IMG-001`
 
-    - ⛔ nobody overrides IMG-001 at 41c447d (`not-overridden`). **Next:** look at the comment, which names what is overridden and by whom
+    - ⛔ nobody overrides IMG-001 at d9a9287 (`not-overridden`). **Next:** look at the comment, which names what is overridden and by whom
     ");
 }
 
@@ -713,10 +713,10 @@ async fn t20_e61_an_override_is_about_the_commit_its_author_saw() {
     world.settle().await;
     let short = &head[..7];
     insta::assert_snapshot!(world.said(number).replace(&head[..12], "<twelve>").replace(short, "<seven>"), @r#"
-    <!-- trunkline:v1 reply-31 303e112dbc112bd6 -->
+    <!-- trunkline:v1 reply-31 a8ef2e5c5b1ef44f -->
     > `/trunkline override IMG-001 "once"`
 
-    - ⛔ nobody can tell whether you saw 41c447d, which is as new as your comment (`which-commit`). **Next:** look at it, then repeat the command: `/trunkline override IMG-001 "reason" --sha 41c447d7b165`
+    - ⛔ nobody can tell whether you saw d9a9287, which is as new as your comment (`which-commit`). **Next:** look at it, then repeat the command: `/trunkline override IMG-001 "reason" --sha d9a92875a2b0`
     "#);
     world.github.comment(
         ENVIRONMENTS,
@@ -795,7 +795,7 @@ async fn e35_an_approval_is_carried_over_when_the_branch_is_only_brought_up_to_d
     - ✅ stage has held this commit since 2026-11-02 09:00 UTC
     - ✅ commit 1123e8d was tested in stage
     - ✅ soaked for 1h
-    - ✅ approved by sue (on b7e943a, which renders the same)
+    - ✅ approved by sue (on 61846e3, which renders the same)
     ");
     insta::assert_snapshot!(world.check(number), @"success: No new findings in prod (0 annotations)");
     // What comes with the base is not the pull request's: it is approved where it came in.
@@ -825,7 +825,7 @@ async fn t22_an_approval_ends_with_a_push_that_renders_something_else() {
     - ✅ stage has held this commit since 2026-11-02 09:00 UTC
     - ✅ commit 1123e8d was tested in stage
     - ✅ soaked for 1h
-    - ✅ approved by sue (on b7e943a, which renders the same)
+    - ✅ approved by sue (on 61846e3, which renders the same)
     ");
     let other = [same, b"commonAnnotations: {a: b}\n".to_vec()].concat();
     world.github.push_files(ENVIRONMENTS, "topic", "ben", "Annotate", &[(path, Some(other))]);

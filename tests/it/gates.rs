@@ -88,7 +88,7 @@ async fn a_named_check_on_the_source_and_one_on_the_promotion_are_waited_for() {
     - ✅ stage has held this commit since 2026-11-02 09:00 UTC
     - ✅ commit 1123e8d was tested in stage
     - ⏳ the check e2e of github-actions has not reported on 1123e8d yet (`check`). **Next:** it goes on by itself once it reports success
-    - ⏳ the check smoke has not reported on e20039f yet (`check`). **Next:** it goes on by itself once it reports success
+    - ⏳ the check smoke has not reported on 883f223 yet (`check`). **Next:** it goes on by itself once it reports success
     - ✅ approved by sue
            - name: backend
              - name: DATABASE_PASSWORD
@@ -102,7 +102,7 @@ async fn a_named_check_on_the_source_and_one_on_the_promotion_are_waited_for() {
       - ✅ stage has held this commit since 2026-11-02 09:00 UTC
       - ✅ commit 1123e8d was tested in stage
       - ✅ the check e2e of github-actions passed on 1123e8d
-      - ⛔ the check smoke failed on e20039f (`check-failed`). **Next:** fix what it found, or re-run it
+      - ⛔ the check smoke failed on 883f223 (`check-failed`). **Next:** fix what it found, or re-run it
       - ✅ approved by sue
     success: No new findings in prod (0 annotations)
     ");

@@ -173,7 +173,7 @@ async fn a_change_that_names_an_image_nobody_pushed_waits_and_is_told() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/bc2a6de4cc1e0d94595d419458d6e4a9a9be8acd/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/482f47c4f6f4a5baef5ca6025136fd813c2d8bf5/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -191,7 +191,7 @@ async fn a_change_that_names_an_image_nobody_pushed_waits_and_is_told() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/bc2a6de4cc1e0d94595d419458d6e4a9a9be8acd/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/482f47c4f6f4a5baef5ca6025136fd813c2d8bf5/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -209,7 +209,7 @@ async fn a_change_that_names_an_image_nobody_pushed_waits_and_is_told() {
 
     </details>
 
-    <sub>Checked at [`bc2a6de`](http://github.test/acme/environments/commit/bc2a6de4cc1e0d94595d419458d6e4a9a9be8acd); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`482f47c`](http://github.test/acme/environments/commit/482f47c4f6f4a5baef5ca6025136fd813c2d8bf5); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
     push(&world, "v1.0", "built once");
     world.advance(Duration::from_secs(60)).await;
@@ -253,7 +253,7 @@ async fn t32_a_digest_that_is_not_what_its_tag_names_does_not_enter_under_its_na
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/445e3160db7c41cb0556bbfc86cb53d4b808432f/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/3aa004377c41a07922e214ba29bbeed164f73966/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -271,7 +271,7 @@ async fn t32_a_digest_that_is_not_what_its_tag_names_does_not_enter_under_its_na
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/445e3160db7c41cb0556bbfc86cb53d4b808432f/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/3aa004377c41a07922e214ba29bbeed164f73966/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -289,7 +289,7 @@ async fn t32_a_digest_that_is_not_what_its_tag_names_does_not_enter_under_its_na
 
     </details>
 
-    <sub>Checked at [`445e316`](http://github.test/acme/environments/commit/445e3160db7c41cb0556bbfc86cb53d4b808432f); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`3aa0043`](http://github.test/acme/environments/commit/3aa004377c41a07922e214ba29bbeed164f73966); a later commit with the same result changes nothing here. You can say `/trunkline status`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     ");
 }
 
@@ -335,7 +335,7 @@ async fn production_ships_the_very_image_that_stage_ran() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/eeb357b6f9779095f169bc8d0ab2b8479817adcd/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/c67a16aa46237d33f30785f63046b5c4c485922b/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -353,7 +353,7 @@ async fn production_ships_the_very_image_that_stage_ran() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/eeb357b6f9779095f169bc8d0ab2b8479817adcd/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/c67a16aa46237d33f30785f63046b5c4c485922b/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -371,7 +371,7 @@ async fn production_ships_the_very_image_that_stage_ran() {
 
     </details>
 
-    <sub>Checked at [`eeb357b`](http://github.test/acme/environments/commit/eeb357b6f9779095f169bc8d0ab2b8479817adcd); a later commit with the same result changes nothing here. You can say `/trunkline cancel`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`c67a16a`](http://github.test/acme/environments/commit/c67a16aa46237d33f30785f63046b5c4c485922b); a later commit with the same result changes nothing here. You can say `/trunkline cancel`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     "#);
     world.github.merge_pull(ENVIRONMENTS, "ben", number);
     world.settle().await;

@@ -55,13 +55,13 @@ async fn what_github_asks_is_said_with_who_can_lift_it_and_the_check_never_fails
     - ⏳ GitHub asks more before it lets this into main (`branch-rules`)
       - ⏳ 0 of 2 approvals from people who may write (`reviews`). **Next:** somebody else who may write here reviews and approves
       - ⏳ environments/stage/kustomization.yaml is owned by acme/sre, who has not approved (`code-owners`). **Next:** acme/sre reviews and approves
-      - ⏳ lint, which GitHub requires, has not reported on 985a132 (`required-check`). **Next:** it goes on by itself once that check reports success here
-      - ⏳ scan of App 99, which GitHub requires, has not reported on 985a132 (`required-check`). **Next:** it goes on by itself once that check reports success here
+      - ⏳ lint, which GitHub requires, has not reported on 6cb4166 (`required-check`). **Next:** it goes on by itself once that check reports success here
+      - ⏳ scan of App 99, which GitHub requires, has not reported on 6cb4166 (`required-check`). **Next:** it goes on by itself once that check reports success here
       - ⏳ 1 conversation is not resolved (`conversations`). **Next:** whoever may write here resolves them under “Files changed”
     ");
     say(&mut world, "rob", 2, "/trunkline plan stage").await;
     insta::assert_snapshot!(world.said(2), @r"
-    <!-- trunkline:v1 reply-73 3866b8df6e70d997 -->
+    <!-- trunkline:v1 reply-73 03896ffb7bf2e05d -->
     This is what would happen now. Nothing was done.
 
     **`stage`**
@@ -73,8 +73,8 @@ async fn what_github_asks_is_said_with_who_can_lift_it_and_the_check_never_fails
       - ⏳ GitHub asks more before it lets this into main (`branch-rules`)
         - ⏳ 0 of 2 approvals from people who may write (`reviews`). **Next:** somebody else who may write here reviews and approves
         - ⏳ environments/stage/kustomization.yaml is owned by acme/sre, who has not approved (`code-owners`). **Next:** acme/sre reviews and approves
-        - ⏳ lint, which GitHub requires, has not reported on 985a132 (`required-check`). **Next:** it goes on by itself once that check reports success here
-        - ⏳ scan of App 99, which GitHub requires, has not reported on 985a132 (`required-check`). **Next:** it goes on by itself once that check reports success here
+        - ⏳ lint, which GitHub requires, has not reported on 6cb4166 (`required-check`). **Next:** it goes on by itself once that check reports success here
+        - ⏳ scan of App 99, which GitHub requires, has not reported on 6cb4166 (`required-check`). **Next:** it goes on by itself once that check reports success here
         - ⏳ 1 conversation is not resolved (`conversations`). **Next:** whoever may write here resolves them under “Files changed”
 
     It is in [pull request 2](http://github.test/acme/environments/pull/2), which Trunkline merges once every gate is open.
@@ -111,7 +111,7 @@ async fn a_check_of_the_required_name_counts_only_from_the_required_app() {
     let mut world = into_stage(&seed::environments(), rules).await;
     world.github.add_check(ENVIRONMENTS, head(&world), CI, "lint", "success");
     world.settle().await;
-    insta::assert_snapshot!(world.check(2), @"in_progress: Waits: lint of App 99, which GitHub requires, has not reported on e2e2283 (0 annotations)");
+    insta::assert_snapshot!(world.check(2), @"in_progress: Waits: lint of App 99, which GitHub requires, has not reported on 2762834 (0 annotations)");
     assert_eq!(asked(&world, "/2/merge"), 0);
 }
 
@@ -132,7 +132,7 @@ async fn classic_protection_is_read_as_well() {
     - ✅ dev has held this commit since 2026-11-02 09:00 UTC
     - ⏳ GitHub asks more before it lets this into main (`branch-rules`)
       - ⏳ 0 of 1 approval from people who may write (`reviews`). **Next:** somebody else who may write here reviews and approves
-      - ⏳ lint, which GitHub requires, has not reported on 846806e (`required-check`). **Next:** it goes on by itself once that check reports success here
+      - ⏳ lint, which GitHub requires, has not reported on f531861 (`required-check`). **Next:** it goes on by itself once that check reports success here
     ");
     world.github.add_check(ENVIRONMENTS, head(&world), CI, "lint", "success");
     world.github.review(ENVIRONMENTS, "ann", 2, "APPROVED");
@@ -329,8 +329,8 @@ async fn e37_what_landed_otherwise_than_checked_is_said_on_the_pull_request() {
     let landed = world.texts_of(1).into_iter().find(|text| text.contains("landed-otherwise")).unwrap();
     insta::assert_snapshot!(landed, @"
     comment by trunkline[bot]
-    <!-- trunkline:v1 landed 8eb90e03128b4ab6 -->
-    - ⛔ environments/dev holds something else than what was checked: somebody changed it while this was merged (`landed-otherwise`). **Next:** compare commit de085ba with this pull request, and roll back with `/rollback` if it should not be so
+    <!-- trunkline:v1 landed 581f81610e9ec0fe -->
+    - ⛔ environments/dev holds something else than what was checked: somebody changed it while this was merged (`landed-otherwise`). **Next:** compare commit 30bfec7 with this pull request, and roll back with `/rollback` if it should not be so
     ");
     let writes = world.writes();
     world.sweep().await;

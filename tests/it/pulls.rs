@@ -24,14 +24,14 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
 
     #### New findings
 
-    - **warning** `IMG-001` · `Deployment shop-dev/frontend` · `dev` · [`environments/dev/kustomization.yaml:9`](http://github.test/acme/environments/blob/69ddb1944cbacc0dedc9da1cae0fad0663278658/environments/dev/kustomization.yaml#L9)<br>image `ghcr.io/acme/shop-frontend:latest` of container `frontend` is tagged `latest`<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
-    - **warning** `IMG-001` · `Deployment shop-dev/backend` · `dev` · [`environments/dev/kustomization.yaml:11`](http://github.test/acme/environments/blob/69ddb1944cbacc0dedc9da1cae0fad0663278658/environments/dev/kustomization.yaml#L11)<br>image `ghcr.io/acme/shop-backend:latest` of container `backend` is tagged `latest`<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
+    - **warning** `IMG-001` · `Deployment shop-dev/frontend` · `dev` · [`environments/dev/kustomization.yaml:9`](http://github.test/acme/environments/blob/861218d036e1a751bcfed83ad45ca9a1aed9cc67/environments/dev/kustomization.yaml#L9)<br>image `ghcr.io/acme/shop-frontend:latest` of container `frontend` is tagged `latest`<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
+    - **warning** `IMG-001` · `Deployment shop-dev/backend` · `dev` · [`environments/dev/kustomization.yaml:11`](http://github.test/acme/environments/blob/861218d036e1a751bcfed83ad45ca9a1aed9cc67/environments/dev/kustomization.yaml#L11)<br>image `ghcr.io/acme/shop-backend:latest` of container `backend` is tagged `latest`<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
 
     <details><summary><code>dev</code>: 2 changed objects</summary>
 
     <details><summary><code>Deployment shop-dev/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/69ddb1944cbacc0dedc9da1cae0fad0663278658/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/861218d036e1a751bcfed83ad45ca9a1aed9cc67/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -49,7 +49,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
 
     <details><summary><code>Deployment shop-dev/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/69ddb1944cbacc0dedc9da1cae0fad0663278658/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/861218d036e1a751bcfed83ad45ca9a1aed9cc67/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -67,7 +67,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
 
     </details>
 
-    <sub>Checked at [`69ddb19`](http://github.test/acme/environments/commit/69ddb1944cbacc0dedc9da1cae0fad0663278658); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`861218d`](http://github.test/acme/environments/commit/861218d036e1a751bcfed83ad45ca9a1aed9cc67); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
     world.github.push_files(
         ENVIRONMENTS,
@@ -93,7 +93,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
 
     <details><summary><code>Deployment shop-dev/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/8d4c3ec303fd25f5d822604032a3703046700e35/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/ac6184d3b67395ef95cc27c63941b52fec363077/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -111,7 +111,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
 
     <details><summary><code>Deployment shop-dev/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/8d4c3ec303fd25f5d822604032a3703046700e35/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/ac6184d3b67395ef95cc27c63941b52fec363077/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -129,7 +129,7 @@ async fn a_finding_fails_the_check_until_it_is_fixed() {
 
     </details>
 
-    <sub>Checked at [`8d4c3ec`](http://github.test/acme/environments/commit/8d4c3ec303fd25f5d822604032a3703046700e35); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`ac6184d`](http://github.test/acme/environments/commit/ac6184d3b67395ef95cc27c63941b52fec363077); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
 }
 
@@ -154,7 +154,7 @@ async fn a_shared_base_shows_every_environment_it_reaches() {
 
     <details><summary><code>Deployment shop-dev/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/600065527cd04dfe1cfadaa9c41a2ab7e048a897/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/ec86c4a706b6c18091975a52d5a73079308d1ee2/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend].resources.limits @@
@@ -176,7 +176,7 @@ async fn a_shared_base_shows_every_environment_it_reaches() {
 
     <details><summary><code>Deployment shop-stage/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/600065527cd04dfe1cfadaa9c41a2ab7e048a897/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/ec86c4a706b6c18091975a52d5a73079308d1ee2/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend].resources.limits @@
@@ -198,7 +198,7 @@ async fn a_shared_base_shows_every_environment_it_reaches() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/600065527cd04dfe1cfadaa9c41a2ab7e048a897/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/ec86c4a706b6c18091975a52d5a73079308d1ee2/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend].resources.limits @@
@@ -216,7 +216,7 @@ async fn a_shared_base_shows_every_environment_it_reaches() {
 
     </details>
 
-    <sub>Checked at [`6000655`](http://github.test/acme/environments/commit/600065527cd04dfe1cfadaa9c41a2ab7e048a897); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`ec86c4a`](http://github.test/acme/environments/commit/ec86c4a706b6c18091975a52d5a73079308d1ee2); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
 }
 
@@ -245,9 +245,9 @@ async fn what_does_not_build_is_named_at_its_line() {
 
     #### New findings
 
-    - **error** `KUST-001` · `dev` · [`environments/dev/kustomization.yaml:6`](http://github.test/acme/environments/blob/9fde1e6f112f4b5ec07fb351ba09f75fe3b95a03/environments/dev/kustomization.yaml#L6)<br>`../bsae` does not exist; paths are relative to `environments/dev`<br>*Why:* Flux stops at the first thing it cannot build, and nothing of this environment is applied any more.<br>*Fix:* Did you mean `environments/base`?
+    - **error** `KUST-001` · `dev` · [`environments/dev/kustomization.yaml:6`](http://github.test/acme/environments/blob/c36854c3d24fc0c14ae16456229c95c110618cdc/environments/dev/kustomization.yaml#L6)<br>`../bsae` does not exist; paths are relative to `environments/dev`<br>*Why:* Flux stops at the first thing it cannot build, and nothing of this environment is applied any more.<br>*Fix:* Did you mean `environments/base`?
 
-    <sub>Checked at [`9fde1e6`](http://github.test/acme/environments/commit/9fde1e6f112f4b5ec07fb351ba09f75fe3b95a03); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`c36854c`](http://github.test/acme/environments/commit/c36854c3d24fc0c14ae16456229c95c110618cdc); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
     let broken = text("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop-dev\n  labels: {a: b\n");
     world.github.push_files(
@@ -270,9 +270,9 @@ async fn what_does_not_build_is_named_at_its_line() {
 
     #### New findings
 
-    - **error** `KUST-001` · `dev` · [`environments/dev/namespace.yaml:5`](http://github.test/acme/environments/blob/1706d4490f3eb4f0f0ef150a25d88d8812c934c3/environments/dev/namespace.yaml#L5)<br>not valid YAML: unclosed bracket '\{'<br>*Why:* Flux stops at the first thing it cannot build, and nothing of this environment is applied any more.<br>*Fix:* Look at this line and the one before it: indentation, an open quote or bracket, or a missing `:`.
+    - **error** `KUST-001` · `dev` · [`environments/dev/namespace.yaml:5`](http://github.test/acme/environments/blob/c5d2b63dcb935141515767d784a10719733b08e1/environments/dev/namespace.yaml#L5)<br>not valid YAML: unclosed bracket '\{'<br>*Why:* Flux stops at the first thing it cannot build, and nothing of this environment is applied any more.<br>*Fix:* Look at this line and the one before it: indentation, an open quote or bracket, or a missing `:`.
 
-    <sub>Checked at [`1706d44`](http://github.test/acme/environments/commit/1706d4490f3eb4f0f0ef150a25d88d8812c934c3); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`c5d2b63`](http://github.test/acme/environments/commit/c5d2b63dcb935141515767d784a10719733b08e1); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
 }
 
@@ -297,7 +297,7 @@ async fn t35_secret_values_never_show_but_their_change_does() {
     let number = world.github.open_pull(ENVIRONMENTS, "ben", "other", "main", "Change it", "");
     world.settle().await;
     insta::assert_snapshot!(world.said(number), @r"
-    <!-- trunkline:v1 sticky 4f60f149c1117471 -->
+    <!-- trunkline:v1 sticky 6d859eb16e99e346 -->
     ### No new findings in dev
 
     This change alters 1 object in `dev`.
@@ -308,7 +308,7 @@ async fn t35_secret_values_never_show_but_their_change_does() {
 
     <details><summary>1 finding that the base already has</summary>
 
-    - **warning** `SEC-001` · `Secret shop-dev/token` · `dev` · [`environments/dev/secret.yaml:6`](http://github.test/acme/environments/blob/da10cccff484707a9b97f89b370661307a2e7803/environments/dev/secret.yaml#L6)<br>holds `token` readable in git<br>*Why:* Base64 hides nothing: everybody who can read the repository, now or ever, has the secret.<br>*Fix:* Use an ExternalSecret or encrypt it (SOPS, SealedSecret), and change the secret itself: git remembers.
+    - **warning** `SEC-001` · `Secret shop-dev/token` · `dev` · [`environments/dev/secret.yaml:6`](http://github.test/acme/environments/blob/e128667384dfb9ce049cc98322a08d60d280be45/environments/dev/secret.yaml#L6)<br>holds `token` readable in git<br>*Why:* Base64 hides nothing: everybody who can read the repository, now or ever, has the secret.<br>*Fix:* Use an ExternalSecret or encrypt it (SOPS, SealedSecret), and change the secret itself: git remembers.
 
     </details>
 
@@ -316,22 +316,22 @@ async fn t35_secret_values_never_show_but_their_change_does() {
 
     <details><summary><code>Secret shop-dev/token</code> changed (+1 −1)</summary>
 
-    from [`environments/dev/secret.yaml:1`](http://github.test/acme/environments/blob/da10cccff484707a9b97f89b370661307a2e7803/environments/dev/secret.yaml#L1)
+    from [`environments/dev/secret.yaml:1`](http://github.test/acme/environments/blob/e128667384dfb9ce049cc98322a08d60d280be45/environments/dev/secret.yaml#L1)
 
     ```diff
     @@ stringData @@
        name: token
        namespace: shop-dev
      stringData:
-    -  token: «masked, fingerprint 97f07b952ec4»
-    +  token: «masked, fingerprint 5d90a293f6b7»
+    -  token: «masked, fingerprint 23be7206f624»
+    +  token: «masked, fingerprint 2b772a69ef9b»
     ```
 
     </details>
 
     </details>
 
-    <sub>Checked at [`da10ccc`](http://github.test/acme/environments/commit/da10cccff484707a9b97f89b370661307a2e7803); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`e128667`](http://github.test/acme/environments/commit/e128667384dfb9ce049cc98322a08d60d280be45); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
     for canary in ["hunter2-canary", "swordfish-canary"] {
         assert!(!world.sees().contains(canary));
@@ -362,10 +362,10 @@ async fn t23_a_pull_request_never_changes_the_rules_it_is_judged_by() {
 
     #### New findings
 
-    - **error** `CONFIG` · [`.github/trunkline.yaml:4`](http://github.test/acme/environments/blob/d941c8cf6a57f6bfd80f193234753cc9f95b3867/.github/trunkline.yaml#L4)<br>`mode` should be `enforce` or `observe`, but is `observed`<br>*Fix:* Did you mean `observe`?
-    - **error** `POLICY` · [`policies/images.rego:4`](http://github.test/acme/environments/blob/d941c8cf6a57f6bfd80f193234753cc9f95b3867/policies/images.rego#L4)<br>the policy does not parse: expecting expression<br>*Why:* A policy that does not run lets everything pass.<br>*Fix:* Correct the line; `opa check` or `conftest verify` may tell more.
-    - **warning** `IMG-001` · `Deployment shop-dev/frontend` · `dev` · [`environments/dev/kustomization.yaml:9`](http://github.test/acme/environments/blob/d941c8cf6a57f6bfd80f193234753cc9f95b3867/environments/dev/kustomization.yaml#L9)<br>image `ghcr.io/acme/shop-frontend:latest` of container `frontend` is tagged `latest`<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
-    - **warning** `IMG-001` · `Deployment shop-dev/backend` · `dev` · [`environments/dev/kustomization.yaml:11`](http://github.test/acme/environments/blob/d941c8cf6a57f6bfd80f193234753cc9f95b3867/environments/dev/kustomization.yaml#L11)<br>image `ghcr.io/acme/shop-backend:latest` of container `backend` is tagged `latest`<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
+    - **error** `CONFIG` · [`.github/trunkline.yaml:4`](http://github.test/acme/environments/blob/b62ab38d9a777da76d48302b58699aade474c0d6/.github/trunkline.yaml#L4)<br>`mode` should be `enforce` or `observe`, but is `observed`<br>*Fix:* Did you mean `observe`?
+    - **error** `POLICY` · [`policies/images.rego:4`](http://github.test/acme/environments/blob/b62ab38d9a777da76d48302b58699aade474c0d6/policies/images.rego#L4)<br>the policy does not parse: expecting expression<br>*Why:* A policy that does not run lets everything pass.<br>*Fix:* Correct the line; `opa check` or `conftest verify` may tell more.
+    - **warning** `IMG-001` · `Deployment shop-dev/frontend` · `dev` · [`environments/dev/kustomization.yaml:9`](http://github.test/acme/environments/blob/b62ab38d9a777da76d48302b58699aade474c0d6/environments/dev/kustomization.yaml#L9)<br>image `ghcr.io/acme/shop-frontend:latest` of container `frontend` is tagged `latest`<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
+    - **warning** `IMG-001` · `Deployment shop-dev/backend` · `dev` · [`environments/dev/kustomization.yaml:11`](http://github.test/acme/environments/blob/b62ab38d9a777da76d48302b58699aade474c0d6/environments/dev/kustomization.yaml#L11)<br>image `ghcr.io/acme/shop-backend:latest` of container `backend` is tagged `latest`<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
 
     #### Once this is merged
 
@@ -376,7 +376,7 @@ async fn t23_a_pull_request_never_changes_the_rules_it_is_judged_by() {
 
     <details><summary><code>Deployment shop-dev/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/d941c8cf6a57f6bfd80f193234753cc9f95b3867/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/b62ab38d9a777da76d48302b58699aade474c0d6/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -394,7 +394,7 @@ async fn t23_a_pull_request_never_changes_the_rules_it_is_judged_by() {
 
     <details><summary><code>Deployment shop-dev/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/d941c8cf6a57f6bfd80f193234753cc9f95b3867/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/b62ab38d9a777da76d48302b58699aade474c0d6/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -412,7 +412,7 @@ async fn t23_a_pull_request_never_changes_the_rules_it_is_judged_by() {
 
     </details>
 
-    <sub>Checked at [`d941c8c`](http://github.test/acme/environments/commit/d941c8cf6a57f6bfd80f193234753cc9f95b3867); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`b62ab38`](http://github.test/acme/environments/commit/b62ab38d9a777da76d48302b58699aade474c0d6); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
 }
 

@@ -56,7 +56,7 @@ async fn the_comment_on_a_promotion_shows_how_it_stands() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/65a57cf9c077bec0ebd581ee84e89f6ce512dbff/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/556d3cc675b15db07029096b064f15a38d93a8da/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -74,7 +74,7 @@ async fn the_comment_on_a_promotion_shows_how_it_stands() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/65a57cf9c077bec0ebd581ee84e89f6ce512dbff/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/556d3cc675b15db07029096b064f15a38d93a8da/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -92,7 +92,7 @@ async fn the_comment_on_a_promotion_shows_how_it_stands() {
 
     </details>
 
-    <sub>Checked at [`65a57cf`](http://github.test/acme/environments/commit/65a57cf9c077bec0ebd581ee84e89f6ce512dbff); a later commit with the same result changes nothing here. You can say `/trunkline cancel`, `/trunkline hold <env>`, `/trunkline help`.</sub>
+    <sub>Checked at [`556d3cc`](http://github.test/acme/environments/commit/556d3cc675b15db07029096b064f15a38d93a8da); a later commit with the same result changes nothing here. You can say `/trunkline cancel`, `/trunkline hold <env>`, `/trunkline help`.</sub>
     "#);
     let before = world.said(number);
     // A newer commit on trunk changes the picture, and nothing else; a person's hold shows at once.
@@ -372,7 +372,7 @@ async fn environments_are_compared() {
     let desk = desk(&mut world).await;
     say(&mut world, "rob", desk, "/trunkline diff stage prod").await;
     insta::assert_snapshot!(world.said(desk), @r"
-    <!-- trunkline:v1 reply-99 f51f7be0a23dd8de -->
+    <!-- trunkline:v1 reply-99 85dcd7e5db1a25d1 -->
     **`shop`: from `stage` to `prod`**
 
     | Environment | Version | Since |
@@ -392,7 +392,7 @@ async fn environments_are_compared() {
 
     <details><summary><code>Deployment shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/e34bde4b08e40dc74faaec7a1b524ee5d5888c07/environments/base/backend.yaml#L1)
+    from [`environments/base/backend.yaml:1`](http://github.test/acme/environments/blob/8b3d23e581a6924d1b2fedef07b357b2f707ba80/environments/base/backend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[backend] @@
@@ -410,7 +410,7 @@ async fn environments_are_compared() {
 
     <details><summary><code>Deployment shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/e34bde4b08e40dc74faaec7a1b524ee5d5888c07/environments/base/frontend.yaml#L1)
+    from [`environments/base/frontend.yaml:1`](http://github.test/acme/environments/blob/8b3d23e581a6924d1b2fedef07b357b2f707ba80/environments/base/frontend.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[frontend] @@
@@ -428,7 +428,7 @@ async fn environments_are_compared() {
 
     <details><summary><code>StatefulSet shop-prod/database</code> changed (+3 −3)</summary>
 
-    from [`environments/base/database.yaml:1`](http://github.test/acme/environments/blob/e34bde4b08e40dc74faaec7a1b524ee5d5888c07/environments/base/database.yaml#L1)
+    from [`environments/base/database.yaml:1`](http://github.test/acme/environments/blob/8b3d23e581a6924d1b2fedef07b357b2f707ba80/environments/base/database.yaml#L1)
 
     ```diff
     @@ spec.template.spec.containers[postgres].resources @@
@@ -451,7 +451,7 @@ async fn environments_are_compared() {
 
     <details><summary><code>HorizontalPodAutoscaler shop-prod/backend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/backend.yaml:59`](http://github.test/acme/environments/blob/e34bde4b08e40dc74faaec7a1b524ee5d5888c07/environments/base/backend.yaml#L59)
+    from [`environments/base/backend.yaml:59`](http://github.test/acme/environments/blob/8b3d23e581a6924d1b2fedef07b357b2f707ba80/environments/base/backend.yaml#L59)
 
     ```diff
     @@ spec @@
@@ -469,7 +469,7 @@ async fn environments_are_compared() {
 
     <details><summary><code>HorizontalPodAutoscaler shop-prod/frontend</code> changed (+1 −1)</summary>
 
-    from [`environments/base/frontend.yaml:53`](http://github.test/acme/environments/blob/e34bde4b08e40dc74faaec7a1b524ee5d5888c07/environments/base/frontend.yaml#L53)
+    from [`environments/base/frontend.yaml:53`](http://github.test/acme/environments/blob/8b3d23e581a6924d1b2fedef07b357b2f707ba80/environments/base/frontend.yaml#L53)
 
     ```diff
     @@ spec @@
@@ -487,7 +487,7 @@ async fn environments_are_compared() {
 
     <details><summary><code>Ingress shop-prod/shop</code> changed (+2 −2)</summary>
 
-    from [`environments/base/ingress.yaml:1`](http://github.test/acme/environments/blob/e34bde4b08e40dc74faaec7a1b524ee5d5888c07/environments/base/ingress.yaml#L1)
+    from [`environments/base/ingress.yaml:1`](http://github.test/acme/environments/blob/8b3d23e581a6924d1b2fedef07b357b2f707ba80/environments/base/ingress.yaml#L1)
 
     ```diff
     @@ spec.rules @@
@@ -512,7 +512,7 @@ async fn environments_are_compared() {
 
     <details><summary><code>PodDisruptionBudget shop-prod/backend</code> added (+10 −0)</summary>
 
-    from [`environments/prod/disruption.yaml:11`](http://github.test/acme/environments/blob/e34bde4b08e40dc74faaec7a1b524ee5d5888c07/environments/prod/disruption.yaml#L11)
+    from [`environments/prod/disruption.yaml:11`](http://github.test/acme/environments/blob/8b3d23e581a6924d1b2fedef07b357b2f707ba80/environments/prod/disruption.yaml#L11)
 
     ```diff
     +apiVersion: policy/v1
@@ -531,7 +531,7 @@ async fn environments_are_compared() {
 
     <details><summary><code>PodDisruptionBudget shop-prod/frontend</code> added (+10 −0)</summary>
 
-    from [`environments/prod/disruption.yaml:1`](http://github.test/acme/environments/blob/e34bde4b08e40dc74faaec7a1b524ee5d5888c07/environments/prod/disruption.yaml#L1)
+    from [`environments/prod/disruption.yaml:1`](http://github.test/acme/environments/blob/8b3d23e581a6924d1b2fedef07b357b2f707ba80/environments/prod/disruption.yaml#L1)
 
     ```diff
     +apiVersion: policy/v1
@@ -572,7 +572,7 @@ async fn what_does_not_build_cannot_be_compared() {
     let desk = desk(&mut world).await;
     say(&mut world, "rob", desk, "/trunkline diff stage prod").await;
     insta::assert_snapshot!(world.said(desk), @"
-    <!-- trunkline:v1 reply-28 00d932941706aac3 -->
+    <!-- trunkline:v1 reply-28 308a3e44ca400f0e -->
     **`shop`: from `stage` to `prod`**
 
     | Environment | Version | Since |
@@ -582,7 +582,7 @@ async fn what_does_not_build_cannot_be_compared() {
 
     One of the two does not build, so their objects cannot be compared:
 
-    - [`environments/stage/kustomization.yaml:1`](http://github.test/acme/environments/blob/df53f3ec614bb87c36051ea0f9ed0f282f21db91/environments/stage/kustomization.yaml#L1) `gone.yaml` does not exist; paths are relative to `environments/stage`. **Next:** Remove the entry, or add what it names.
+    - [`environments/stage/kustomization.yaml:1`](http://github.test/acme/environments/blob/4e53fef3cf111ba092fcd9db9d5dddf034ac4b7f/environments/stage/kustomization.yaml#L1) `gone.yaml` does not exist; paths are relative to `environments/stage`. **Next:** Remove the entry, or add what it names.
     ");
 }
 
@@ -620,11 +620,11 @@ async fn a_configuration_is_validated_before_it_counts() {
     world.settle().await;
     say(&mut world, "rob", number, "/trunkline validate").await;
     insta::assert_snapshot!(world.said(number), @"
-    <!-- trunkline:v1 reply-50 023c91d919a071cf -->
+    <!-- trunkline:v1 reply-50 80c08c8180f2db7c -->
     ⛔ The configuration of this pull request has 2 problems:
 
-    - [`.github/trunkline.yaml:28`](http://github.test/acme/environments/blob/47ed69ea7e00e734a80b79f831a85ad09b7236d7/.github/trunkline.yaml#L28) unknown key `soka` in `environments.prod`. **Next:** Did you mean `soak`?
-    - [`.github/trunkline.yaml:29`](http://github.test/acme/environments/blob/47ed69ea7e00e734a80b79f831a85ad09b7236d7/.github/trunkline.yaml#L29) `environments.prod.via` should be `pull-request` or `commit`, but is `email`.
+    - [`.github/trunkline.yaml:28`](http://github.test/acme/environments/blob/1aeec6194102196425c73693e2c2f60dbc4613a8/.github/trunkline.yaml#L28) unknown key `soka` in `environments.prod`. **Next:** Did you mean `soak`?
+    - [`.github/trunkline.yaml:29`](http://github.test/acme/environments/blob/1aeec6194102196425c73693e2c2f60dbc4613a8/.github/trunkline.yaml#L29) `environments.prod.via` should be `pull-request` or `commit`, but is `email`.
     ");
     let desk = desk(&mut world).await;
     say(&mut world, "rob", desk, "/trunkline validate").await;
@@ -655,16 +655,16 @@ async fn history_tells_decisions_and_versions() {
     say(&mut world, "ann", desk, "/trunkline unhold prod").await;
     say(&mut world, "rob", desk, "/trunkline history prod").await;
     insta::assert_snapshot!(world.said(desk), @"
-    <!-- trunkline:v1 reply-128 cb3b925857c43c59 -->
+    <!-- trunkline:v1 reply-128 fff843553456a963 -->
     **`shop` in `prod`**
 
     | When | What |
     |:--|:--|
     | 2026-11-02 12:00 UTC | ann lifts the hold on shop in prod ([said here](http://github.test/acme/environments/issues/4#issuecomment-117)) |
     | 2026-11-02 11:00 UTC | ann holds shop in prod: the fair is on ([said here](http://github.test/acme/environments/issues/4#issuecomment-109)) |
-    | 2026-11-02 10:00 UTC | `v1.0` [`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc) came with [`3a5f6b8`](http://github.test/acme/environments/commit/3a5f6b881fe35d2ba51fb6efbea104dd5941a860) |
+    | 2026-11-02 10:00 UTC | `v1.0` [`1123e8d`](http://github.test/acme/shop/commit/1123e8de8679e904d437e0db2336d5d538c4d7dc) came with [`e3bc6b4`](http://github.test/acme/environments/commit/e3bc6b481cb9d2f4ef53f3eaef3059cb44a2c7c2) |
     | 2026-11-02 09:00 UTC | the tag v1.0 of shop asks for prod: commit 1123e8d, pushed by ann |
-    | 2026-11-02 09:00 UTC | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) came with [`05ccc09`](http://github.test/acme/environments/commit/05ccc09545e89f0495dfef464138474f444485f6) |
+    | 2026-11-02 09:00 UTC | `v0.9` [`68113e6`](http://github.test/acme/shop/commit/68113e662d18f396ee6e25c677f274c6d66acc1a) came with [`22828f9`](http://github.test/acme/environments/commit/22828f9bf436792fa6c75c0bc6cddd31b9918e9e) |
     | 2026-11-02 09:00 UTC | first sight of shop in prod: it holds v0.9 |
 
     <sub>Decisions stand in full in `git log` of the branch `trunkline-ledger`, versions in that of the folders.</sub>

@@ -48,13 +48,13 @@ async fn a_waived_finding_does_not_block_is_shown_with_its_owner_and_stands_agai
 
     #### New findings
 
-    - **error** `IMG-001` · `Job shop-prod/tool` · `prod` · [`environments/prod/tool.yaml:13`](http://github.test/acme/environments/blob/1642f78ffa412b10834a01c9500bb3624dd08389/environments/prod/tool.yaml#L13)<br>image `ghcr.io/acme/tool:latest` of container `tool` is tagged `latest`<br>**Waived until 2026-11-03 by acme/sre: its vendor tags nothing else**<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
+    - **error** `IMG-001` · `Job shop-prod/tool` · `prod` · [`environments/prod/tool.yaml:13`](http://github.test/acme/environments/blob/916687c85077880257a2390addaf1c850b4743de/environments/prod/tool.yaml#L13)<br>image `ghcr.io/acme/tool:latest` of container `tool` is tagged `latest`<br>**Waived until 2026-11-03 by acme/sre: its vendor tags nothing else**<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest.
 
     <details><summary><code>prod</code>: 1 changed object</summary>
 
     <details><summary><code>Job shop-prod/tool</code> added (+34 −0)</summary>
 
-    from [`environments/prod/tool.yaml:1`](http://github.test/acme/environments/blob/1642f78ffa412b10834a01c9500bb3624dd08389/environments/prod/tool.yaml#L1)
+    from [`environments/prod/tool.yaml:1`](http://github.test/acme/environments/blob/916687c85077880257a2390addaf1c850b4743de/environments/prod/tool.yaml#L1)
 
     ```diff
     +apiVersion: batch/v1
@@ -97,7 +97,7 @@ async fn a_waived_finding_does_not_block_is_shown_with_its_owner_and_stands_agai
 
     </details>
 
-    <sub>Checked at [`1642f78`](http://github.test/acme/environments/commit/1642f78ffa412b10834a01c9500bb3624dd08389); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
+    <sub>Checked at [`916687c`](http://github.test/acme/environments/commit/916687c85077880257a2390addaf1c850b4743de); a later commit with the same result changes nothing here. You can say `/trunkline plan`, `/trunkline help`.</sub>
     ");
     // The day is over: nobody does anything, and the check is another.
     world.advance(Duration::from_secs(48 * 3600)).await;
@@ -105,8 +105,8 @@ async fn a_waived_finding_does_not_block_is_shown_with_its_owner_and_stands_agai
     let findings = world.said(number);
     let findings = findings.lines().filter(|line| line.starts_with("- **") || line.contains("WAIVER"));
     insta::assert_snapshot!(findings.collect::<Vec<_>>().join("\n"), @r"
-    - **error** `IMG-001` · `Job shop-prod/tool` · `prod` · [`environments/prod/tool.yaml:13`](http://github.test/acme/environments/blob/1642f78ffa412b10834a01c9500bb3624dd08389/environments/prod/tool.yaml#L13)<br>image `ghcr.io/acme/tool:latest` of container `tool` is tagged `latest`<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest. A waiver accepted this until 2026-11-03 (`policies/waivers.yaml:2`).
-    - **warning** `WAIVER` · [`policies/waivers.yaml:2`](http://github.test/acme/environments/blob/1642f78ffa412b10834a01c9500bb3624dd08389/policies/waivers.yaml#L2)<br>this waiver of `IMG-001` expired on 2026-11-03; it let through `Job shop-prod/tool` in `prod`\: image `ghcr.io/acme/tool:latest` of container `tool` is tagged `latest`<br>*Fix:* Fix that and remove the waiver, or give it a later day if its reason still holds.
+    - **error** `IMG-001` · `Job shop-prod/tool` · `prod` · [`environments/prod/tool.yaml:13`](http://github.test/acme/environments/blob/916687c85077880257a2390addaf1c850b4743de/environments/prod/tool.yaml#L13)<br>image `ghcr.io/acme/tool:latest` of container `tool` is tagged `latest`<br>*Why:* What `latest` means changes under a running environment, so what was tested is not what runs, and a rollback goes nowhere.<br>*Fix:* Name the version, such as `:v1.0`, or pin the digest. A waiver accepted this until 2026-11-03 (`policies/waivers.yaml:2`).
+    - **warning** `WAIVER` · [`policies/waivers.yaml:2`](http://github.test/acme/environments/blob/916687c85077880257a2390addaf1c850b4743de/policies/waivers.yaml#L2)<br>this waiver of `IMG-001` expired on 2026-11-03; it let through `Job shop-prod/tool` in `prod`\: image `ghcr.io/acme/tool:latest` of container `tool` is tagged `latest`<br>*Fix:* Fix that and remove the waiver, or give it a later day if its reason still holds.
     ");
     // A later day, agreed on in the branch that counts.
     world.github.push_files(ENVIRONMENTS, "main", "sam", "Renew", &[(WAIVERS, text(&waiver("2026-12-01")))]);
@@ -125,10 +125,10 @@ async fn a_waiver_of_the_change_itself_is_checked_and_not_obeyed() {
     let said = world.said(number);
     let findings = said.lines().filter(|line| line.contains("WAIVER"));
     insta::assert_snapshot!(findings.collect::<Vec<_>>().join("\n"), @"
-    - **error** `WAIVER` · [`policies/waivers.yaml:8`](http://github.test/acme/environments/blob/b076e58a22c0a99079b8dff1c699eac067a3bfb0/policies/waivers.yaml#L8)<br>this waiver has no `expires`<br>*Fix:* Write the last day on which it counts, such as `2027-03-31`.
-    - **error** `WAIVER` · [`policies/waivers.yaml:8`](http://github.test/acme/environments/blob/b076e58a22c0a99079b8dff1c699eac067a3bfb0/policies/waivers.yaml#L8)<br>this waiver has no `owner`<br>*Fix:* Say who answers for it: a team or a login.
-    - **error** `WAIVER` · [`policies/waivers.yaml:8`](http://github.test/acme/environments/blob/b076e58a22c0a99079b8dff1c699eac067a3bfb0/policies/waivers.yaml#L8)<br>this waiver has no `reason`<br>*Fix:* Say why this is acceptable, for whoever reads it next year.
-    - note `WAIVER` · [`policies/waivers.yaml:2`](http://github.test/acme/environments/blob/b076e58a22c0a99079b8dff1c699eac067a3bfb0/policies/waivers.yaml#L2)<br>this waiver counts once it is on the default branch; until then what it is for stands<br>*Fix:* Merge it first, in a pull request of its own, where it is seen for what it is.
+    - **error** `WAIVER` · [`policies/waivers.yaml:8`](http://github.test/acme/environments/blob/af64a406f7fbed6e86cd623f2fdd1a1976364b99/policies/waivers.yaml#L8)<br>this waiver has no `expires`<br>*Fix:* Write the last day on which it counts, such as `2027-03-31`.
+    - **error** `WAIVER` · [`policies/waivers.yaml:8`](http://github.test/acme/environments/blob/af64a406f7fbed6e86cd623f2fdd1a1976364b99/policies/waivers.yaml#L8)<br>this waiver has no `owner`<br>*Fix:* Say who answers for it: a team or a login.
+    - **error** `WAIVER` · [`policies/waivers.yaml:8`](http://github.test/acme/environments/blob/af64a406f7fbed6e86cd623f2fdd1a1976364b99/policies/waivers.yaml#L8)<br>this waiver has no `reason`<br>*Fix:* Say why this is acceptable, for whoever reads it next year.
+    - note `WAIVER` · [`policies/waivers.yaml:2`](http://github.test/acme/environments/blob/af64a406f7fbed6e86cd623f2fdd1a1976364b99/policies/waivers.yaml#L2)<br>this waiver counts once it is on the default branch; until then what it is for stands<br>*Fix:* Merge it first, in a pull request of its own, where it is seen for what it is.
     ");
 }
 
