@@ -190,7 +190,7 @@ fn reference<'a>(text: &'a str, tokens: &[Token<'a>], at: usize) -> Option<&'a s
             _ => break,
         }
     }
-    // A name alone is bound or it is not; what is called is no reference.
+    // A name alone is bound or it is not; what is called is no reference; and one of several lines would move what follows.
     let is_one = (next > at + 1 || first.text.contains('.')) && tokens.get(next).is_none_or(|token| token.text != "(");
-    is_one.then(|| &text[first.at..last.end])
+    (is_one && first.line == last.line).then(|| &text[first.at..last.end])
 }

@@ -247,6 +247,26 @@ fn what_is_denied_of_nothing_is_undefined_as_in_opa() {
 }
 
 #[test]
+fn no_line_moves_where_the_text_is_changed_for_the_engine() {
+    let policy = "package main
+deny contains msg if {
+  not startswith(input.spec[
+    \"nope\"
+  ], \"x\")
+  not f(1, input.kind)
+  msg := to_number(input.kind)
+}
+f(a, b) if { a == 2; b }
+";
+    assert_eq!(
+        ask(&[("a.rego", policy)], SERVICE),
+        [
+            "policies/a.rego:7 error POLICY: Service web: `main.deny` could not be evaluated: could not parse string as number"
+        ]
+    );
+}
+
+#[test]
 fn a_broken_file_leaves_the_others_running() {
     let good = ("good.rego", "package good\ndeny contains \"no\" if input.kind == \"Service\"\n");
     let bad = ("bad.rego", "package bad\ndeny contains if if\n");
