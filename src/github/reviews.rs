@@ -16,8 +16,7 @@ const MAX_PAGES: usize = 5;
 #[derive(Deserialize)]
 struct Listed {
     user: Option<User>,
-    #[serde(default)]
-    body: String,
+    body: Option<String>,
     commit_id: Option<Oid>,
 }
 
@@ -50,7 +49,7 @@ impl GitHub {
             let found: Vec<Listed> = self.client.send(ask).await?.json()?;
             let whole = found.len() == 100;
             let ours = found.into_iter().filter(|one| one.user.as_ref().is_some_and(|user| user.login == login));
-            all.extend(ours.map(|one| (one.commit_id, one.body)));
+            all.extend(ours.map(|one| (one.commit_id, one.body.unwrap_or_default())));
             if !whole {
                 return Ok(all);
             }

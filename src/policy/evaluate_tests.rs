@@ -1,5 +1,6 @@
 use super::evaluate::*;
 use super::files::{self, PolicyFiles};
+use super::fixture;
 use super::waivers::Waivers;
 use jiff::civil::date;
 
@@ -301,18 +302,9 @@ fn a_change_of_waivers_is_checked_at_its_lines() {
     ");
 }
 
-/// A definition of Teas with one field.
+/// The definition of a Tea whose `spec` has one field, a text.
 fn tea(field: &str) -> String {
-    format!(
-        "apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {{ name: teas.acme.dev }}
-spec:
-  group: acme.dev
-  names: {{ kind: Tea, plural: teas }}
-  versions: [{{ name: v1, schema: {{ openAPIV3Schema: {{ type: object, properties: {{ spec: {{ type: object, properties: {{ {field}: {{ type: string }} }} }} }} }} }} }}]
-"
-    )
+    fixture::tea(field, "string")
 }
 
 #[test]

@@ -57,3 +57,25 @@ impl Example {
         (rendered, kustomizations)
     }
 }
+
+/// The definition of a Tea whose `spec` has one field.
+pub(super) fn tea(field: &str, of: &str) -> String {
+    format!(
+        "apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {{ name: teas.acme.dev }}
+spec:
+  group: acme.dev
+  scope: Namespaced
+  names: {{ kind: Tea, plural: teas }}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema:
+        openAPIV3Schema:
+          type: object
+          properties: {{ spec: {{ type: object, properties: {{ {field}: {{ type: {of} }} }} }} }}
+"
+    )
+}

@@ -91,10 +91,7 @@ fn head(input: &CommentInput<'_>) -> String {
 
 /// What the findings do to the check.
 fn consequence(evaluation: &Evaluation, mode: Mode) -> String {
-    let unusual = match unusual(evaluation) {
-        text if text.is_empty() => text,
-        text => format!(" {}.", sentence(&text)),
-    };
+    let unusual = unusual(evaluation).map(|text| format!(" {}.", sentence(&text))).unwrap_or_default();
     let before = evaluation.all_findings().any(|(_, found)| found.blocks() && found.delta == Delta::Existing);
     let text = match (evaluation.blocks(), before, mode) {
         (true, false, Mode::Enforce) => " The check fails until what is new is fixed.",

@@ -273,8 +273,8 @@ fn headline(evaluation: &Evaluation) -> String {
     format!("{}{place}{others}", listed(&kinds, kinds.len()))
 }
 
-/// Where what blocks is not what people take for granted, that it is so because they said it; empty otherwise.
-pub(super) fn unusual(evaluation: &Evaluation) -> String {
+/// Where what blocks is not what people take for granted, that it is so because they said it.
+pub(super) fn unusual(evaluation: &Evaluation) -> Option<String> {
     let any = |is: &dyn Fn(&Finding) -> bool| evaluation.all_findings().any(|(_, finding)| is(finding));
     let kinds = [
         (any(&|finding| finding.blocks() && finding.severity == Severity::Warning), "warnings block"),
@@ -282,5 +282,5 @@ pub(super) fn unusual(evaluation: &Evaluation) -> String {
         (any(&Finding::is_let_through), "new errors block nothing"),
     ];
     let kinds: Vec<String> = kinds.iter().filter(|(is, _)| *is).map(|(_, text)| (*text).to_owned()).collect();
-    if kinds.is_empty() { kinds.concat() } else { format!("here {}, as `policies.blocks` says", listed(&kinds, 3)) }
+    (!kinds.is_empty()).then(|| format!("here {}, as `policies.blocks` says", listed(&kinds, 3)))
 }

@@ -162,10 +162,8 @@ fn finding<'a>(
     }
     // What may not be shown as it stands is not shown as it should be.
     let is_shown = |suggestion: &&Suggestion| {
-        let lines = (suggestion.first..).zip(suggestion.before.lines());
-        lines
-            .into_iter()
-            .all(|(at, text)| source(&suggestion.path, at).as_deref() == Some(text) && redact(text) == text)
+        let mut lines = (suggestion.first..).zip(suggestion.before.lines());
+        lines.all(|(at, text)| source(&suggestion.path, at).as_deref() == Some(text) && redact(text) == text)
     };
     if let Some(suggestion) = finding.suggestion.as_ref().filter(is_shown) {
         out.push_str(&replacement(suggestion, &pad, paint));
@@ -230,9 +228,6 @@ fn total(evaluation: &Evaluation, shown: &[Told<'_>], paint: &Paint) -> String {
         return format!("{} {checked} checked, nothing found\n", paint.with("1;32", "ok:"));
     }
     let found = super::sections::severities(shown.iter().map(|told| &*told.finding));
-    let unusual = match super::sections::unusual(evaluation) {
-        text if text.is_empty() => text,
-        text => format!("; {text}"),
-    };
+    let unusual = super::sections::unusual(evaluation).map(|text| format!("; {text}")).unwrap_or_default();
     format!("{found} ({checked} checked){unusual}\n")
 }

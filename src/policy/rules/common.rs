@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::manifest::quantity::{BILLION, billionths};
 use crate::manifest::{Node, Object};
 use crate::policy::Class;
+use crate::policy::schema::go_duration;
 use crate::policy::world::{World, name_of, namespace_of};
 
 /// Flux's `Kustomization`.
@@ -41,26 +42,7 @@ pub(super) fn reachable<T: Copy + Eq + std::hash::Hash>(from: T, edges: &HashMap
 
 /// The seconds of a duration as Go writes it: `90s`, `10m`, `1h30m`.
 pub(super) fn seconds(text: &str) -> Option<f64> {
-    let (mut sum, mut number) = (0.0, String::new());
-    let mut letters = text.chars().peekable();
-    while let Some(letter) = letters.next() {
-        let unit = match letter {
-            '0'..='9' | '.' => {
-                number.push(letter);
-                continue;
-            }
-            'h' => 3600.0,
-            'm' if letters.peek() == Some(&'s') => {
-                letters.next();
-                0.001
-            }
-            'm' => 60.0,
-            's' => 1.0,
-            _ => return None,
-        };
-        sum += std::mem::take(&mut number).parse::<f64>().ok()? * unit;
-    }
-    number.is_empty().then_some(sum)
+    Some(go_duration(text)? as f64 / 1e9)
 }
 
 /// A quantity of Kubernetes, to be compared with others: `10Gi`, `500M`, `1`.

@@ -1,28 +1,12 @@
 use super::*;
 use crate::manifest::{load, objects};
 use crate::model::tree::MemoryObjects;
+use crate::policy::fixture;
 use crate::policy::schema::faults;
 
-/// The definition of a Tea whose `spec` has one field.
+/// The definition of a Tea whose `spec` has one field, a whole number.
 fn tea(field: &str) -> String {
-    format!(
-        "apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {{ name: teas.acme.dev }}
-spec:
-  group: acme.dev
-  scope: Namespaced
-  names: {{ kind: Tea, plural: teas }}
-  versions:
-    - name: v1
-      served: true
-      storage: true
-      schema:
-        openAPIV3Schema:
-          type: object
-          properties: {{ spec: {{ type: object, properties: {{ {field}: {{ type: integer }} }} }} }}
-"
-    )
+    fixture::tea(field, "integer")
 }
 
 const GREEN: &str = "apiVersion: acme.dev/v1\nkind: Tea\nmetadata: { name: green }\nspec: { x: 1 }\n";

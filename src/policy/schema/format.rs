@@ -31,7 +31,8 @@ pub(super) fn duration(text: &str) -> Option<i64> {
     go_duration(text).or_else(|| worded_duration(text)).and_then(|nanos| i64::try_from(nanos).ok())
 }
 
-fn go_duration(text: &str) -> Option<i128> {
+/// A duration in nanoseconds, as Go reads it.
+pub(in crate::policy) fn go_duration(text: &str) -> Option<i128> {
     let sign = if text.starts_with('-') { -1 } else { 1 };
     let mut rest = text.strip_prefix(['-', '+']).unwrap_or(text);
     if rest == "0" {

@@ -21,6 +21,7 @@ pub use self::check::Fault;
 use self::check::Walk;
 use self::defaults::Filler;
 pub use self::elsewhere::{Definition, Elsewhere};
+pub(in crate::policy) use self::format::go_duration;
 use self::validations::Judge;
 use crate::config::nearest;
 use crate::manifest::{Node, Object, Span};
